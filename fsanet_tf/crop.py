@@ -1,0 +1,76 @@
+"""The one crop: from a frame and a box to the square that the networks take."""
+
+import cv2
+import numpy as np
+
+from fsanet_tf.errors import InputError
+
+IMAGE_SIZE = 64
+
+# Share of the box's width and height that is added on each side; the original's, per source of the box.
+LANDMARK_MARGIN = 0.6
+BIWI_MARGIN = 0.4
+
+
+def require_bgr(image: np.ndarray, name: str = "image") -> None:
+    """Raise `InputError` unless `image` is uint8 `(height, width, 3)` with pixels in it."""
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        received = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"{name}: expected a uint8 BGR image (height, width, 3), received {received}")
+    if image.size == 0:
+        raise InputError(f"{name}: expected a uint8 BGR image with pixels in it, received {image.shape}")
+
+
+def grow_box(
+    box: tuple[float, float, float, float], margin_ratio: float, image_shape: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """Grow a box by a share of its size on each side and clip it to the image, as the original does.
+
+    Args:
+        box: left, top, right, bottom in pixels.
+        margin_ratio: share of the width (height) added left and right (above and below).
+        image_shape: the image's height and width, and whatever follows.
+
+    Returns:
+        left, top, right, bottom as whole pixels, within [0, size − 1].
+    """
+    left, top, right, bottom = (int(edge) for edge in box)
+    height, width = image_shape[:2]
+    margin_x = margin_ratio * (right - left)
+    margin_y = margin_ratio * (bottom - top)
+    return (
+        max(int(left - margin_x), 0),
+        max(int(top - margin_y), 0),
+        min(int(right + margin_x), width - 1),
+        min(int(bottom + margin_y), height - 1),
+    )
+
+
+def crop_box(
+    image: np.ndarray,
+    box: tuple[int, int, int, int],
+    image_size: int = IMAGE_SIZE,
+    *,
+    inclusive: bool = False,
+) -> np.ndarray:
+    """Cut a box of whole pixels out and resize it (linear), stretching it to a square.
+
+    Args:
+        image: uint8 BGR `(height, width, 3)`.
+        box: left, top, right, bottom.
+        image_size: side of the result.
+        inclusive: keep the right and bottom edge's pixels too, as the original does for BIWI and
+            its demos, but not for 300W-LP.
+
+    Returns:
+        uint8 BGR `(image_size, image_size, 3)`.
+
+    Raises:
+        InputError: not such an image, or the box holds no pixel of it.
+    """
+    require_bgr(image)
+    left, top, right, bottom = box
+    cut = image[top : bottom + inclusive, left : right + inclusive]
+    if min(left, top) < 0 or cut.size == 0:
+        raise InputError(f"box {box}: holds no pixels of an image of {image.shape[1]}×{image.shape[0]}")
+    return cv2.resize(cut, (image_size, image_size))

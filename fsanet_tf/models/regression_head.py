@@ -1,0 +1,38 @@
+"""The regression head: features of the three stages to angles, by soft stagewise regression."""
+
+from typing import NamedTuple
+
+from keras import KerasTensor, layers
+
+from fsanet_tf.layers import SSRLayer
+
+NUM_ANGLES = 3
+NUM_BINS = 3
+
+
+class HeadInputs(NamedTuple):
+    """What one stage's three quantities are regressed from, each `(batch, features)`."""
+
+    scale: KerasTensor
+    shift: KerasTensor
+    scores: KerasTensor
+
+
+def through_tanh(features: KerasTensor, stage: int) -> HeadInputs:
+    """All features for each quantity; scale and shift through one more tanh layer of six."""
+    scale, shift = (
+        layers.Dense(2 * NUM_ANGLES, "tanh", name=f"stage{stage}_{part}_features")(features)
+        for part in ("scale", "shift")
+    )
+    return HeadInputs(scale, shift, features)
+
+
+def regress_pose(stages: list[HeadInputs]) -> KerasTensor:
+    """Yaw, pitch, roll in degrees, `(batch, 3)`, from the inputs of the three stages."""
+    bin_scores, bin_shifts, bin_scales = [], [], []
+    for stage, inputs in enumerate(stages, 1):
+        bin_scales.append(layers.Dense(NUM_ANGLES, "tanh", name=f"stage{stage}_bin_scales")(inputs.scale))
+        bin_shifts.append(layers.Dense(NUM_ANGLES, "tanh", name=f"stage{stage}_bin_shifts")(inputs.shift))
+        scores = layers.Dense(NUM_ANGLES * NUM_BINS, "relu", name=f"stage{stage}_bin_scores")(inputs.scores)
+        bin_scores.append(layers.Reshape((NUM_ANGLES, NUM_BINS), name=f"stage{stage}_bins")(scores))
+    return SSRLayer(name="pose", dtype="float32")(bin_scores, bin_shifts, bin_scales)

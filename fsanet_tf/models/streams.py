@@ -1,0 +1,86 @@
+"""The two-stream backbone that FSA-Net and SSR-Net-MD share."""
+
+from typing import NamedTuple
+
+import keras
+from keras import KerasTensor, layers
+
+NUM_STAGE_FEATURES = 64
+
+
+class Stream(NamedTuple):
+    """One of the two streams: what sets it apart from its twin."""
+
+    name: str
+    activation: str
+    pooling: type[layers.Layer]
+
+
+RELU_STREAM = Stream("relu", "relu", layers.AveragePooling2D)
+TANH_STREAM = Stream("tanh", "tanh", layers.MaxPooling2D)
+
+# Filters of the seven blocks, in the groups that a pooling separates.
+BLOCK_FILTERS = ((16,), (32, 32), (64, 64), (128, 128))
+
+
+class StageFeatures(NamedTuple):
+    """A stage's features of both streams, each `(batch, height, width, 64)`."""
+
+    tanh: KerasTensor
+    relu: KerasTensor
+
+
+def stream_layer_name(stream: Stream, block: int, part: str) -> str:
+    """Name of a block's layer: block 1…7, part `conv` or `norm`."""
+    return f"{stream.name}_block{block}_{part}"
+
+
+def stage_layer_name(stream: Stream, stage: int) -> str:
+    """Name of the 1×1 convolution that brings a stream to a stage's 64 features."""
+    return f"stage{stage}_{stream.name}_conv"
+
+
+def _block(x, stream: Stream, block: int, filters: int):
+    x = layers.SeparableConv2D(filters, 3, padding="same", name=stream_layer_name(stream, block, "conv"))(x)
+    x = layers.BatchNormalization(name=stream_layer_name(stream, block, "norm"))(x)
+    return layers.Activation(stream.activation, name=f"{stream.name}_block{block}_{stream.activation}")(x)
+
+
+def _stream_depths(image, stream: Stream) -> list[KerasTensor]:
+    """Features at depths 2, 3 and 4: for a 64-pixel image 16×16×32, 8×8×64 and 8×8×128."""
+    x, block, depths = image, 0, []
+    for group, filters_of_group in enumerate(BLOCK_FILTERS):
+        for filters in filters_of_group:
+            block += 1
+            x = _block(x, stream, block, filters)
+        if group < 3:
+            x = stream.pooling(2, name=f"{stream.name}_pool{group + 1}")(x)
+        depths.append(x)
+    return depths[1:]
+
+
+def two_stream_features(image: KerasTensor) -> list[StageFeatures]:
+    """Features of the three stages, deepest first.
+
+    The original numbers its stages from the deepest feature: stage 1 is depth 4 (8×8 for a 64-pixel
+    image), stage 2 depth 3 (8×8), stage 3 depth 2 (16×16). That order holds in the whole project.
+    The paper multiplies the streams and then convolves; the released code convolves each and then
+    multiplies, and its weights need that.
+    """
+    tanh_depths = _stream_depths(image, TANH_STREAM)
+    relu_depths = _stream_depths(image, RELU_STREAM)
+    stages = []
+    for stage, features in enumerate(zip(reversed(tanh_depths), reversed(relu_depths), strict=True), 1):
+        tanh, relu = (
+            layers.Conv2D(
+                NUM_STAGE_FEATURES, 1, activation=stream.activation, name=stage_layer_name(stream, stage)
+            )(feature)
+            for stream, feature in zip((TANH_STREAM, RELU_STREAM), features, strict=True)
+        )
+        stages.append(StageFeatures(tanh, relu))
+    return stages
+
+
+def image_input(image_size: int) -> KerasTensor:
+    """The network's input: `(batch, size, size, 3)`, BGR in [0, 255], as it is, without normalisation."""
+    return keras.Input((image_size, image_size, 3), name="image")
