@@ -74,3 +74,10 @@ def crop_box(
     if min(left, top) < 0 or cut.size == 0:
         raise InputError(f"box {box}: holds no pixels of an image of {image.shape[1]}×{image.shape[0]}")
     return cv2.resize(cut, (image_size, image_size))
+
+
+def resize_crops(crops: np.ndarray, image_size: int = IMAGE_SIZE) -> np.ndarray:
+    """Crops `(N, S, S, 3)` uint8 at another size, `(N, image_size, image_size, 3)`; linear, as the crop."""
+    if crops.shape[1] == image_size:
+        return crops
+    return np.stack([cv2.resize(crop, (image_size, image_size)) for crop in crops])

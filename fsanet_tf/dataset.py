@@ -1,0 +1,141 @@
+"""The data format of the project: crops and poses in one `.npz`, as the original writes it."""
+
+import dataclasses
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fsanet_tf.errors import InputError
+from fsanet_tf.files import replace_when_done, require_file
+
+MAX_ANGLE_DEG = 99.0  # protocol 1 leaves out faces with a larger angle
+EXPECTED = "an .npz with image (N, S, S, 3) uint8 and pose (N, 3)"
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceDataset:
+    """Faces and their poses.
+
+    Attributes:
+        images: uint8 BGR `(N, size, size, 3)`.
+        poses: float32 `(N, 3)`, yaw, pitch, roll in degrees.
+        names: `(N,)`, where each crop came from; empty strings for files of the original.
+        margin_ratio: how far the crops' boxes were grown on each side; None for files of the original.
+    """
+
+    images: np.ndarray
+    poses: np.ndarray
+    names: np.ndarray
+    margin_ratio: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    @property
+    def image_size(self) -> int:
+        return self.images.shape[1]
+
+    def within_protocol(self, protocol: int) -> np.ndarray:
+        """Indices of the faces that count: protocol 1 keeps |angle| ≤ 99°, protocol 2 all."""
+        if protocol == 2:
+            return np.arange(len(self))
+        return np.flatnonzero((np.abs(self.poses) <= MAX_ANGLE_DEG).all(axis=1))
+
+
+def save_dataset(path: str | Path, dataset: FaceDataset) -> None:
+    """Write an `.npz` that the original reads too: `image`, `pose`, `img_size`; and `name`."""
+    extra = {} if dataset.margin_ratio is None else {"margin_ratio": dataset.margin_ratio}
+    with replace_when_done(path) as temporary:
+        np.savez(
+            temporary,
+            **extra,
+            image=dataset.images,
+            pose=dataset.poses.astype(np.float64),
+            img_size=dataset.image_size,
+            name=dataset.names,
+        )
+
+
+def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
+    """Read one or several `.npz` files, ours or the original's, as one data set.
+
+    A single file's array is used as it is; several are copied one by one into the joint array, so
+    that the peak stays at the result and the largest file.
+
+    Raises:
+        InputError: no such file, not an `.npz`, a key missing, a wrong shape or type, a pose that is
+            not finite, or files of different image sizes.
+    """
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    if len(paths) == 1:
+        return _load(Path(paths[0]))
+    headers = [_image_header(Path(path)) for path in paths]
+    sizes = {shape[1] for shape in headers}
+    if len(sizes) != 1:
+        raise InputError(f"{', '.join(map(str, paths))}: image sizes differ: {sorted(sizes)}")
+    images = np.empty((sum(shape[0] for shape in headers), *headers[0][1:]), np.uint8)
+    poses, names, margins, start = [], [], set(), 0
+    for path in paths:
+        part = _load(Path(path))
+        margins.add(part.margin_ratio)
+        images[start : start + len(part)] = part.images
+        start += len(part)
+        poses.append(part.poses)
+        names.append(part.names)
+    margin = margins.pop() if len(margins) == 1 else None
+    return FaceDataset(images, np.concatenate(poses), np.concatenate(names), margin)
+
+
+def _open(path: Path) -> np.lib.npyio.NpzFile:
+    require_file(path, EXPECTED)
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise InputError(f"{path}: expected {EXPECTED}, received a bare array")
+    missing = {"image", "pose"} - set(archive.files)
+    if missing:
+        archive.close()
+        raise InputError(f"{path}: expected {EXPECTED}, {' and '.join(sorted(missing))} missing")
+    return archive
+
+
+def _image_header(path: Path) -> tuple[int, ...]:
+    """The images' shape, read from the header alone."""
+    with _open(path) as archive, archive.zip.open("image.npy") as stream:
+        try:
+            version = np.lib.format.read_magic(stream)
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, _, dtype = read[version](stream)
+        except (ValueError, KeyError) as error:
+            raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+    _require_images(path, shape, dtype)
+    return shape
+
+
+def _require_images(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or dtype != np.uint8 or 0 in shape:
+        raise InputError(f"{path}: image must be uint8 (N, S, S, 3), received {dtype} {tuple(shape)}")
+
+
+def _load(path: Path) -> FaceDataset:
+    with _open(path) as archive:
+        try:
+            images, poses = archive["image"], archive["pose"]
+            names = archive["name"] if "name" in archive else np.full(len(images), "")
+            margin = float(archive["margin_ratio"]) if "margin_ratio" in archive else None
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+    _require_images(path, images.shape, images.dtype)
+    if poses.shape != (len(images), 3) or not np.issubdtype(poses.dtype, np.number):
+        raise InputError(f"{path}: pose must be ({len(images)}, 3) numbers, received {poses.dtype} {poses.shape}")
+    poses = poses.astype(np.float32)
+    if not np.isfinite(poses).all():
+        row = int(np.flatnonzero(~np.isfinite(poses).all(axis=1))[0])
+        raise InputError(f"{path}: pose {row} is not finite: {poses[row].tolist()}")
+    if len(names) != len(images):
+        raise InputError(f"{path}: name must have {len(images)} entries, received {len(names)}")
+    return FaceDataset(images, poses, names, margin)

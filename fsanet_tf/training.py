@@ -1,0 +1,316 @@
+"""One training run in one working directory, which a killed run takes up again."""
+
+import contextlib
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fsanet_tf import recipe
+from fsanet_tf.augmentation import AugmentationConfig
+from fsanet_tf.dataset import FaceDataset, load_dataset
+from fsanet_tf.errors import InputError
+from fsanet_tf.files import replace_when_done
+from fsanet_tf.input_pipeline import split_indices, training_batches, validation_batches
+from fsanet_tf.models import build_model
+from fsanet_tf.weights import load_model, save_model
+
+CONFIG_FILE, LOG_FILE, CURVE_FILE = "config.json", "log.csv", "curve.png"
+LAST_FILE, BEST_FILE, FINAL_FILE = "last.keras", "best.keras", "final.keras"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """A whole run; the defaults are the paper's recipe for 300W-LP (protocol 1).
+
+    Attributes:
+        data: `.npz` files, joined.
+        validation_data: `.npz` files to validate on; empty: a random share of `data`.
+        variant: a name of `fsanet_tf.config.VARIANTS`.
+        image_size: side of the network's input in pixels.
+        protocol: 1 leaves out faces with an angle above 99°, 2 keeps all.
+        validation_fraction: share of `data` held out, where `validation_data` is empty.
+        batch_size, epochs, learning_rate, schedule, warmup_epochs, optimizer, weight_decay, loss:
+            the recipe; `schedule` `step` multiplies the rate by 0.1 after each third of the epochs.
+        ema: momentum of the weights' moving average, which is then what is validated and kept; 0: none.
+        init_weights: weight file to start from; layers of equal name and shape take its weights.
+        mixed_precision: compute in 16 bits where it is safe; the regression stays in 32.
+        distribution: `none`, or `mirrored` over all devices.
+        save_every: steps between checkpoints within an epoch; 0: at the end of each epoch only.
+        seed: of the initial weights, the split, the order and the augmentation.
+        augmentation: see `AugmentationConfig`.
+    """
+
+    data: tuple[str, ...]
+    validation_data: tuple[str, ...] = ()
+    variant: str = "fsanet_1x1_capsule"
+    image_size: int = 64
+    protocol: int = 1
+    validation_fraction: float = 0.2
+    batch_size: int = 16
+    epochs: int = 90
+    learning_rate: float = 1e-3
+    schedule: str = "step"
+    warmup_epochs: int = 0
+    optimizer: str = "adam"
+    weight_decay: float = 0.0
+    loss: str = "mae"
+    ema: float = 0.0
+    init_weights: str = ""
+    mixed_precision: bool = False
+    distribution: str = "none"
+    save_every: int = 0
+    seed: int = 0
+    augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
+
+
+def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "auto") -> Path:
+    """Train, or go on with a run that was stopped, to the end.
+
+    Args:
+        config: the run; must equal the one that the directory was started with.
+        output_dir: working directory; gets the configuration, logs, checkpoints, curve and final net.
+        verbose: Keras's progress: 1 a bar, 2 a line an epoch, 0 nothing.
+
+    Returns:
+        Path of the final `.keras` file, with a card beside it.
+
+    Raises:
+        InputError: bad data, a directory of another configuration, or a loss that is not finite.
+    """
+    output_dir = Path(output_dir)
+    final_path = output_dir / FINAL_FILE
+    _keep_config(config, output_dir)
+    if final_path.exists():
+        return final_path
+    keras.utils.set_random_seed(config.seed)
+    data, (train_rows, validation_rows), validation_data = _load_data(config)
+    steps_per_epoch = len(train_rows) // config.batch_size
+    if steps_per_epoch == 0:
+        raise InputError(
+            f"{', '.join(config.data)}: {len(train_rows)} faces to train on, "
+            f"expected at least a batch of {config.batch_size}"
+        )
+    with _strategy_scope(config.distribution):
+        model = _restore(output_dir) or _new_model(config, steps_per_epoch)
+    validation = validation_batches(
+        validation_data, validation_rows, batch_size=256, image_size=config.image_size
+    )
+    record = RunRecord(output_dir, config, steps_per_epoch)
+    step = int(model.optimizer.iterations)
+    record.forget_from(step // steps_per_epoch)
+    while step < config.epochs * steps_per_epoch:
+        epoch, place = divmod(step, steps_per_epoch)  # a run stopped within an epoch first ends that one
+        batches = training_batches(
+            data, train_rows, batch_size=config.batch_size, augmentation=config.augmentation,
+            image_size=config.image_size, seed=config.seed, first_step=step,
+        )  # fmt: skip
+        model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=epoch + 1 if place else config.epochs,
+            steps_per_epoch=steps_per_epoch - place,
+            validation_data=validation,
+            callbacks=record.callbacks(),
+            verbose=verbose,
+        )
+        step = int(model.optimizer.iterations)
+    return _finish(config, output_dir, data, record)
+
+
+def _keep_config(config: TrainingConfig, output_dir: Path) -> None:
+    """Write the configuration, or refuse one that differs from what the directory was started with."""
+    path = output_dir / CONFIG_FILE
+    wanted = json.loads(json.dumps(dataclasses.asdict(config)))
+    if path.exists():
+        try:
+            kept = json.loads(path.read_text())
+        except (ValueError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: expected the JSON of an earlier run, received {error}") from error
+        kept, wanted = _flat(kept), _flat(wanted)
+        changes = [
+            f"{key} was {kept.get(key)}, is {wanted.get(key)}"
+            for key in sorted(kept.keys() | wanted.keys())
+            if kept.get(key) != wanted.get(key)
+        ]
+        if changes:
+            raise InputError(f"{path}: this directory holds another run: {'; '.join(changes)}")
+        return
+    with replace_when_done(path) as temporary:
+        temporary.write_text(json.dumps(wanted, indent=2) + "\n")
+
+
+def _flat(config: dict) -> dict:
+    return {
+        key: value
+        for name, part in config.items()
+        for key, value in (part.items() if isinstance(part, dict) else [(name, part)])
+    }
+
+
+def _load_data(config: TrainingConfig):
+    """The data, its training and validation rows, and the data set that the latter index."""
+    data = load_dataset(config.data)
+    rows = data.within_protocol(config.protocol)
+    if not config.validation_data:
+        return data, split_indices(rows, config.validation_fraction, config.seed), data
+    validation_data = load_dataset(config.validation_data)
+    return data, (rows, validation_data.within_protocol(config.protocol)), validation_data
+
+
+def _strategy_scope(distribution: str):
+    if distribution == "none":
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices()).scope()
+
+
+def _restore(output_dir: Path) -> keras.Model | None:
+    path = output_dir / LAST_FILE
+    return load_model(path, compiled=True) if path.exists() else None
+
+
+def _new_model(config: TrainingConfig, steps_per_epoch: int) -> keras.Model:
+    if config.mixed_precision:
+        keras.mixed_precision.set_global_policy("mixed_float16")
+    model = build_model(config.variant, config.image_size)
+    if config.init_weights:
+        copy_matching_weights(load_model(config.init_weights), model)
+    rate = recipe.learning_rate(
+        config.schedule, config.learning_rate, config.epochs, config.warmup_epochs, steps_per_epoch
+    )
+    model.compile(
+        optimizer=recipe.optimizer(config.optimizer, rate, config.weight_decay, config.ema),
+        loss=recipe.loss(config.loss),
+        metrics=["mae"],
+        jit_compile=False if _on_tensorflow_cpu() else "auto",  # on a CPU it is 4 to 6 times slower
+    )
+    return model
+
+
+def _on_tensorflow_cpu() -> bool:
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:
+    """Copy the weights that both models have, by path and shape; return how many.
+
+    Raises:
+        InputError: the models share no weight.
+    """
+    available = {variable.path: variable for variable in source.weights}
+    copied = 0
+    for variable in target.weights:
+        match = available.get(variable.path)
+        if match is not None and match.shape == variable.shape:
+            variable.assign(match)
+            copied += 1
+    if not copied:
+        raise InputError(f"{source.name}: has no weight in common with {target.name}")
+    return copied
+
+
+class RunRecord:
+    """What a run leaves in its directory while it goes: the log and the checkpoints."""
+
+    def __init__(self, output_dir: Path, config: TrainingConfig, steps_per_epoch: int):
+        self.output_dir = output_dir
+        self.config = config
+        self.steps_per_epoch = steps_per_epoch
+        self.rows: list[dict[str, float]] = []
+
+    def forget_from(self, epoch: int) -> None:
+        """Read the log of the earlier run, up to the epoch that its checkpoint had reached."""
+        path = self.output_dir / LOG_FILE
+        if path.exists():
+            with path.open(newline="") as file:
+                rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            self.rows = [row for row in rows if row["epoch"] <= epoch]
+
+    @property
+    def best(self) -> float:
+        """Smallest validation loss so far."""
+        return min((row["val_loss"] for row in self.rows), default=np.inf)
+
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        tensorboard = keras.callbacks.TensorBoard(str(self.output_dir / "tensorboard"))
+        average = [keras.callbacks.SwapEMAWeights()] if self.config.ema else []
+        return [tensorboard, *average, _Checkpoints(self)]
+
+
+class _Checkpoints(keras.callbacks.Callback):
+    """Writes the log, the best and, last of all, the newest checkpoint: it alone says how far a run is."""
+
+    def __init__(self, record: RunRecord):
+        super().__init__()
+        self.record = record
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.optimizer.iterations)
+        if not np.isfinite(logs["loss"]):
+            last = self.record.output_dir / LAST_FILE
+            kept = f"last good checkpoint: {last}" if last.exists() else "no checkpoint had been written"
+            raise InputError(f"step {step}: the loss is {logs['loss']}; {kept}")
+        every = self.record.config.save_every
+        if every and step % every == 0 and step % self.record.steps_per_epoch:
+            self._save(LAST_FILE)
+
+    def on_epoch_end(self, epoch, logs=None):
+        record = self.record
+        improved = logs["val_loss"] < record.best
+        row = {"epoch": epoch + 1, **{key: float(value) for key, value in sorted(logs.items())}}
+        record.rows.append(row)
+        with replace_when_done(record.output_dir / LOG_FILE) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            writer.writeheader()
+            writer.writerows(record.rows)
+        if improved:
+            with _averaged_weights(self.model):
+                self._save(BEST_FILE)
+        self._save(LAST_FILE)
+
+    def _save(self, name: str) -> None:
+        with replace_when_done(self.record.output_dir / name) as temporary:
+            self.model.save(temporary)
+
+
+@contextlib.contextmanager
+def _averaged_weights(model: keras.Model):
+    """Hold the weights' moving average in the model, where the optimiser keeps one."""
+    if not model.optimizer.use_ema:
+        yield
+        return
+    current = [variable.numpy() for variable in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, current, strict=True):
+            variable.assign(value)
+
+
+def _finish(config: TrainingConfig, output_dir: Path, data: FaceDataset, record: RunRecord) -> Path:
+    """Draw the curve and write the best net, without its optimiser, with its card."""
+    from fsanet_tf.plots import draw_training_curve
+
+    draw_training_curve(record.rows, output_dir / CURVE_FILE)
+    model = load_model(output_dir / BEST_FILE)
+    best_row = min(record.rows, key=lambda row: row["val_loss"])
+    card = {
+        "variant": config.variant,
+        "image_size": config.image_size,
+        "margin_ratio": data.margin_ratio,
+        "training": dataclasses.asdict(config),
+        "validation_mae_deg": best_row["val_mae"],
+        "best_epoch": int(best_row["epoch"]),
+    }
+    save_model(output_dir / FINAL_FILE, model, card)
+    return output_dir / FINAL_FILE
