@@ -5,12 +5,17 @@ import sys
 
 from absl import flags
 
-from fsanet_tf.augmentation import AugmentationConfig
 from fsanet_tf.command_line import run
 from fsanet_tf.config import VARIANTS
 from fsanet_tf.errors import InputError
-from fsanet_tf.recipe import LOSSES, OPTIMIZERS, SCHEDULES
-from fsanet_tf.training import TrainingConfig, train
+from fsanet_tf.training_config import (
+    DISTRIBUTIONS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    AugmentationConfig,
+    TrainingConfig,
+)
 
 PROTOCOL_BATCH_SIZES = {1: 16, 2: 8}
 DEFAULTS = TrainingConfig(data=())
@@ -34,7 +39,7 @@ flags.DEFINE_enum("loss", DEFAULTS.loss, LOSSES, "Mean absolute error of the ang
 flags.DEFINE_float("ema", DEFAULTS.ema, "Momentum of the weights' moving average; 0: none.", 0.0, 0.99999)
 flags.DEFINE_string("init_weights", DEFAULTS.init_weights, "Network to start from.")
 flags.DEFINE_bool("mixed_precision", DEFAULTS.mixed_precision, "16 bits where it is safe (GPUs).")
-flags.DEFINE_enum("distribution", DEFAULTS.distribution, ("none", "mirrored"), "One device, or all.")
+flags.DEFINE_enum("distribution", DEFAULTS.distribution, DISTRIBUTIONS, "One device, or all.")
 flags.DEFINE_integer("save_every", DEFAULTS.save_every, "Steps between checkpoints; 0: each epoch.", 0)
 flags.DEFINE_integer("seed", DEFAULTS.seed, "Seed of everything random.", 0)
 flags.DEFINE_bool("original", AUGMENTATION.original, "Augment: the original's shifted crops and zoom.")
@@ -75,9 +80,11 @@ def config_from_flags() -> TrainingConfig:
 
 
 def main() -> None:
+    from fsanet_tf.training import train
+
     final = train(config_from_flags(), FLAGS.output_dir, verbose=1 if sys.stdout.isatty() else 2)
     print(f"trained: {final}")
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, needs_tensorflow=True)

@@ -1,25 +1,29 @@
 """How every command of the project starts, reports a user's mistake, and ends."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from absl import app
 
 from fsanet_tf.errors import InputError
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], *, needs_tensorflow: bool = False) -> None:
     """Parse the flags and run `main`; an `InputError` becomes one line and exit status 1.
 
-    TensorFlow's start-up chatter is silenced, unless `TF_CPP_MIN_LOG_LEVEL` is already set.
+    Args:
+        main: the command; it imports what needs TensorFlow itself, so that `--help` is quick.
+        needs_tensorflow: import TensorFlow first, without its start-up chatter.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def checked_main(arguments: list[str]) -> None:
         try:
             if len(arguments) > 1:
                 raise InputError(f"unexpected argument {arguments[1]!r}: options are written --name=value")
+            if needs_tensorflow:
+                import_tensorflow_quietly()
             main()
         except InputError as error:
             sys.exit(f"error: {error}")
@@ -27,3 +31,24 @@ def run(main: Callable[[], None]) -> None:
             sys.exit("interrupted")
 
     app.run(checked_main)
+
+
+def import_tensorflow_quietly() -> None:
+    """Import TensorFlow and Keras without the lines that their C++ side writes to standard error."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _silent_stderr():
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere: TensorFlow logs there before its log level counts."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

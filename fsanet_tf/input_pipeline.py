@@ -5,9 +5,10 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.augmentation import AugmentationConfig, augment
+from fsanet_tf.augmentation import augment
 from fsanet_tf.crop import resize_crops
 from fsanet_tf.dataset import FaceDataset
+from fsanet_tf.training_config import AugmentationConfig
 
 
 def split_indices(indices: np.ndarray, validation_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,10 +5,6 @@ import math
 import keras
 from keras import ops
 
-OPTIMIZERS = ("adam", "adamw")
-SCHEDULES = ("step", "cosine")
-LOSSES = ("mae", "geodesic")
-
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):

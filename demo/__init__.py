@@ -1,0 +1,1 @@
+"""Head poses drawn: photo, folder, video, webcam."""

@@ -1,0 +1,65 @@
+"""Measure networks on a data set: `python evaluate.py --weights=net.keras --data=aflw2000.npz`.
+
+Several networks, separated by commas, are averaged (the paper's fusion).
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from absl import flags
+
+from fsanet_tf.command_line import run
+from fsanet_tf.dataset import load_dataset
+from fsanet_tf.errors import InputError
+from fsanet_tf.files import replace_when_done
+
+flags.DEFINE_list("weights", [], "Networks: .keras, or released .h5; several are averaged.")
+flags.DEFINE_string("data", None, "Faces: an .npz of the preprocessing.")
+flags.DEFINE_integer("protocol", 1, "1 leaves out faces with an angle above 99°, 2 keeps all.", 1, 2)
+flags.DEFINE_integer("batch_size", 128, "Faces a step.", 1)
+flags.DEFINE_string("output_dir", None, "Folder for report.json and the figures; default: none written.")
+flags.mark_flag_as_required("data")
+FLAGS = flags.FLAGS
+
+
+def main() -> None:
+    from fsanet_tf.evaluation import draw_report, format_table, measure, measure_by_yaw
+    from fsanet_tf.inference import predict_poses
+    from fsanet_tf.weights import load_model, sha256
+
+    if not FLAGS.weights:
+        raise InputError("--weights: expected at least one network")
+    dataset = load_dataset(FLAGS.data)
+    rows = dataset.within_protocol(FLAGS.protocol)
+    if not len(rows):
+        raise InputError(f"{FLAGS.data}: no face lies within protocol {FLAGS.protocol}")
+    models = [load_model(path) for path in FLAGS.weights]
+    true = dataset.poses[rows]
+    predicted = predict_poses(models, dataset.images[rows], FLAGS.batch_size)
+    table = {"all": measure(predicted, true), **measure_by_yaw(predicted, true)}
+    num_left_out = len(dataset) - len(rows)
+    names = " + ".join(model.name for model in models)
+    print(f"{names} on {FLAGS.data}, protocol {FLAGS.protocol}: {len(rows)} images, {num_left_out} left out")
+    print(format_table(table))
+    if FLAGS.output_dir is None:
+        return
+    output_dir = Path(FLAGS.output_dir)
+    report = {
+        "networks": [
+            {"file": path, "name": model.name, "sha256": sha256(path)}
+            for path, model in zip(FLAGS.weights, models, strict=True)
+        ],
+        "data": FLAGS.data,
+        "protocol": FLAGS.protocol,
+        "images_left_out": num_left_out,
+        "errors_deg": {name: dataclasses.asdict(errors) for name, errors in table.items()},
+    }
+    draw_report(dataset, rows, predicted, output_dir)
+    with replace_when_done(output_dir / "report.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    print(f"report and figures: {output_dir}")
+
+
+if __name__ == "__main__":
+    run(main, needs_tensorflow=True)

@@ -1,0 +1,35 @@
+"""Poses drawn onto pictures; nothing here predicts."""
+
+import cv2
+import numpy as np
+
+from fsanet_tf.pose import rotation_matrices
+
+# BGR, in the order of the rotation's columns: the head's left, down and front.
+AXIS_COLOURS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
+
+
+def draw_axes(
+    image: np.ndarray, pose_deg: np.ndarray, centre: tuple[float, float], length: float, thickness: int = 2
+) -> None:
+    """Draw the head's axes in place, as the original: X red, Y green, Z (out of the face) blue.
+
+    Args:
+        image: uint8 BGR `(height, width, 3)`.
+        pose_deg: yaw, pitch, roll in degrees.
+        centre: x and y in pixels where the axes meet.
+        length: of an axis that lies in the picture's plane, in pixels.
+        thickness: of the lines, in pixels.
+    """
+    start = (round(centre[0]), round(centre[1]))
+    directions = rotation_matrices(np.asarray(pose_deg))[:2]  # x and y of the three axes
+    for axis, colour in enumerate(AXIS_COLOURS):
+        end = np.round(np.array(centre) + length * directions[:, axis]).astype(int)
+        cv2.line(image, start, (int(end[0]), int(end[1])), colour, thickness, cv2.LINE_AA)
+
+
+def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: int = 12) -> None:
+    """Write a line in place, white on a dark outline, its lower left corner at `origin`."""
+    scale = height / 22
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)

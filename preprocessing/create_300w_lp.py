@@ -1,0 +1,149 @@
+"""300W-LP or AFLW2000, one folder of `.jpg` and `.mat`, into crops and poses.
+
+`python preprocessing/create_300w_lp.py --input_dir=AFLW2000 --output=aflw2000.npz`
+"""
+
+import functools
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+from absl import flags
+
+from fsanet_tf.command_line import run
+from fsanet_tf.crop import IMAGE_SIZE, LANDMARK_MARGIN, crop_box, grow_box
+from fsanet_tf.errors import InputError
+from preprocessing.command import define_flags, report
+from preprocessing.parts import Part, Problem, create_dataset
+
+TASK_SIZE = 100
+
+
+def visible_box(points: np.ndarray) -> tuple[int, int, int, int]:
+    """The box around the visible landmarks, as the original takes it.
+
+    Args:
+        points: `(2, N)` x and y in pixels; a point that is not visible has entries of 0 or less.
+
+    Returns:
+        left, top, right, bottom, whole pixels.
+
+    Raises:
+        InputError: no point is visible.
+    """
+    x, y = points
+    visible = x > 0
+    if np.count_nonzero(y > 0) < np.count_nonzero(visible):
+        visible = y > 0
+    if not visible.any():
+        raise InputError("no visible landmark in pt2d")
+    x, y = x[visible], y[visible]
+    return int(x.min()), int(y.min()), int(x.max()), int(y.max())
+
+
+def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The landmarks and the pose of one face.
+
+    Args:
+        path: a `.mat` of 300W-LP or AFLW2000.
+
+    Returns:
+        `pt2d` `(2, N)` in pixels, and yaw, pitch, roll in degrees `(3,)`.
+
+    Raises:
+        InputError: the file cannot be read, or lacks a key, or holds another shape.
+    """
+    try:
+        labels = scipy.io.loadmat(path, variable_names=("pt2d", "Pose_Para"))
+    except (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, MemoryError,
+            OverflowError, zlib.error, scipy.io.matlab.MatReadError) as error:  # fmt: skip
+        raise InputError(f"not a readable .mat ({' '.join(str(error).split())})") from error
+    for key in ("pt2d", "Pose_Para"):
+        if key not in labels:
+            raise InputError(f"the .mat lacks {key}")
+    points, parameters = labels["pt2d"], labels["Pose_Para"]
+    if points.ndim != 2 or points.shape[0] != 2 or not np.issubdtype(points.dtype, np.number):
+        raise InputError(f"pt2d must be (2, N) numbers, received {points.dtype} {points.shape}")
+    if parameters.size < 3 or not np.issubdtype(parameters.dtype, np.number):
+        raise InputError(f"Pose_Para must hold three angles, received {parameters.dtype} {parameters.shape}")
+    pitch, yaw, roll = parameters.ravel()[:3]
+    pose = np.rad2deg(np.array([yaw, pitch, roll], np.float64))
+    if not (np.isfinite(pose).all() and np.isfinite(points).all()):
+        raise InputError("the .mat holds values that are not finite")
+    return points, pose
+
+
+def crop_face(image_path: Path, margin_ratio: float, image_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """One picture and its labels to a crop and its pose.
+
+    Args:
+        image_path: the `.jpg`; the `.mat` of the same name stands beside it.
+        margin_ratio: share of the landmark box added on each side.
+        image_size: side of the crop.
+
+    Returns:
+        uint8 BGR `(image_size, image_size, 3)`, and yaw, pitch, roll in degrees `(3,)`.
+
+    Raises:
+        InputError: one of the two files is missing or cannot be used.
+    """
+    label_path = image_path.with_suffix(".mat")
+    for path, other in ((image_path, "picture"), (label_path, "labels")):
+        if not path.exists():
+            raise InputError(f"no {other} {path.name}")
+    image = cv2.imread(str(image_path))
+    if image is None:
+        raise InputError("not a readable picture")
+    points, pose = read_labels(label_path)
+    box = grow_box(visible_box(points), margin_ratio, image.shape)
+    return crop_box(image, box, image_size), pose
+
+
+def crop_faces(image_paths: tuple[Path, ...], margin_ratio: float, image_size: int) -> Part:
+    """`crop_face` for one task; what fails is noted by name."""
+    part = Part()
+    for path in image_paths:
+        try:
+            part.add(path.stem, *crop_face(path, margin_ratio, image_size))
+        except InputError as error:
+            part.problems.append(Problem(path.stem, str(error)))
+    return part
+
+
+def find_faces(input_dir: Path) -> list[Path]:
+    """Paths of the pictures, sorted by name, also of those that only have labels.
+
+    Raises:
+        InputError: no such folder, or nothing in it.
+    """
+    if not input_dir.is_dir():
+        raise InputError(f"{input_dir}: no such folder (expected .jpg and .mat pairs)")
+    stems = {path.stem for suffix in ("jpg", "mat") for path in input_dir.glob(f"*.{suffix}")}
+    if not stems:
+        raise InputError(f"{input_dir}: expected .jpg and .mat pairs, found none")
+    return [input_dir / f"{stem}.jpg" for stem in sorted(stems)]
+
+
+def main() -> None:
+    flags_given = flags.FLAGS
+    output = Path(flags_given.output)
+    paths = find_faces(Path(flags_given.input_dir))
+    tasks = [tuple(paths[i : i + TASK_SIZE]) for i in range(0, len(paths), TASK_SIZE)]
+    settings = {"margin_ratio": flags_given.margin_ratio, "image_size": flags_given.image_size}
+    problems = create_dataset(
+        tasks,
+        [len(task) for task in tasks],
+        functools.partial(crop_faces, **settings),
+        {output: range(len(tasks))},
+        workers=flags_given.workers,
+        strict=flags_given.strict,
+        **settings,
+    )
+    report(len(paths), problems, [output])
+
+
+if __name__ == "__main__":
+    define_flags(margin_ratio=LANDMARK_MARGIN, image_size=IMAGE_SIZE)
+    run(main)
