@@ -4,15 +4,14 @@ Several networks, separated by commas, are averaged (the paper's fusion).
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 from absl import flags
 
-from fsanet_tf.command_line import run
+from fsanet_tf.command_line import import_tensorflow_quietly, run
 from fsanet_tf.dataset import load_dataset
 from fsanet_tf.errors import InputError
-from fsanet_tf.files import replace_when_done
+from fsanet_tf.files import require_file, sha256, write_json
 
 flags.DEFINE_list("weights", [], "Networks: .keras, or released .h5; several are averaged.")
 flags.DEFINE_string("data", None, "Faces: an .npz of the preprocessing.")
@@ -24,16 +23,19 @@ FLAGS = flags.FLAGS
 
 
 def main() -> None:
-    from fsanet_tf.evaluation import draw_report, format_table, measure, measure_by_yaw
-    from fsanet_tf.inference import predict_poses
-    from fsanet_tf.weights import load_model, sha256
-
     if not FLAGS.weights:
         raise InputError("--weights: expected at least one network")
     dataset = load_dataset(FLAGS.data)
     rows = dataset.within_protocol(FLAGS.protocol)
     if not len(rows):
         raise InputError(f"{FLAGS.data}: no face lies within protocol {FLAGS.protocol}")
+    for path in FLAGS.weights:
+        require_file(path, "a network")
+    import_tensorflow_quietly()
+    from fsanet_tf.evaluation import draw_report, format_table, measure, measure_by_yaw
+    from fsanet_tf.inference import predict_poses
+    from fsanet_tf.weights import load_model
+
     models = [load_model(path) for path in FLAGS.weights]
     true = dataset.poses[rows]
     predicted = predict_poses(models, dataset.images[rows], FLAGS.batch_size)
@@ -56,10 +58,9 @@ def main() -> None:
         "errors_deg": {name: dataclasses.asdict(errors) for name, errors in table.items()},
     }
     draw_report(dataset, rows, predicted, output_dir)
-    with replace_when_done(output_dir / "report.json") as temporary:
-        temporary.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    write_json(output_dir / "report.json", report)
     print(f"report and figures: {output_dir}")
 
 
 if __name__ == "__main__":
-    run(main, needs_tensorflow=True)
+    run(main)

@@ -5,8 +5,8 @@ import sys
 
 from absl import flags
 
-from fsanet_tf.command_line import run
-from fsanet_tf.config import VARIANTS
+from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.config import VARIANTS, variant_config
 from fsanet_tf.errors import InputError
 from fsanet_tf.training_config import (
     DISTRIBUTIONS,
@@ -26,7 +26,9 @@ flags.DEFINE_list("validation_data", [], "Validation faces; default: a random sh
 flags.DEFINE_string("output_dir", None, "Working directory; the same command goes on with a stopped run.")
 flags.DEFINE_enum("variant", DEFAULTS.variant, sorted(VARIANTS), "The network.")
 flags.DEFINE_integer("image_size", DEFAULTS.image_size, "Side of the network's input in pixels.", 16)
-flags.DEFINE_integer("protocol", 1, "1 drops faces with an angle above 99°, batch 16; 2 keeps all, batch 8.", 1, 2)
+flags.DEFINE_integer(
+    "protocol", 1, "1 drops faces with an angle above 99°, batch 16; 2 keeps all, batch 8.", 1, 2
+)
 flags.DEFINE_float("validation_fraction", DEFAULTS.validation_fraction, "Share of --data held out.", 0.0, 0.9)
 flags.DEFINE_integer("batch_size", None, "Faces a step; default: the protocol's.", 1)
 flags.DEFINE_integer("epochs", DEFAULTS.epochs, "Passes over the data.", 1)
@@ -68,7 +70,10 @@ def config_from_flags() -> TrainingConfig:
         return {name: FLAGS[name].value for name in names}
 
     try:
-        config = TrainingConfig(**values(TrainingConfig), augmentation=AugmentationConfig(**values(AugmentationConfig)))
+        variant_config(FLAGS.variant, FLAGS.image_size)
+        config = TrainingConfig(
+            **values(TrainingConfig), augmentation=AugmentationConfig(**values(AugmentationConfig))
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     return dataclasses.replace(
@@ -80,11 +85,13 @@ def config_from_flags() -> TrainingConfig:
 
 
 def main() -> None:
+    config = config_from_flags()
+    import_tensorflow_quietly()
     from fsanet_tf.training import train
 
-    final = train(config_from_flags(), FLAGS.output_dir, verbose=1 if sys.stdout.isatty() else 2)
+    final = train(config, FLAGS.output_dir, verbose=1 if sys.stdout.isatty() else 2)
     print(f"trained: {final}")
 
 
 if __name__ == "__main__":
-    run(main, needs_tensorflow=True)
+    run(main)

@@ -10,20 +10,18 @@ from absl import app
 from fsanet_tf.errors import InputError
 
 
-def run(main: Callable[[], None], *, needs_tensorflow: bool = False) -> None:
+def run(main: Callable[[], None]) -> None:
     """Parse the flags and run `main`; an `InputError` becomes one line and exit status 1.
 
     Args:
-        main: the command; it imports what needs TensorFlow itself, so that `--help` is quick.
-        needs_tensorflow: import TensorFlow first, without its start-up chatter.
+        main: the command. It imports TensorFlow itself, by `import_tensorflow_quietly`, after it has
+            looked at its input, so that `--help` and most mistakes are answered at once.
     """
 
     def checked_main(arguments: list[str]) -> None:
         try:
             if len(arguments) > 1:
                 raise InputError(f"unexpected argument {arguments[1]!r}: options are written --name=value")
-            if needs_tensorflow:
-                import_tensorflow_quietly()
             main()
         except InputError as error:
             sys.exit(f"error: {error}")

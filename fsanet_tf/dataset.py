@@ -46,16 +46,16 @@ class FaceDataset:
 
 def save_dataset(path: str | Path, dataset: FaceDataset) -> None:
     """Write an `.npz` that the original reads too: `image`, `pose`, `img_size`; and `name`."""
-    extra = {} if dataset.margin_ratio is None else {"margin_ratio": dataset.margin_ratio}
+    arrays = {
+        "image": dataset.images,
+        "pose": dataset.poses.astype(np.float64),
+        "img_size": np.array(dataset.image_size),
+        "name": dataset.names,
+    }
+    if dataset.margin_ratio is not None:
+        arrays["margin_ratio"] = np.array(dataset.margin_ratio)
     with replace_when_done(path) as temporary:
-        np.savez(
-            temporary,
-            **extra,
-            image=dataset.images,
-            pose=dataset.poses.astype(np.float64),
-            img_size=dataset.image_size,
-            name=dataset.names,
-        )
+        np.savez(temporary, allow_pickle=False, **arrays)
 
 
 def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
@@ -105,13 +105,16 @@ def _open(path: Path) -> np.lib.npyio.NpzFile:
 
 def _image_header(path: Path) -> tuple[int, ...]:
     """The images' shape, read from the header alone."""
-    with _open(path) as archive, archive.zip.open("image.npy") as stream:
-        try:
+    _open(path).close()
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("image.npy") as stream:
             version = np.lib.format.read_magic(stream)
-            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, _, dtype = read[version](stream)
-        except (ValueError, KeyError) as error:
-            raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(stream)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
     _require_images(path, shape, dtype)
     return shape
 
@@ -131,7 +134,9 @@ def _load(path: Path) -> FaceDataset:
             raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
     _require_images(path, images.shape, images.dtype)
     if poses.shape != (len(images), 3) or not np.issubdtype(poses.dtype, np.number):
-        raise InputError(f"{path}: pose must be ({len(images)}, 3) numbers, received {poses.dtype} {poses.shape}")
+        raise InputError(
+            f"{path}: pose must be ({len(images)}, 3) numbers, received {poses.dtype} {poses.shape}"
+        )
     poses = poses.astype(np.float32)
     if not np.isfinite(poses).all():
         row = int(np.flatnonzero(~np.isfinite(poses).all(axis=1))[0])

@@ -1,6 +1,8 @@
-"""Output files appear whole or not at all."""
+"""Files: outputs that appear whole or not at all, inputs that must be there."""
 
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -41,6 +43,12 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def write_json(path: str | Path, content: dict) -> None:
+    """Write a dictionary as indented JSON."""
+    with replace_when_done(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
 def require_file(path: str | Path, expected: str) -> Path:
     """`path` as a `Path`.
 
@@ -59,3 +67,12 @@ def require_file(path: str | Path, expected: str) -> Path:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty, expected {expected}")
     return path
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file's content, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

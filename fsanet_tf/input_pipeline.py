@@ -11,7 +11,9 @@ from fsanet_tf.dataset import FaceDataset
 from fsanet_tf.training_config import AugmentationConfig
 
 
-def split_indices(indices: np.ndarray, validation_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_indices(
+    indices: np.ndarray, validation_fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Split at random, by seed, into training and validation indices, each in rising order."""
     shuffled = np.random.default_rng(seed).permutation(indices)
     num_validation = round(len(indices) * validation_fraction)
@@ -69,10 +71,14 @@ def validation_batches(
             images = resize_crops(dataset.images[rows], image_size)
             yield images.astype(np.float32), dataset.poses[rows]
 
-    return tf.data.Dataset.from_generator(
-        batches,
-        output_signature=(
-            tf.TensorSpec((None, image_size, image_size, 3), tf.float32),
-            tf.TensorSpec((None, 3), tf.float32),
-        ),
-    ).apply(tf.data.experimental.assert_cardinality(-(-len(indices) // batch_size))).prefetch(2)
+    return (
+        tf.data.Dataset.from_generator(
+            batches,
+            output_signature=(
+                tf.TensorSpec((None, image_size, image_size, 3), tf.float32),
+                tf.TensorSpec((None, 3), tf.float32),
+            ),
+        )
+        .apply(tf.data.experimental.assert_cardinality(-(-len(indices) // batch_size)))
+        .prefetch(2)
+    )

@@ -76,7 +76,7 @@ def _read(path: Path) -> dict[tuple[str, str, str], np.ndarray]:
     arrays = {}
     try:
         with h5py.File(path, "r") as file:
-            root = file["model_weights"] if "model_weights" in file else file
+            root = file.get("model_weights", file)
             for group_name in _texts(root.attrs["layer_names"]):
                 group = root[group_name]
                 for weight_path in _texts(group.attrs["weight_names"]):
@@ -164,7 +164,11 @@ def _map_names(path: Path, found, config: VariantConfig) -> Arrays:
             key = AGGREGATION_WEIGHTS[weight]
         else:
             target = NAMED_HEAD_LAYERS.get(layer) or next(
-                (our for (pattern, theirs), our in ours.items() if theirs == layer and re.match(pattern, group)),
+                (
+                    our
+                    for (pattern, theirs), our in ours.items()
+                    if theirs == layer and re.match(pattern, group)
+                ),
                 None,
             )
             if target is None:

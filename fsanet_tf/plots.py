@@ -28,7 +28,11 @@ def draw_training_curve(rows: Sequence[dict[str, float]], path: str | Path) -> N
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     epochs = [row["epoch"] for row in rows]
-    for key, label in (("loss", "training loss"), ("val_loss", "validation loss"), ("val_mae", "validation MAE")):
+    for key, label in (
+        ("loss", "training loss"),
+        ("val_loss", "validation loss"),
+        ("val_mae", "validation MAE"),
+    ):
         axes.plot(epochs, [row[key] for row in rows], label=label, linestyle=":" if key == "val_mae" else "-")
     axes.set(xlabel="epoch", ylabel="degrees", ylim=(0, None))
     axes.grid(alpha=0.3)
@@ -59,7 +63,9 @@ def draw_error_against_yaw(errors_deg: np.ndarray, yaw_deg: np.ndarray, path: st
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    axes.scatter(yaw_deg, errors_deg.mean(axis=1), s=4, alpha=0.25, color="grey", label="a face, mean of its angles")
+    axes.scatter(
+        yaw_deg, errors_deg.mean(axis=1), s=4, alpha=0.25, color="grey", label="a face, mean of its angles"
+    )
     edges = np.arange(-105, 106, 15)
     bins = np.digitize(yaw_deg, edges)
     filled = [b for b in range(1, len(edges)) if (bins == b).any()]

@@ -51,13 +51,13 @@ class GeodesicLoss(keras.losses.Loss):
 def _rotation_columns(poses_deg):
     """Columns of the rotations of `fsanet_tf.pose.rotation_matrices`, three of `(batch, 3)`."""
     yaw, pitch, roll = (poses_deg[:, i] * (math.pi / 180.0) for i in range(3))
-    sin_y, cos_y, sin_p, cos_p = ops.sin(-yaw), ops.cos(yaw), ops.sin(pitch), ops.cos(pitch)
-    sin_r, cos_r = ops.sin(roll), ops.cos(roll)
+    sy, cy, sp, cp = ops.sin(-yaw), ops.cos(yaw), ops.sin(pitch), ops.cos(pitch)
+    sr, cr = ops.sin(roll), ops.cos(roll)
     return (
-        ops.stack([cos_y * cos_r, cos_p * sin_r + cos_r * sin_p * sin_y, sin_p * sin_r - cos_p * cos_r * sin_y], -1),
-        ops.stack([-cos_y * sin_r, cos_p * cos_r - sin_p * sin_y * sin_r, sin_p * cos_r + cos_p * sin_y * sin_r], -1),
-        ops.stack([sin_y, -cos_y * sin_p, cos_y * cos_p], -1),
-    )  # fmt: skip
+        ops.stack([cy * cr, cp * sr + cr * sp * sy, sp * sr - cp * cr * sy], -1),
+        ops.stack([-cy * sr, cp * cr - sp * sy * sr, sp * cr + cp * sy * sr], -1),
+        ops.stack([sy, -cy * sp, cy * cp], -1),
+    )
 
 
 def learning_rate(schedule: str, peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int):

@@ -12,7 +12,7 @@ import numpy as np
 from fsanet_tf import recipe
 from fsanet_tf.dataset import FaceDataset, load_dataset
 from fsanet_tf.errors import InputError
-from fsanet_tf.files import replace_when_done
+from fsanet_tf.files import replace_when_done, write_json
 from fsanet_tf.input_pipeline import split_indices, training_batches, validation_batches
 from fsanet_tf.models import build_model
 from fsanet_tf.training_config import TrainingConfig
@@ -38,7 +38,7 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
     """
     output_dir = Path(output_dir)
     final_path = output_dir / FINAL_FILE
-    _keep_config(config, output_dir)
+    _refuse_another_run(config, output_dir)
     if final_path.exists():
         return final_path
     keras.utils.set_random_seed(config.seed)
@@ -51,6 +51,7 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
         )
     with _strategy_scope(config.distribution):
         model = _restore(output_dir) or _new_model(config, steps_per_epoch)
+    write_json(output_dir / CONFIG_FILE, _as_json(config))
     validation = validation_batches(
         validation_data, validation_rows, batch_size=256, image_size=config.image_size
     )
@@ -76,26 +77,27 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
     return _finish(config, output_dir, data, record)
 
 
-def _keep_config(config: TrainingConfig, output_dir: Path) -> None:
-    """Write the configuration, or refuse one that differs from what the directory was started with."""
+def _as_json(config: TrainingConfig) -> dict:
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def _refuse_another_run(config: TrainingConfig, output_dir: Path) -> None:
+    """Refuse a directory that was started with another configuration, and say what differs."""
     path = output_dir / CONFIG_FILE
-    wanted = json.loads(json.dumps(dataclasses.asdict(config)))
-    if path.exists():
-        try:
-            kept = json.loads(path.read_text())
-        except (ValueError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: expected the JSON of an earlier run, received {error}") from error
-        kept, wanted = _flat(kept), _flat(wanted)
-        changes = [
-            f"{key} was {kept.get(key)}, is {wanted.get(key)}"
-            for key in sorted(kept.keys() | wanted.keys())
-            if kept.get(key) != wanted.get(key)
-        ]
-        if changes:
-            raise InputError(f"{path}: this directory holds another run: {'; '.join(changes)}")
+    if not path.exists():
         return
-    with replace_when_done(path) as temporary:
-        temporary.write_text(json.dumps(wanted, indent=2) + "\n")
+    try:
+        kept = _flat(json.loads(path.read_text()))
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{path}: expected the JSON of an earlier run ({error})") from error
+    wanted = _flat(_as_json(config))
+    changes = [
+        f"{key} was {kept.get(key)!r}, is {wanted.get(key)!r}"
+        for key in sorted(kept.keys() | wanted.keys())
+        if kept.get(key) != wanted.get(key)
+    ]
+    if changes:
+        raise InputError(f"{path}: this directory holds another run: {'; '.join(changes)}")
 
 
 def _flat(config: dict) -> dict:
@@ -121,7 +123,9 @@ def _strategy_scope(distribution: str):
         return contextlib.nullcontext()
     import tensorflow as tf
 
-    return tf.distribute.MirroredStrategy(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices()).scope()
+    return tf.distribute.MirroredStrategy(
+        tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices()
+    ).scope()
 
 
 def _restore(output_dir: Path) -> keras.Model | None:
@@ -223,7 +227,10 @@ class _Checkpoints(keras.callbacks.Callback):
         improved = logs["val_loss"] < record.best
         row = {"epoch": epoch + 1, **{key: float(value) for key, value in sorted(logs.items())}}
         record.rows.append(row)
-        with replace_when_done(record.output_dir / LOG_FILE) as temporary, temporary.open("w", newline="") as file:
+        with (
+            replace_when_done(record.output_dir / LOG_FILE) as temporary,
+            temporary.open("w", newline="") as file,
+        ):
             writer = csv.DictWriter(file, fieldnames=list(row))
             writer.writeheader()
             writer.writerows(record.rows)

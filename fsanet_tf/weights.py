@@ -1,7 +1,5 @@
 """Weight files: reading any that the project knows, writing `.keras` with its card."""
 
-import hashlib
-import json
 import zipfile
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import keras
 import fsanet_tf.layers
 import fsanet_tf.recipe  # noqa: F401  registers what a checkpoint refers to
 from fsanet_tf.errors import InputError
-from fsanet_tf.files import replace_when_done, require_file
+from fsanet_tf.files import replace_when_done, require_file, sha256, write_json
 from fsanet_tf.legacy_weights import load_released_weights
 
 EXPECTED = "a network: .keras, or an .h5 released with the original"
@@ -59,19 +57,9 @@ def save_model(path: str | Path, model: keras.Model, card: dict | None = None) -
     with replace_when_done(path) as temporary:
         model.save(temporary)
     if card is not None:
-        with replace_when_done(card_path(path)) as temporary:
-            temporary.write_text(json.dumps({**card, "sha256": sha256(path)}, indent=2) + "\n")
+        write_json(card_path(path), {**card, "sha256": sha256(path)})
 
 
 def card_path(path: Path) -> Path:
     """Where the card of a network stands: `net.keras` has `net.json`."""
     return path.with_suffix(".json")
-
-
-def sha256(path: str | Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

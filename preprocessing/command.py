@@ -22,4 +22,6 @@ def define_flags(margin_ratio: float, image_size: int) -> None:
 def report(num_sources: int, problems: Sequence[Problem], outputs: Sequence[Path]) -> None:
     """Say what was written and how many sources gave nothing."""
     written = ", ".join(str(path) for path in outputs)
-    print(f"{written}: {num_sources - len(problems)} crops of {num_sources} sources, {len(problems)} left out")
+    print(
+        f"{written}: {num_sources - len(problems)} crops of {num_sources} sources, {len(problems)} left out"
+    )

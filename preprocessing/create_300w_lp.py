@@ -3,7 +3,6 @@
 `python preprocessing/create_300w_lp.py --input_dir=AFLW2000 --output=aflw2000.npz`
 """
 
-import functools
 import zlib
 from pathlib import Path
 
@@ -135,7 +134,8 @@ def main() -> None:
     problems = create_dataset(
         tasks,
         [len(task) for task in tasks],
-        functools.partial(crop_faces, **settings),
+        crop_faces,
+        settings,
         {output: range(len(tasks))},
         workers=flags_given.workers,
         strict=flags_given.strict,

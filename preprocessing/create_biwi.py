@@ -5,7 +5,6 @@
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -168,7 +167,9 @@ def crop_video(video: Path, settings: BiwiSettings, detect: Detector | None = No
 
 def video_frames(video: Path) -> list[Path]:
     """The frames of a folder, by name; also those of which only the pose is there."""
-    stems = {path.name.rsplit("_", 1)[0] for path in video.glob("frame_*_*") if path.suffix in (".png", ".txt")}
+    stems = {
+        path.name.rsplit("_", 1)[0] for path in video.glob("frame_*_*") if path.suffix in (".png", ".txt")
+    }
     return [video / f"{stem}_rgb.png" for stem in sorted(stems)]
 
 
@@ -211,7 +212,8 @@ def main() -> None:
     problems = create_dataset(
         videos,
         sizes,
-        functools.partial(crop_video, settings=settings),
+        crop_video,
+        {"settings": settings},
         outputs,
         image_size=settings.image_size,
         margin_ratio=settings.margin_ratio,

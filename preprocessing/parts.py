@@ -5,13 +5,14 @@ and does the rest; memory holds one task a process, however large the data set i
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import multiprocessing
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,9 @@ class Part:
 def create_dataset(
     tasks: Sequence[Any],
     sizes: Sequence[int],
-    process: Callable[[Any], Part],
-    outputs: dict[Path, Sequence[int]],
+    process: Callable[..., Part],
+    settings: Mapping[str, Any],
+    outputs: Mapping[Path, Sequence[int]],
     *,
     image_size: int,
     margin_ratio: float,
@@ -65,7 +67,8 @@ def create_dataset(
     Args:
         tasks: what `process` takes, picklable and with a telling `repr`.
         sizes: how many sources each task has, for the progress bar.
-        process: a module-level function or partial; runs in other processes.
+        process: a module-level function of a task and `settings`; runs in other processes.
+        settings: keyword arguments of `process`, with a telling `repr`.
         outputs: for each `.npz` to write, the numbers of the tasks that go into it.
         image_size: side of the crops.
         margin_ratio: noted in the files.
@@ -78,12 +81,13 @@ def create_dataset(
     Raises:
         InputError: no source gave a crop, or one did not and `strict` is set.
     """
+    job = functools.partial(process, **settings)
     first_output = next(iter(outputs))
     parts_dir = first_output.with_name(first_output.name + ".parts")
-    _claim(parts_dir, repr((tasks, process, image_size)))
+    _claim(parts_dir, repr((tasks, process.__qualname__, settings)))
     pending = [number for number in range(len(tasks)) if not _part_path(parts_dir, number).exists()]
     with tqdm(total=sum(sizes), unit="image", initial=sum(sizes) - sum(sizes[n] for n in pending)) as bar:
-        for number in _process(tasks, pending, process, parts_dir, workers or _num_cores()):
+        for number in _process(tasks, pending, job, parts_dir, workers or _num_cores()):
             bar.update(sizes[number])
             for problem in _read_problems(_part_path(parts_dir, number)):
                 bar.write(f"left out: {problem}")

@@ -1,0 +1,43 @@
+"""Convert a released `.h5`: `python -m fsanet_tf.convert_weights --weights=W.h5 --output=net.keras`.
+
+The network's own variant is found in the file; `--variant` refuses any other.
+"""
+
+from absl import flags
+
+from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.config import VARIANTS
+from fsanet_tf.crop import BIWI_MARGIN, LANDMARK_MARGIN
+from fsanet_tf.files import sha256
+
+
+def main() -> None:
+    import_tensorflow_quietly()
+    from fsanet_tf.legacy_weights import load_released_weights
+    from fsanet_tf.weights import save_model
+
+    given = flags.FLAGS
+    model = load_released_weights(given.weights, given.variant)
+    card = {
+        "variant": model.name,
+        "image_size": model.input_shape[1],
+        "margin_ratio": given.margin_ratio,
+        "source": given.weights,
+        "source_sha256": sha256(given.weights),
+    }
+    save_model(given.output, model, card)
+    print(f"{given.output}: {model.name}, {model.count_params():,} parameters")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("weights", None, "A released .h5 file.")
+    flags.DEFINE_string("output", None, "The .keras file to write; a card (.json) goes beside it.")
+    flags.DEFINE_enum("variant", None, sorted(VARIANTS), "Refuse a file of another variant.")
+    flags.DEFINE_float(
+        "margin_ratio",
+        LANDMARK_MARGIN,
+        f"Crop margin, for the card: {LANDMARK_MARGIN} for 300W_LP_models, {BIWI_MARGIN} for BIWI_models.",
+        0.0,
+    )
+    flags.mark_flags_as_required(["weights", "output"])
+    run(main)

@@ -1,0 +1,67 @@
+"""What several tests share: the reference material, small data, and running the commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fsanet_tf.command_line import import_tensorflow_quietly
+
+ROOT = Path(__file__).parent.parent
+import_tensorflow_quietly()
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of reference material: `FSANET_REFERENCE`, by default `../shared`."""
+    path = Path(os.environ.get("FSANET_REFERENCE", ROOT.parent / "shared"))
+    if not path.is_dir():
+        pytest.skip(f"no reference material at {path} (set FSANET_REFERENCE)")
+    return path.resolve()
+
+
+@pytest.fixture(scope="session")
+def released(reference) -> Path:
+    return reference / "weights/300W_LP_models"
+
+
+@pytest.fixture(scope="session")
+def aflw2000(reference, tmp_path_factory) -> Path:
+    """AFLW2000 through our preprocessing, made once a session."""
+    output = tmp_path_factory.mktemp("aflw2000") / "aflw2000.npz"
+    result = run_command(
+        "preprocessing/create_300w_lp.py", f"--input_dir={reference / 'data/AFLW2000'}", f"--output={output}"
+    )
+    assert result.returncode == 0, result.stderr
+    return output
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def run_command(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python ARGUMENTS` as a user would."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=600,
+        check=False,
+    )
+
+
+def assert_one_clear_line(result: subprocess.CompletedProcess[str], *expected: str) -> None:
+    """The command failed, said so in one line that holds every expected text, and nothing else."""
+    assert result.returncode != 0
+    lines = [line for line in result.stderr.splitlines() if "image/s" not in line and line.strip()]
+    assert "Traceback" not in result.stderr, result.stderr
+    assert len(lines) == 1, result.stderr
+    for text in expected:
+        assert text in lines[0], lines[0]

@@ -1,0 +1,99 @@
+"""The `.npz` format: round trip, the original's own files, and what is refused."""
+
+import numpy as np
+import pytest
+
+from fsanet_tf.dataset import FaceDataset, load_dataset, save_dataset
+from fsanet_tf.errors import InputError
+
+
+def faces(rng, count=4, size=16):
+    images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    poses = rng.uniform(-50, 50, (count, 3)).astype("float32")
+    return FaceDataset(images, poses, np.array([f"face{i}" for i in range(count)]), 0.6)
+
+
+def test_data_set_survives_the_round_trip(tmp_path, rng):
+    data = faces(rng)
+    save_dataset(tmp_path / "a.npz", data)
+    back = load_dataset(tmp_path / "a.npz")
+    np.testing.assert_array_equal(back.images, data.images)
+    np.testing.assert_array_equal(back.poses, data.poses)
+    assert back.names.tolist() == data.names.tolist() and back.margin_ratio == 0.6
+
+
+def test_the_originals_own_file_loads_and_ours_has_its_keys(tmp_path, rng, reference):
+    original = load_dataset(reference / "golden/aflw2000_crops_first64.npz")
+    assert original.images.shape == (64, 64, 64, 3) and original.margin_ratio is None
+    save_dataset(tmp_path / "a.npz", faces(rng))
+    with np.load(tmp_path / "a.npz") as archive:
+        assert {"image", "pose", "img_size"} <= set(archive.files) and archive["img_size"] == 16
+
+
+def test_several_files_are_joined_in_order(tmp_path, rng):
+    parts = [faces(rng, 3), faces(rng, 2)]
+    paths = [tmp_path / f"{i}.npz" for i in range(2)]
+    for path, part in zip(paths, parts):
+        save_dataset(path, part)
+    joined = load_dataset(paths)
+    np.testing.assert_array_equal(joined.images, np.concatenate([part.images for part in parts]))
+    assert len(joined.poses) == len(joined.names) == 5 and joined.margin_ratio == 0.6
+
+
+def test_protocol_1_leaves_out_extreme_faces(rng):
+    data = faces(rng)
+    data.poses[1] = (0, 99.0, 0)
+    data.poses[2] = (-99.1, 0, 0)
+    assert data.within_protocol(1).tolist() == [0, 1, 3]
+    assert data.within_protocol(2).tolist() == [0, 1, 2, 3]
+
+
+IMAGES, POSES = np.zeros((2, 16, 16, 3), np.uint8), np.zeros((2, 3))
+BAD = {
+    "no pose": ({"image": IMAGES}, "pose missing"),
+    "float images": ({"image": IMAGES.astype(float), "pose": POSES}, "image must be uint8"),
+    "oblong images": ({"image": np.zeros((2, 16, 8, 3), np.uint8), "pose": POSES}, "image must be uint8"),
+    "no faces": ({"image": IMAGES[:0], "pose": POSES[:0]}, "image must be uint8"),
+    "too few poses": ({"image": IMAGES, "pose": POSES[:1]}, r"pose must be \(2, 3\)"),
+    "poses of text": ({"image": IMAGES, "pose": POSES.astype(str)}, "pose must be"),
+    "a pose of NaN": ({"image": IMAGES, "pose": POSES * np.nan}, "pose 0 is not finite"),
+    "too few names": ({"image": IMAGES, "pose": POSES, "name": np.array(["a"])}, "2 entries, received 1"),
+    "a pickle": ({"image": IMAGES, "pose": np.array([object()] * 2)}, "could not read it"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_contents_are_refused(case, tmp_path):
+    arrays, message = BAD[case]
+    np.savez(tmp_path / "bad.npz", **arrays)
+    for paths in (tmp_path / "bad.npz", [tmp_path / "bad.npz"] * 2):
+        with pytest.raises(InputError, match=message) as error:
+            load_dataset(paths)
+        assert "bad.npz" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_files_that_are_no_archive_are_refused(tmp_path, rng):
+    save_dataset(tmp_path / "whole.npz", faces(rng))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    np.save(tmp_path / "bare.npy", np.zeros(3))
+    contents = {
+        "cut": whole[:900],
+        "text": b"hello",
+        "empty": b"",
+        "bare": (tmp_path / "bare.npy").read_bytes(),
+    }
+    for name, content in contents.items():
+        path = tmp_path / f"{name}.npz"
+        path.write_bytes(content)
+        for paths in (path, [path, path]):
+            with pytest.raises(InputError, match=f"{name}.npz"):
+                load_dataset(paths)
+    with pytest.raises(InputError, match="no such file"):
+        load_dataset(tmp_path / "absent.npz")
+
+
+def test_joined_files_must_have_one_image_size(tmp_path, rng):
+    save_dataset(tmp_path / "a.npz", faces(rng, size=16))
+    save_dataset(tmp_path / "b.npz", faces(rng, size=24))
+    with pytest.raises(InputError, match=r"image sizes differ: \[16, 24\]"):
+        load_dataset([tmp_path / "a.npz", tmp_path / "b.npz"])

@@ -1,0 +1,76 @@
+"""The numbers that a researcher reads: the paper's, from the released weights, by the command."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from fsanet_tf.evaluation import format_table, measure, measure_by_yaw
+from tests.conftest import assert_one_clear_line, run_command
+
+CAPSULE = ("fsanet_capsule_3_16_2_21_5", "fsanet_var_capsule_3_16_2_21_5", "fsanet_noS_capsule_3_16_2_192_5")
+
+
+def test_measure_by_hand():
+    true = np.zeros((2, 3))
+    errors = measure(np.array([[10.0, 0, 0], [0, -20, 0]]), true)
+    assert (errors.images, errors.yaw, errors.pitch, errors.roll, errors.mae) == (2, 5, 10, 0, 5)
+    assert errors.geodesic == pytest.approx(15)
+    assert errors.maev == pytest.approx(10)  # two of three axes turn
+
+
+def test_ranges_of_yaw_share_out_the_faces():
+    true = np.array([[0.0, 0, 0], [-29.9, 0, 0], [30, 0, 0], [-98, 0, 0]])
+    rows = measure_by_yaw(true + 1, true)
+    assert {name: row.images for name, row in rows.items()} == {"0–30°": 2, "30–60°": 1, "60–99°": 1}
+    assert "60–99°" in format_table(rows)
+
+
+def evaluate(weights, data, *more):
+    result = run_command("evaluate.py", f"--weights={','.join(map(str, weights))}", f"--data={data}", *more)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (CAPSULE[:1], (4.81, 6.18, 4.75, 5.25)),
+        (CAPSULE[1:2], (4.95, 6.33, 4.77, 5.35)),
+        (CAPSULE[2:], (5.26, 6.70, 5.28, 5.75)),
+        (CAPSULE, (4.50, 6.07, 4.64, 5.07)),
+        (["fsanet_metric_3_16_2_21_5"], (None, None, None, 5.47)),
+        (["fsanet_var_metric_3_16_2_21_5"], (None, None, None, 5.39)),
+        (["fsanet_noS_metric_3_16_2_192_5"], (None, None, None, 5.53)),
+        (["fsanet_netvlad_3_16_2_21_5"], (None, None, None, 5.56)),
+        (["ssrnet_mt"], (None, None, None, 6.00)),
+    ],
+)
+def test_released_weights_give_the_papers_table(names, expected, released, aflw2000):
+    output = evaluate([released / f"{name}.h5" for name in names], aflw2000)
+    assert "1969 images, 31 left out" in output
+    row = re.search(r"all +1969 +(\S+) +(\S+) +(\S+) +(\S+)", output)
+    for value, wanted in zip(row.groups(), expected):
+        assert wanted is None or abs(float(value) - wanted) < 0.0101, output
+
+
+def test_report_and_figures(released, aflw2000, tmp_path):
+    evaluate([released / "ssrnet_mt.h5"], aflw2000, f"--output_dir={tmp_path / 'out'}", "--protocol=2")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["errors_deg"]["all"]["images"] == 2000 and report["images_left_out"] == 0
+    assert report["networks"][0]["sha256"].startswith("1016ae85")
+    for name in ("error_against_yaw", "cumulative_error", "worst_faces"):
+        picture = cv2.imread(str(tmp_path / f"out/{name}.png"))
+        assert picture is not None and picture.std() > 10
+
+
+def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, aflw2000):
+    from fsanet_tf.models import build_model
+
+    model = build_model("ssrnet_mt")
+    model.get_layer("stage1_bin_scales").bias.assign([np.nan] * 3)
+    model.save(tmp_path / "nan.keras")
+    result = run_command("evaluate.py", f"--weights={tmp_path / 'nan.keras'}", f"--data={aflw2000}")
+    assert_one_clear_line(result, "ssrnet_mt: the pose of face 0 is not finite")
