@@ -7,13 +7,13 @@ from stateless seeds, so one seed always gives one result.
 import numpy as np
 import tensorflow as tf
 
+from fsanet_tf.dataset import MAX_ANGLE_DEG
 from fsanet_tf.pose import mirror_poses, rotate_poses
 from fsanet_tf.training_config import AugmentationConfig
 
-MAX_SHIFT = 15  # pixels of a 64-pixel crop that the original cuts off at most
+MAX_SHIFT = 15 / 64  # share of the crop's side that the original cuts off at most
 ZOOM_RANGE = (0.8, 1.2)
 ZOOM_PROBABILITY = 0.7
-MAX_TURNED_YAW_DEG = 60.0
 
 
 class _Random:
@@ -80,7 +80,7 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
     """
     size = images.shape[1]
     branch = tf.cast(random.uniform(0.0, 4.0), tf.int32)
-    cut = 1.0 + tf.floor(random.uniform(0.0, MAX_SHIFT))  # dn = 1…15
+    cut = 1.0 + tf.floor(random.uniform(0.0, MAX_SHIFT * size))  # dn = 1…15 of 64 pixels
     zoomed = random.happens(ZOOM_PROBABILITY)
 
     def axis_matrix() -> tf.Tensor:
@@ -154,7 +154,9 @@ def _move(images, poses, config: AugmentationConfig, random: _Random, image_size
     """Mirror, turn, borders, jitter and resizing, in one sampling of the pictures."""
     mirrored = random.happens(config.mirror)
     turn = random.uniform(-config.rotation_deg, config.rotation_deg)
-    turn = tf.where(tf.abs(poses[:, 0]) > MAX_TURNED_YAW_DEG, 0.0, turn)
+    poses, turn = tf.numpy_function(_moved_poses, [poses, mirrored, turn], (tf.float32, tf.float32))
+    poses.set_shape((None, 3))
+    turn.set_shape((None,))
     border = tf.where(random.happens(config.borders), random.uniform(0.0, config.max_border), 0.0)
     jitter = random.uniform(-config.jitter, config.jitter, (4,))  # scale, aspect, x, y
     black = random.happens(0.5)
@@ -187,14 +189,20 @@ def _move(images, poses, config: AugmentationConfig, random: _Random, image_size
     )
     outside = tf.maximum(tf.abs(source_x - source_centre), tf.abs(source_y - source_centre)) > source / 2
     images *= 1.0 - tf.cast(outside & black[:, None, None], tf.float32)[..., None]
-    poses = tf.numpy_function(_moved_poses, [poses, mirrored, turn], tf.float32)
-    poses.set_shape((None, 3))
     return images, poses
 
 
-def _moved_poses(poses: np.ndarray, mirrored: np.ndarray, turn_deg: np.ndarray) -> np.ndarray:
+def _moved_poses(
+    poses: np.ndarray, mirrored: np.ndarray, turn_deg: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The poses after mirror and turn, and the turns: none where an angle would leave ±99°."""
     poses = np.where(mirrored[:, None], mirror_poses(poses), poses)
-    return np.where(turn_deg[:, None] != 0, rotate_poses(poses, turn_deg), poses).astype(np.float32)
+    turned = rotate_poses(poses, turn_deg)
+    kept = (np.abs(turned) <= MAX_ANGLE_DEG).all(axis=1) & (turn_deg != 0)
+    return (
+        np.where(kept[:, None], turned, poses).astype(np.float32),
+        np.where(kept, turn_deg, 0).astype(np.float32),
+    )
 
 
 def _recolour(images: tf.Tensor, config: AugmentationConfig, random: _Random) -> tf.Tensor:

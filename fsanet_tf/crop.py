@@ -22,7 +22,10 @@ def require_bgr(image: np.ndarray, name: str = "image") -> None:
 
 
 def grow_box(
-    box: tuple[float, float, float, float], margin_ratio: float, image_shape: tuple[int, ...]
+    box: tuple[float, float, float, float],
+    margin_ratio: float,
+    image_shape: tuple[int, ...],
+    square: bool = False,
 ) -> tuple[int, int, int, int]:
     """Grow a box by a share of its size on each side and clip it to the image, as the original does.
 
@@ -30,12 +33,20 @@ def grow_box(
         box: left, top, right, bottom in pixels.
         margin_ratio: share of the width (height) added left and right (above and below).
         image_shape: the image's height and width, and whatever follows.
+        square: first lengthen the shorter sides about the centre, so that the crop is not stretched.
+            The original does not.
 
     Returns:
         left, top, right, bottom as whole pixels, within [0, size − 1].
     """
     left, top, right, bottom = (int(edge) for edge in box)
     height, width = image_shape[:2]
+    if square:
+        missing = abs((right - left) - (bottom - top))
+        if right - left < bottom - top:
+            left, right = left - missing // 2, right + missing - missing // 2
+        else:
+            top, bottom = top - missing // 2, bottom + missing - missing // 2
     margin_x = margin_ratio * (right - left)
     margin_y = margin_ratio * (bottom - top)
     return (

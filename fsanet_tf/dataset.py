@@ -1,9 +1,11 @@
 """The data format of the project: crops and poses in one `.npz`, as the original writes it."""
 
+import contextlib
 import dataclasses
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -71,19 +73,20 @@ def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     if len(paths) == 1:
         return _load(Path(paths[0]))
-    headers = [_image_header(Path(path)) for path in paths]
-    sizes = {shape[1] for shape in headers}
+    headers = [load_poses(path) for path in paths]
+    sizes = {image_size for _, image_size, _ in headers}
     if len(sizes) != 1:
         raise InputError(f"{', '.join(map(str, paths))}: image sizes differ: {sorted(sizes)}")
-    images = np.empty((sum(shape[0] for shape in headers), *headers[0][1:]), np.uint8)
+    image_size = sizes.pop()
+    images = np.empty((sum(len(poses) for poses, _, _ in headers), image_size, image_size, 3), np.uint8)
     poses, names, margins, start = [], [], set(), 0
     for path in paths:
         part = _load(Path(path))
-        margins.add(part.margin_ratio)
         images[start : start + len(part)] = part.images
         start += len(part)
         poses.append(part.poses)
         names.append(part.names)
+        margins.add(part.margin_ratio)
     margin = margins.pop() if len(margins) == 1 else None
     return FaceDataset(images, np.concatenate(poses), np.concatenate(names), margin)
 
@@ -103,20 +106,40 @@ def _open(path: Path) -> np.lib.npyio.NpzFile:
     return archive
 
 
-def _image_header(path: Path) -> tuple[int, ...]:
-    """The images' shape, read from the header alone."""
+def load_poses(path: str | Path) -> tuple[np.ndarray, int, float | None]:
+    """All of a file but its images: float32 poses `(N, 3)`, the image size and the crops' margin.
+
+    Raises:
+        InputError: as `load_dataset`.
+    """
+    path = Path(path)
+    with open_images(path) as (_, shape):
+        pass
+    poses, _, margin = _load_labels(path, shape[0])
+    return poses, shape[1], margin
+
+
+@contextlib.contextmanager
+def open_images(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
+    """A stream of the images' bytes, in order, and their shape.
+
+    Raises:
+        InputError: the file does not hold images as it should.
+    """
     _open(path).close()
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("image.npy") as stream:
+    with contextlib.ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            stream = stack.enter_context(archive.open("image.npy"))
             version = np.lib.format.read_magic(stream)
             read = np.lib.format.read_array_header_1_0
             if version != (1, 0):
                 read = np.lib.format.read_array_header_2_0
             shape, _, dtype = read(stream)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
-    _require_images(path, shape, dtype)
-    return shape
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+        _require_images(path, shape, dtype)
+        yield stream, shape
 
 
 def _require_images(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -127,20 +150,30 @@ def _require_images(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None
 def _load(path: Path) -> FaceDataset:
     with _open(path) as archive:
         try:
-            images, poses = archive["image"], archive["pose"]
-            names = archive["name"] if "name" in archive else np.full(len(images), "")
-            margin = float(archive["margin_ratio"]) if "margin_ratio" in archive else None
+            images = archive["image"]
         except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
     _require_images(path, images.shape, images.dtype)
-    if poses.shape != (len(images), 3) or not np.issubdtype(poses.dtype, np.number):
+    return FaceDataset(images, *_load_labels(path, len(images)))
+
+
+def _load_labels(path: Path, num_images: int) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Poses, names and margin."""
+    with _open(path) as archive:
+        try:
+            poses = archive["pose"]
+            names = archive["name"] if "name" in archive else np.full(num_images, "")
+            margin = float(archive["margin_ratio"]) if "margin_ratio" in archive else None
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+    if poses.shape != (num_images, 3) or not np.issubdtype(poses.dtype, np.number):
         raise InputError(
-            f"{path}: pose must be ({len(images)}, 3) numbers, received {poses.dtype} {poses.shape}"
+            f"{path}: pose must be ({num_images}, 3) numbers, received {poses.dtype} {poses.shape}"
         )
     poses = poses.astype(np.float32)
     if not np.isfinite(poses).all():
         row = int(np.flatnonzero(~np.isfinite(poses).all(axis=1))[0])
         raise InputError(f"{path}: pose {row} is not finite: {poses[row].tolist()}")
-    if len(names) != len(images):
-        raise InputError(f"{path}: name must have {len(images)} entries, received {len(names)}")
-    return FaceDataset(images, poses, names, margin)
+    if len(names) != num_images:
+        raise InputError(f"{path}: name must have {num_images} entries, received {len(names)}")
+    return poses, names, margin

@@ -1,8 +1,8 @@
 """Head poses as angles and as rotations: the one order, the one convention, the errors between poses.
 
 A pose is three angles in degrees, in the order yaw, pitch, roll. The signs are those of 300W-LP and
-AFLW2000. Its rotation takes the head's axes to the image's (x right, y down, z into the picture, away
-from the viewer). With the head looking at the camera all three angles are zero.
+AFLW2000. Its rotation takes the head's axes to the image's: x right, y down, z out of the picture,
+towards the viewer. With the head looking at the camera all three angles are zero.
 """
 
 import numpy as np

@@ -10,11 +10,19 @@ import keras
 import numpy as np
 
 from fsanet_tf import recipe
-from fsanet_tf.dataset import FaceDataset, load_dataset
+from fsanet_tf.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, write_json
-from fsanet_tf.input_pipeline import split_indices, training_batches, validation_batches
+from fsanet_tf.input_pipeline import (
+    Faces,
+    FacesInMemory,
+    FacesInShards,
+    split_indices,
+    training_batches,
+    validation_batches,
+)
 from fsanet_tf.models import build_model
+from fsanet_tf.tfrecords import SUFFIX, read_index
 from fsanet_tf.training_config import TrainingConfig
 from fsanet_tf.weights import load_model, save_model
 
@@ -42,28 +50,30 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
     if final_path.exists():
         return final_path
     keras.utils.set_random_seed(config.seed)
-    data, (train_rows, validation_rows), validation_data = _load_data(config)
-    steps_per_epoch = len(train_rows) // config.batch_size
+    training_faces, validation_faces, margin_ratio = load_faces(config)
+    steps_per_epoch = training_faces.count // config.batch_size
     if steps_per_epoch == 0:
         raise InputError(
-            f"{', '.join(config.data)}: {len(train_rows)} faces to train on, "
+            f"{', '.join(config.data)}: {training_faces.count} faces to train on, "
             f"expected at least a batch of {config.batch_size}"
         )
     with _strategy_scope(config.distribution):
         model = _restore(output_dir) or _new_model(config, steps_per_epoch)
     write_json(output_dir / CONFIG_FILE, _as_json(config))
-    validation = validation_batches(
-        validation_data, validation_rows, batch_size=256, image_size=config.image_size
-    )
+    validation = validation_batches(validation_faces, batch_size=256, image_size=config.image_size)
     record = RunRecord(output_dir, config, steps_per_epoch)
     step = int(model.optimizer.iterations)
     record.forget_from(step // steps_per_epoch)
     while step < config.epochs * steps_per_epoch:
         epoch, place = divmod(step, steps_per_epoch)  # a run stopped within an epoch first ends that one
         batches = training_batches(
-            data, train_rows, batch_size=config.batch_size, augmentation=config.augmentation,
-            image_size=config.image_size, seed=config.seed, first_step=step,
-        )  # fmt: skip
+            training_faces,
+            batch_size=config.batch_size,
+            augmentation=config.augmentation,
+            image_size=config.image_size,
+            seed=config.seed,
+            first_step=step,
+        )
         model.fit(
             batches,
             initial_epoch=epoch,
@@ -74,7 +84,7 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
             verbose=verbose,
         )
         step = int(model.optimizer.iterations)
-    return _finish(config, output_dir, data, record)
+    return _finish(config, output_dir, margin_ratio, record)
 
 
 def _as_json(config: TrainingConfig) -> dict:
@@ -108,14 +118,37 @@ def _flat(config: dict) -> dict:
     }
 
 
-def _load_data(config: TrainingConfig):
-    """The data, its training and validation rows, and the data set that the latter index."""
-    data = load_dataset(config.data)
-    rows = data.within_protocol(config.protocol)
-    if not config.validation_data:
-        return data, split_indices(rows, config.validation_fraction, config.seed), data
-    validation_data = load_dataset(config.validation_data)
-    return data, (rows, validation_data.within_protocol(config.protocol)), validation_data
+def load_faces(config: TrainingConfig) -> tuple[Faces, Faces, float | None]:
+    """Training faces, validation faces, and the margin of their crops.
+
+    Raises:
+        InputError: a file cannot be used, or nothing is left to validate on.
+    """
+    if config.data[0].endswith(SUFFIX):
+        training, validation, margin_ratio = _faces_in_shards(config)
+    else:
+        data = load_dataset(config.data)
+        rows = data.within_protocol(config.protocol)
+        train_rows, validation_rows = rows, rows[:0]
+        if not config.validation_data:
+            train_rows, validation_rows = split_indices(rows, config.validation_fraction, config.seed)
+        training, validation = FacesInMemory(data, train_rows), FacesInMemory(data, validation_rows)
+        margin_ratio = data.margin_ratio
+    if config.validation_data:
+        validation_data = load_dataset(config.validation_data)
+        validation = FacesInMemory(validation_data, validation_data.within_protocol(config.protocol))
+    if validation.count == 0:
+        raise InputError(f"{', '.join(config.data)}: no face left to validate on")
+    return training, validation, margin_ratio
+
+
+def _faces_in_shards(config: TrainingConfig) -> tuple[Faces, Faces, float | None]:
+    if len(config.data) > 1:
+        raise InputError(f"--data: expected one index of shards, received {len(config.data)} files")
+    shards = read_index(config.data[0])
+    parts = shards.split(0.0 if config.validation_data else config.validation_fraction)
+    training, validation = (FacesInShards(part, config.protocol) for part in parts)
+    return training, validation, shards.margin_ratio
 
 
 def _strategy_scope(distribution: str):
@@ -259,7 +292,7 @@ def _averaged_weights(model: keras.Model):
             variable.assign(value)
 
 
-def _finish(config: TrainingConfig, output_dir: Path, data: FaceDataset, record: RunRecord) -> Path:
+def _finish(config: TrainingConfig, output_dir: Path, margin_ratio: float | None, record: RunRecord) -> Path:
     """Draw the curve and write the best net, without its optimiser, with its card."""
     from fsanet_tf.plots import draw_training_curve
 
@@ -269,7 +302,7 @@ def _finish(config: TrainingConfig, output_dir: Path, data: FaceDataset, record:
     card = {
         "variant": config.variant,
         "image_size": config.image_size,
-        "margin_ratio": data.margin_ratio,
+        "margin_ratio": margin_ratio,
         "training": dataclasses.asdict(config),
         "validation_mae_deg": best_row["val_mae"],
         "best_epoch": int(best_row["epoch"]),

@@ -15,8 +15,9 @@ class AugmentationConfig:
     Attributes:
         original: the original's shifted crops and zoom.
         mirror: probability of a horizontal mirror; yaw and roll change sign.
-        rotation_deg: largest turn in the picture's plane; the pose turns with it. Faces with more than
-            60° of yaw are left as they are: near profile a small turn moves pitch and roll by much.
+        rotation_deg: largest turn in the picture's plane; the pose turns with it, as a rotation: a
+            frontal face gains roll alone, a profile much pitch and roll. A face that the turn would
+            take beyond 99° is not turned.
         borders: probability of borders around the crop, as wide as a margin of up to
             `max_border` on each side gives; half of them black, half a reflection.
         max_border: widest border, as a share of the crop's side.
@@ -52,7 +53,7 @@ class TrainingConfig:
     """A whole run; the defaults are the paper's recipe for 300W-LP (protocol 1).
 
     Attributes:
-        data: `.npz` files, joined.
+        data: `.npz` files, joined; or one index of TFRecord shards, `NAME.tfrecords.json`.
         validation_data: `.npz` files to validate on; empty: a random share of `data`.
         variant: a name of `fsanet_tf.config.VARIANTS`.
         image_size: side of the network's input in pixels.

@@ -74,13 +74,16 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return points, pose
 
 
-def crop_face(image_path: Path, margin_ratio: float, image_size: int) -> tuple[np.ndarray, np.ndarray]:
+def crop_face(
+    image_path: Path, margin_ratio: float, image_size: int, square: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """One picture and its labels to a crop and its pose.
 
     Args:
         image_path: the `.jpg`; the `.mat` of the same name stands beside it.
         margin_ratio: share of the landmark box added on each side.
         image_size: side of the crop.
+        square: cut a square instead of stretching the box, as the original does.
 
     Returns:
         uint8 BGR `(image_size, image_size, 3)`, and yaw, pitch, roll in degrees `(3,)`.
@@ -96,16 +99,16 @@ def crop_face(image_path: Path, margin_ratio: float, image_size: int) -> tuple[n
     if image is None:
         raise InputError("not a readable picture")
     points, pose = read_labels(label_path)
-    box = grow_box(visible_box(points), margin_ratio, image.shape)
+    box = grow_box(visible_box(points), margin_ratio, image.shape, square)
     return crop_box(image, box, image_size), pose
 
 
-def crop_faces(image_paths: tuple[Path, ...], margin_ratio: float, image_size: int) -> Part:
+def crop_faces(image_paths: tuple[Path, ...], margin_ratio: float, image_size: int, square: bool) -> Part:
     """`crop_face` for one task; what fails is noted by name."""
     part = Part()
     for path in image_paths:
         try:
-            part.add(path.stem, *crop_face(path, margin_ratio, image_size))
+            part.add(path.stem, *crop_face(path, margin_ratio, image_size, square))
         except InputError as error:
             part.problems.append(Problem(path.stem, str(error)))
     return part
@@ -135,7 +138,7 @@ def main() -> None:
         tasks,
         [len(task) for task in tasks],
         crop_faces,
-        settings,
+        {**settings, "square": flags_given.square},
         {output: range(len(tasks))},
         workers=flags_given.workers,
         strict=flags_given.strict,
@@ -146,4 +149,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_flags(margin_ratio=LANDMARK_MARGIN, image_size=IMAGE_SIZE)
+    flags.DEFINE_bool("square", False, "Cut squares instead of stretching the boxes to one.")
     run(main)

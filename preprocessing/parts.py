@@ -87,7 +87,7 @@ def create_dataset(
     _claim(parts_dir, repr((tasks, process.__qualname__, settings)))
     pending = [number for number in range(len(tasks)) if not _part_path(parts_dir, number).exists()]
     with tqdm(total=sum(sizes), unit="image", initial=sum(sizes) - sum(sizes[n] for n in pending)) as bar:
-        for number in _process(tasks, pending, job, parts_dir, workers or _num_cores()):
+        for number in _process(tasks, pending, job, parts_dir, workers or num_cores()):
             bar.update(sizes[number])
             for problem in _read_problems(_part_path(parts_dir, number)):
                 bar.write(f"left out: {problem}")
@@ -103,7 +103,7 @@ def create_dataset(
     return problems
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -41,7 +41,7 @@ CASES = [
     ((*TRAIN, GOOD, "--mirror=2"), "mirror is a probability. Received: 2.0"),
     ((*TRAIN, GOOD, "--batch_size=64"), "faces to train on, expected at least a batch of 64"),
     ((*TRAIN, GOOD, "--image_size=50"), "image_size must be a multiple of 8"),
-    ((*TRAIN, GOOD, "--init_weights=absent.keras"), "absent.keras: no such file"),
+    ((*TRAIN, GOOD, "--batch_size=2", "--init_weights=absent.keras"), "absent.keras: no such file"),
     # convert
     ((*CONVERT, "--weights=absent.h5", "--output=out.keras"), "absent.h5: no such file"),
     ((*CONVERT, "--weights=text.h5", "--output=out.keras"), "text.h5: expected a weight file"),
