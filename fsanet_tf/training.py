@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import dataclasses
-import json
 from pathlib import Path
 
 import keras
@@ -22,12 +21,19 @@ from fsanet_tf.input_pipeline import (
     validation_batches,
 )
 from fsanet_tf.models import build_model
+from fsanet_tf.run_directory import (
+    BEST_FILE,
+    CONFIG_FILE,
+    CURVE_FILE,
+    FINAL_FILE,
+    LAST_FILE,
+    LOG_FILE,
+    config_as_json,
+    is_finished,
+)
 from fsanet_tf.tfrecords import SUFFIX, read_index
 from fsanet_tf.training_config import TrainingConfig
 from fsanet_tf.weights import load_model, save_model
-
-CONFIG_FILE, LOG_FILE, CURVE_FILE = "config.json", "log.csv", "curve.png"
-LAST_FILE, BEST_FILE, FINAL_FILE = "last.keras", "best.keras", "final.keras"
 
 
 def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "auto") -> Path:
@@ -46,8 +52,7 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
     """
     output_dir = Path(output_dir)
     final_path = output_dir / FINAL_FILE
-    _refuse_another_run(config, output_dir)
-    if final_path.exists():
+    if is_finished(config, output_dir):
         return final_path
     keras.utils.set_random_seed(config.seed)
     training_faces, validation_faces, margin_ratio = load_faces(config)
@@ -59,10 +64,10 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
         )
     with _strategy_scope(config.distribution):
         model = _restore(output_dir) or _new_model(config, steps_per_epoch)
-    write_json(output_dir / CONFIG_FILE, _as_json(config))
+    write_json(output_dir / CONFIG_FILE, config_as_json(config))
     validation = validation_batches(validation_faces, batch_size=256, image_size=config.image_size)
     record = RunRecord(output_dir, config, steps_per_epoch)
-    step = int(model.optimizer.iterations)
+    step = steps_done(model)
     record.forget_from(step // steps_per_epoch)
     while step < config.epochs * steps_per_epoch:
         epoch, place = divmod(step, steps_per_epoch)  # a run stopped within an epoch first ends that one
@@ -82,40 +87,15 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
             validation_data=validation,
             callbacks=record.callbacks(),
             verbose=verbose,
+            shuffle=False,  # the batches already are
         )
-        step = int(model.optimizer.iterations)
+        step = steps_done(model)
     return _finish(config, output_dir, margin_ratio, record)
 
 
-def _as_json(config: TrainingConfig) -> dict:
-    return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def _refuse_another_run(config: TrainingConfig, output_dir: Path) -> None:
-    """Refuse a directory that was started with another configuration, and say what differs."""
-    path = output_dir / CONFIG_FILE
-    if not path.exists():
-        return
-    try:
-        kept = _flat(json.loads(path.read_text()))
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{path}: expected the JSON of an earlier run ({error})") from error
-    wanted = _flat(_as_json(config))
-    changes = [
-        f"{key} was {kept.get(key)!r}, is {wanted.get(key)!r}"
-        for key in sorted(kept.keys() | wanted.keys())
-        if kept.get(key) != wanted.get(key)
-    ]
-    if changes:
-        raise InputError(f"{path}: this directory holds another run: {'; '.join(changes)}")
-
-
-def _flat(config: dict) -> dict:
-    return {
-        key: value
-        for name, part in config.items()
-        for key, value in (part.items() if isinstance(part, dict) else [(name, part)])
-    }
+def steps_done(model: keras.Model) -> int:
+    """How many steps a model has been trained; the one place where a run's progress is kept."""
+    return int(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(model.optimizer.iterations)))
 
 
 def load_faces(config: TrainingConfig) -> tuple[Faces, Faces, float | None]:
@@ -246,7 +226,7 @@ class _Checkpoints(keras.callbacks.Callback):
         self.record = record
 
     def on_train_batch_end(self, batch, logs=None):
-        step = int(self.model.optimizer.iterations)
+        step = steps_done(self.model)
         if not np.isfinite(logs["loss"]):
             last = self.record.output_dir / LAST_FILE
             kept = f"last good checkpoint: {last}" if last.exists() else "no checkpoint had been written"

@@ -128,23 +128,57 @@ def find_faces(input_dir: Path) -> list[Path]:
     return [input_dir / f"{stem}.jpg" for stem in sorted(stems)]
 
 
-def main() -> None:
-    flags_given = flags.FLAGS
-    output = Path(flags_given.output)
-    paths = find_faces(Path(flags_given.input_dir))
+def create_300w_lp(
+    input_dir: Path,
+    output: Path,
+    *,
+    margin_ratio: float = LANDMARK_MARGIN,
+    image_size: int = IMAGE_SIZE,
+    square: bool = False,
+    workers: int = 0,
+    strict: bool = False,
+) -> None:
+    """Crop a whole folder into an `.npz`, and say what was left out.
+
+    Args:
+        input_dir: folder of `.jpg` and `.mat` pairs.
+        output: the `.npz` to write.
+        margin_ratio: share of the landmark box added on each side.
+        image_size: side of the crops in pixels.
+        square: cut squares instead of stretching the boxes, as the original does.
+        workers: processes; 0: one a core.
+        strict: raise at the first source that gives no crop.
+
+    Raises:
+        InputError: no folder, no pair, no crop; or, with `strict`, a bad source.
+    """
+    paths = find_faces(input_dir)
     tasks = [tuple(paths[i : i + TASK_SIZE]) for i in range(0, len(paths), TASK_SIZE)]
-    settings = {"margin_ratio": flags_given.margin_ratio, "image_size": flags_given.image_size}
     problems = create_dataset(
         tasks,
         [len(task) for task in tasks],
         crop_faces,
-        {**settings, "square": flags_given.square},
+        {"margin_ratio": margin_ratio, "image_size": image_size, "square": square},
         {output: range(len(tasks))},
-        workers=flags_given.workers,
-        strict=flags_given.strict,
-        **settings,
+        image_size=image_size,
+        margin_ratio=margin_ratio,
+        workers=workers,
+        strict=strict,
     )
     report(len(paths), problems, [output])
+
+
+def main() -> None:
+    given = flags.FLAGS
+    create_300w_lp(
+        Path(given.input_dir),
+        Path(given.output),
+        margin_ratio=given.margin_ratio,
+        image_size=given.image_size,
+        square=given.square,
+        workers=given.workers,
+        strict=given.strict,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,179 @@
+"""The original's augmentation against NumPy, and the labels of what goes beyond it."""
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fsanet_tf import augmentation
+from fsanet_tf.augmentation import augment
+from fsanet_tf.pose import mirror_poses, rotate_poses
+from fsanet_tf.training_config import AugmentationConfig
+
+NOTHING = AugmentationConfig(original=False)
+
+
+class Scripted:
+    """Draws that a test decides, in the order in which the code asks for them."""
+
+    def __init__(self, *draws):
+        self.draws = list(draws)
+
+    def uniform(self, low=0.0, high=1.0, shape=()):
+        return tf.constant(np.asarray(self.draws.pop(0), "float32"))
+
+    def happens(self, probability):
+        return tf.constant(self.draws.pop(0))
+
+
+@pytest.fixture
+def image(rng):
+    noise = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return cv2.resize(noise, (64, 64), interpolation=cv2.INTER_CUBIC)
+
+
+def original_on(image, branch, cut, starts, paste_starts, zoom):
+    """`shift_and_zoom` of one image; starts and zoom are x, y."""
+    # per axis, columns first: start and place of pasting as shares of cut, then the zoom
+    x, y = [((s + 0.5) / cut, (p + 0.5) / cut) for s, p in zip(starts, paste_starts)]
+    draws = Scripted([branch + 0.5], [cut - 1 + 0.5], np.array([zoom is not None]), [x[0]], [x[1]],
+                     [zoom[0] if zoom else 1], [y[0]], [y[1]], [zoom[1] if zoom else 1])  # fmt: skip
+    return augmentation.shift_and_zoom(tf.constant(image[None]), draws)[0].numpy()
+
+
+@pytest.mark.parametrize(("cut", "starts"), [(1, (0, 0)), (7, (6, 2)), (15, (3, 14))])
+def test_cropped_branch_is_opencvs_cubic_resize(image, cut, starts):
+    x, y = starts
+    expected = cv2.resize(image[y : y + 64 - cut, x : x + 64 - cut], (64, 64), interpolation=cv2.INTER_CUBIC)
+    result = original_on(image, 0, cut, starts, (0, 0), None)
+    assert np.abs(result - expected).max() <= 1  # OpenCV computes in fixed point
+
+
+@pytest.mark.parametrize(("branch", "background"), [(1, 0), (2, 255)])
+def test_pasted_branches_move_the_crop_onto_black_and_white(image, branch, background):
+    expected = np.full_like(image, background)
+    expected[11 : 11 + 52, 2 : 2 + 52] = image[5 : 5 + 52, 9 : 9 + 52]
+    result = original_on(image, branch, 12, (9, 5), (2, 11), None)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_last_branch_changes_nothing(image):
+    np.testing.assert_array_equal(original_on(image, 3, 9, (1, 2), (3, 4), None), image)
+
+
+@pytest.mark.parametrize("zoom", [(0.8, 1.2), (1.15, 0.9)])
+def test_zoom_samples_about_the_centre_and_repeats_the_edge(image, zoom):
+    source_x, source_y = (np.clip(z * (np.arange(64) - 31.5) + 31.5, 0, 63).astype("float32") for z in zoom)
+    expected = cv2.remap(
+        image.astype("float32"),
+        *np.meshgrid(source_x, source_y),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    result = original_on(image, 3, 5, (0, 0), (0, 0), zoom)
+    assert np.abs(result - expected).max() < 8  # remap has 1/32 pixel of precision
+    assert np.abs(result - expected).mean() < 1
+
+
+def test_branches_have_a_quarter_each_and_zoom_seven_tenths():
+    images = tf.fill((4000, 64, 64, 3), 128.0)
+    pasted, _ = augment(
+        tf.cast(images, tf.uint8), tf.zeros((4000, 3)), AugmentationConfig(), tf.constant([1, 2]), 64
+    )
+    corners = pasted.numpy()[:, [0, 0, -1, -1], [0, -1, 0, -1]]  # of grey pictures
+    black, white = ((corners == v).any(axis=(1, 2)).mean() for v in (0, 255))
+    # a pasted crop may still cover all corners that the zoom leaves; most do not
+    assert 0.15 < black < 0.25 and 0.15 < white < 0.25
+    draws = augmentation._Random(tf.constant(20000), tf.constant([3, 4]))
+    branch = np.floor(draws.uniform(0.0, 4.0))
+    np.testing.assert_allclose(np.bincount(branch.astype(int)) / 20000, 0.25, atol=0.015)
+    assert np.mean(draws.happens(augmentation.ZOOM_PROBABILITY)) == pytest.approx(0.7, abs=0.015)
+
+
+def test_one_seed_gives_one_result_and_another_another(rng):
+    images = rng.integers(0, 256, (4, 96, 96, 3), dtype=np.uint8)
+    poses = rng.uniform(-40, 40, (4, 3)).astype("float32")
+    everything = AugmentationConfig(True, 0.5, 15, 0.5, 0.3, 0.1, 0.2, 0.5, 0.5, 0.5)
+    first, again, other = (
+        augment(images, poses, everything, tf.constant([seed, 0]), 64) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    assert np.abs(first[0] - other[0]).max() > 0
+    assert first[0].shape == (4, 64, 64, 3) and first[0].dtype == tf.float32
+    assert np.min(first[0]) >= 0 and np.max(first[0]) <= 255
+
+
+def test_nothing_is_nothing(rng):
+    images = rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    poses = np.ones((4, 3), "float32")
+    result = augment(images, poses, NOTHING, tf.constant([1, 2]), 64)
+    np.testing.assert_array_equal(result[0], images)
+    np.testing.assert_array_equal(result[1], poses)
+
+
+def test_mirror_turns_picture_and_label(image):
+    pose = np.array([[20.0, 10, 5]], "float32")
+    config = AugmentationConfig(original=False, mirror=1.0)
+    images, poses = augment(image[None], pose, config, tf.constant([1, 2]), 64)
+    np.testing.assert_allclose(images[0], image[:, ::-1], atol=0.01)
+    np.testing.assert_allclose(poses, mirror_poses(pose), rtol=1e-6)
+
+
+def test_turn_is_clockwise_where_roll_grows(rng):
+    """A dot right of the centre moves down when the label says clockwise."""
+    image = np.zeros((1, 65, 65, 3), np.uint8)
+    image[0, 32, 56] = 255
+    config = AugmentationConfig(original=False, rotation_deg=40.0)
+    for seed in range(6):
+        images, poses = augment(image, np.zeros((1, 3), "float32"), config, tf.constant([seed, 0]), 65)
+        y, x = np.unravel_index(np.argmax(images[0, :, :, 0]), (65, 65))
+        turned = np.rad2deg(np.arctan2(y - 32, x - 32))
+        assert float(poses[0, 2]) == pytest.approx(turned, abs=3)
+        assert np.abs(poses[0, :2]).max() < 1e-4
+
+
+def test_turned_labels_are_rotations_and_stay_within_99_degrees(rng):
+    poses = rng.uniform(-95, 95, (500, 3)).astype("float32")
+    turn = rng.uniform(-30, 30, 500).astype("float32")
+    moved, used = augmentation._moved_poses(poses, np.zeros(500, bool), turn)
+    assert np.abs(moved).max() <= 99 and 0 < (used == 0).mean() < 0.5
+    kept = used != 0
+    np.testing.assert_allclose(moved[kept], rotate_poses(poses, turn)[kept], atol=1e-3)
+    np.testing.assert_array_equal(moved[~kept], poses[~kept])
+
+
+def test_borders_shrink_the_face_by_at_most_their_width():
+    image = np.full((200, 64, 64, 3), 200, np.uint8)
+    config = AugmentationConfig(original=False, borders=1.0, max_border=0.25)
+    images, _ = augment(image, np.zeros((200, 3), "float32"), config, tf.constant([1, 2]), 64)
+    widths = (images.numpy()[:, 32, :, 0] > 100).sum(axis=1)
+    assert widths.min() >= 64 / 1.5 - 2  # 1 + 2 · 0.25
+    assert 0.35 < (widths < 62).mean() < 0.6  # half are black, the other half reflections
+
+
+def test_greyscale_erasing_and_blur_do_what_they_say(image):
+    seed, pose = tf.constant([1, 2]), np.zeros((1, 3), "float32")
+
+    def with_(**options):
+        return augment(image[None], pose, AugmentationConfig(original=False, **options), seed, 64)[0][
+            0
+        ].numpy()
+
+    grey = with_(greyscale=1.0)
+    np.testing.assert_allclose(grey[..., 0], cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), atol=1)
+    assert np.ptp(grey, axis=-1).max() < 1e-3
+    erased = (with_(erase=1.0) != image).any(axis=-1)
+    rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
+    assert 5 <= len(rows) <= 33 and 5 <= len(columns) <= 33
+    kernel = np.outer([1, 2, 1], [1, 2, 1]).astype("float32") / 16
+    expected = cv2.filter2D(image.astype("float32"), -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+    np.testing.assert_allclose(with_(blur=1.0), expected, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "options", [{"mirror": 1.1}, {"erase": -0.1}, {"rotation_deg": -1}, {"jitter": -0.5}]
+)
+def test_impossible_options_are_refused(options):
+    with pytest.raises(ValueError, match="Received"):
+        AugmentationConfig(**options)

@@ -1,0 +1,244 @@
+"""Training runs: they learn, go on after a kill, refuse what does not fit, and keep their promises."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fsanet_tf import recipe
+from fsanet_tf.dataset import FaceDataset, save_dataset
+from fsanet_tf.errors import InputError
+from fsanet_tf.input_pipeline import FacesInMemory, FacesInShards, split_indices, training_batches
+from fsanet_tf.models import build_model
+from fsanet_tf.pose import geodesic_errors
+from fsanet_tf.tfrecords import read_index, write_shards
+from fsanet_tf.training import train
+from fsanet_tf.training_config import AugmentationConfig, TrainingConfig
+from fsanet_tf.weights import load_model
+from tests.conftest import ROOT, assert_one_clear_line, run_command
+
+VARIANT = "fsanet_noS_metric"
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("faces") / "faces.npz"
+    poses = rng.uniform(-60, 60, (60, 3)).astype("float32")
+    images = rng.integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    images[:, :8] = (poses[:, 0, None, None, None] + 100).astype(np.uint8)  # something to learn
+    save_dataset(path, FaceDataset(images, poses, np.full(60, "")))
+    return path
+
+
+def small(faces, **changes):
+    values = {"data": (str(faces),), "variant": VARIANT, "image_size": 16, "batch_size": 8, "epochs": 2}
+    return TrainingConfig(**{**values, **changes})
+
+
+def test_run_leaves_its_files_and_a_second_start_does_nothing(faces, tmp_path):
+    final = train(small(faces), tmp_path, verbose=0)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        "config.json", "log.csv", "curve.png", "tensorboard", "best.keras", "last.keras", "final.keras", "final.json"
+    }  # fmt: skip
+    card = json.loads((tmp_path / "final.json").read_text())
+    assert card["variant"] == VARIANT and 0 < card["validation_mae_deg"] < 100
+    assert card["training"]["batch_size"] == 8
+    before = final.stat().st_mtime_ns
+    assert train(small(faces), tmp_path, verbose=0) == final and final.stat().st_mtime_ns == before
+    with pytest.raises(InputError, match=r"another run: epochs was 2, is 3"):
+        train(small(faces, epochs=3), tmp_path, verbose=0)
+
+
+def same_weights(first, second):
+    for ours, theirs in zip(load_model(first).weights, load_model(second).weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
+
+
+def test_killed_run_ends_with_the_same_weights(faces, tmp_path):
+    """SIGKILL at random moments; FSANET_KILLS=10 for the long version."""
+    command = [sys.executable, "train.py", f"--data={faces}", f"--variant={VARIANT}", "--image_size=16",
+               "--batch_size=8", "--epochs=12", "--save_every=2", "--mirror=0.5", "--ema=0.9"]  # fmt: skip
+    whole = subprocess.run(
+        [*command, f"--output_dir={tmp_path / 'whole'}"], cwd=ROOT, capture_output=True, check=True
+    )
+    assert b"trained" in whole.stdout
+    chance, killed = random.Random(0), 0
+    for _ in range(int(os.environ.get("FSANET_KILLS", "2"))):
+        process = subprocess.Popen([*command, f"--output_dir={tmp_path / 'cut'}"], cwd=ROOT,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        log = tmp_path / "cut/tensorboard"
+        deadline = time.time() + 120
+        events = len(list(log.rglob("*"))) if log.exists() else 0
+        while len(list(log.rglob("*"))) <= events and process.poll() is None and time.time() < deadline:
+            time.sleep(0.05)  # training is about to begin
+        time.sleep(chance.uniform(0, 6))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+    assert killed
+    subprocess.run([*command, f"--output_dir={tmp_path / 'cut'}"], cwd=ROOT, capture_output=True, check=True)
+    same_weights(tmp_path / "whole/final.keras", tmp_path / "cut/final.keras")
+    same_weights(tmp_path / "whole/last.keras", tmp_path / "cut/last.keras")
+
+
+def test_mirrored_on_two_devices_equals_one(faces, tmp_path):
+    code = (
+        "import sys, tensorflow as tf; "
+        "tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0], "
+        "[tf.config.LogicalDeviceConfiguration()] * 2); "
+        "sys.argv = sys.argv[1:]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    for distribution in ("none", "mirrored"):
+        result = run_command("-c", code, "train.py", f"--data={faces}", f"--variant={VARIANT}", "--image_size=16",
+                             "--batch_size=8", "--epochs=2", f"--distribution={distribution}",
+                             f"--output_dir={tmp_path / distribution}")  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    losses = [
+        np.genfromtxt(tmp_path / d / "log.csv", delimiter=",", names=True)["loss"]
+        for d in ("none", "mirrored")
+    ]
+    # not to the last bit: each device normalises its own half of the batch
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.05)
+
+
+def test_nan_names_the_step_and_the_last_good_checkpoint(faces, tmp_path):
+    poisoned = build_model(VARIANT, 16)
+    poisoned.get_layer("stage1_bin_scales").bias.assign([np.nan] * 3)
+    poisoned.save(tmp_path / "nan.keras")
+    with pytest.raises(InputError, match="step 1: the loss is nan; no checkpoint had been written"):
+        train(small(faces, init_weights=str(tmp_path / "nan.keras")), tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run/last.keras").exists()
+
+
+def test_init_weights_copies_what_both_networks_have(faces, tmp_path):
+    source = build_model("fsanet_noS_capsule", 16)
+    source.save(tmp_path / "source.keras")
+    train(
+        small(faces, epochs=1, learning_rate=0.0, init_weights=str(tmp_path / "source.keras")),
+        tmp_path / "run",
+        0,
+    )
+    trained = load_model(tmp_path / "run/final.keras")
+    for block in range(1, 8):
+        name = f"relu_block{block}_conv"
+        np.testing.assert_array_equal(
+            trained.get_layer(name).get_weights()[0], source.get_layer(name).get_weights()[0]
+        )
+
+
+@pytest.mark.parametrize(("optimizer", "loss"), [("adam", "geodesic"), ("adamw", "mae")])
+def test_every_recipe_trains(optimizer, loss, faces, tmp_path):
+    config = small(
+        faces, epochs=1, optimizer=optimizer, loss=loss, schedule="cosine", warmup_epochs=1, ema=0.9
+    )
+    assert train(config, tmp_path, verbose=0).exists()
+
+
+def test_geodesic_loss_is_the_rotation_angle_with_a_gradient(rng):
+    true, predicted = rng.uniform(-80, 80, (2, 50, 3)).astype("float32")
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(predicted)
+        value = recipe.GeodesicLoss()(true, variable)
+    assert float(value) == pytest.approx(geodesic_errors(predicted, true).mean(), rel=1e-3)
+    assert np.isfinite(tape.gradient(value, variable)).all()
+    at_zero = tf.Variable(true)
+    with tf.GradientTape() as tape:
+        value = recipe.GeodesicLoss()(true, at_zero)
+    assert np.isfinite(tape.gradient(value, at_zero)).all()
+
+
+def test_schedules():
+    step = recipe.learning_rate("step", 1e-3, epochs=90, warmup_epochs=0, steps_per_epoch=10)
+    assert [round(float(step(s)), 7) for s in (0, 300, 301, 600, 601)] == [1e-3, 1e-3, 1e-4, 1e-4, 1e-5]
+    cosine = recipe.learning_rate("cosine", 1e-3, epochs=10, warmup_epochs=2, steps_per_epoch=10)
+    assert float(cosine(0)) == pytest.approx(5e-5) and float(cosine(19)) == pytest.approx(1e-3)
+    assert float(cosine(60)) == pytest.approx(5e-4) and float(cosine(100)) == pytest.approx(0, abs=1e-9)
+
+
+def test_mixed_precision_keeps_the_regression_in_float32():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = build_model(VARIANT, 16)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert model.get_layer("relu_block1_conv").compute_dtype == "float16"
+    assert model.get_layer("pose").compute_dtype == "float32"
+    assert model(np.zeros((1, 16, 16, 3))).dtype == tf.float32
+
+
+def test_split_is_seeded_disjoint_and_complete():
+    rows = np.arange(10, 110)
+    training, validation = split_indices(rows, 0.2, seed=3)
+    assert len(validation) == 20 and sorted([*training, *validation]) == rows.tolist()
+    np.testing.assert_array_equal(split_indices(rows, 0.2, seed=3)[1], validation)
+    assert (split_indices(rows, 0.2, seed=4)[1] != validation).any()
+
+
+@pytest.mark.parametrize("source", ["memory", "shards"])
+def test_an_epoch_gives_every_face_once_and_any_step_can_come_first(source, tmp_path):
+    poses = np.arange(120, dtype="float32").reshape(40, 3) / 2
+    images = np.zeros((40, 16, 16, 3), np.uint8) + np.arange(40, dtype=np.uint8)[:, None, None, None]
+    data = FaceDataset(images, poses, np.full(40, ""))
+    save_dataset(tmp_path / "a.npz", data)
+    if source == "memory":
+        faces = FacesInMemory(data, np.arange(40))
+    else:
+        write_shards([tmp_path / "a.npz"], tmp_path / "a.tfrecords.json", num_shards=3)
+        faces = FacesInShards(read_index(tmp_path / "a.tfrecords.json"), protocol=1)
+    assert faces.count == 40 and faces.image_size == 16
+    options = {"batch_size": 8, "augmentation": AugmentationConfig(mirror=0.5), "image_size": 16, "seed": 5}
+    batches = list(training_batches(faces, **options).take(10))
+    plain = {**options, "augmentation": AugmentationConfig(original=False)}
+    for epoch in (0, 5):
+        seen = [
+            pose for _, p in training_batches(faces, first_step=epoch, **plain).take(5) for pose in p.numpy()
+        ]
+        assert sorted(map(tuple, seen)) == sorted(map(tuple, poses))
+        for images_, poses_ in training_batches(faces, first_step=epoch, **plain).take(5):
+            np.testing.assert_array_equal(
+                images_[:, 0, 0, 0] * 1.5, poses_[:, 0]
+            )  # pictures keep their labels
+    assert any((a[1] != b[1]).numpy().any() for a, b in zip(batches[:5], batches[5:]))  # another order
+    for first in (3, 7):
+        for (images_, poses_), later in zip(
+            batches[first:], training_batches(faces, first_step=first, **options)
+        ):
+            np.testing.assert_array_equal(images_, later[0])
+            np.testing.assert_array_equal(poses_, later[1])
+
+
+def test_shards_train(faces, tmp_path):
+    index = tmp_path / "s.tfrecords.json"
+    assert write_shards([faces, faces], index, num_shards=5).count(2) == 120
+    assert train(small(index, epochs=1), tmp_path / "run", verbose=0).exists()
+    (tmp_path / "s-shards/s-00000-of-00005.tfrecord").unlink()
+    with pytest.raises(InputError, match=r"s-00000-of-00005\.tfrecord: no such file"):
+        train(small(index), tmp_path / "other", verbose=0)
+
+
+def test_quick_goes_from_rendered_heads_to_a_network(tmp_path):
+    result = run_command("train.py", "--quick", f"--output_dir={tmp_path / 'quick'}")
+    assert result.returncode == 0, result.stderr
+    poses = np.load(tmp_path / "quick/heads.npz")["pose"]
+    guess = np.abs(poses - poses.mean(axis=0)).mean()
+    card = json.loads((tmp_path / "quick/final.json").read_text())
+    assert card["validation_mae_deg"] < guess / 2
+    result = run_command(
+        "evaluate.py", f"--weights={tmp_path / 'quick/final.keras'}", f"--data={tmp_path / 'quick/heads.npz'}"
+    )
+    assert result.returncode == 0 and "1500 images" in result.stdout
+    again = run_command("train.py", "--quick", f"--output_dir={tmp_path / 'quick'}")
+    assert "finished, nothing to do" in again.stdout
+    shutil.rmtree(tmp_path / "quick/heads")
+    changed = run_command("train.py", "--quick", "--seed=1", f"--output_dir={tmp_path / 'quick'}")
+    assert_one_clear_line(changed, "seed was 0, is 1")
