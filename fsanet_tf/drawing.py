@@ -33,3 +33,22 @@ def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: in
     scale = height / 22
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
+
+
+def draw_face(image: np.ndarray, box: tuple[float, float, float, float], pose_deg: np.ndarray) -> None:
+    """Draw one face's axes, box and angles in place, in sizes that suit the face.
+
+    Args:
+        image: uint8 BGR `(height, width, 3)`.
+        box: left, top, right, bottom in pixels.
+        pose_deg: yaw, pitch, roll in degrees.
+    """
+    left, top, right, bottom = (round(edge) for edge in box)
+    side = max(right - left, bottom - top)
+    thickness = max(1, side // 80)
+    cv2.rectangle(image, (left, top), (right, bottom), (200, 200, 200), max(1, thickness // 2), cv2.LINE_AA)
+    draw_axes(image, pose_deg, ((left + right) / 2, (top + bottom) / 2), side * 0.6, thickness + 1)
+    yaw, pitch, roll = pose_deg
+    height = int(np.clip(side / 10, 10, 28))
+    baseline = bottom + 2 * height if bottom + 2 * height < image.shape[0] else max(top - height // 2, height)
+    write_text(image, f"{yaw:+.0f} {pitch:+.0f} {roll:+.0f}", (max(left, 0), baseline), height)

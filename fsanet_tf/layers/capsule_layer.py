@@ -61,7 +61,7 @@ class CapsuleLayer(keras.layers.Layer):
 
     def call(self, inputs):
         # û_{j|p} = W_jp u_p: (batch, J, P, D)
-        predictions = ops.einsum("jpdf,bpf->bjpd", self.kernel, inputs)
+        predictions = ops.einsum("bpf,jpdf->bjpd", inputs, self.kernel)
         logits = ops.zeros_like(predictions[..., 0])  # (batch, J, P)
         for routing in range(self.num_routings):
             coupling = ops.softmax(logits, axis=1)  # over the output capsules

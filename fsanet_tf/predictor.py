@@ -1,0 +1,78 @@
+"""From a frame and boxes to poses: every face by the one crop, all of them in one batch."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fsanet_tf.crop import crop_box, grow_box, require_bgr
+from fsanet_tf.detectors import Detection
+from fsanet_tf.errors import InputError
+from fsanet_tf.networks import Network, load_network
+
+
+@dataclasses.dataclass(frozen=True)
+class FacePose:
+    """A face and its pose.
+
+    Attributes:
+        box: left, top, right, bottom of the face in pixels, as it was given.
+        score: of the detector.
+        yaw, pitch, roll: in degrees.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    yaw: float
+    pitch: float
+    roll: float
+
+    @property
+    def pose_deg(self) -> tuple[float, float, float]:
+        return self.yaw, self.pitch, self.roll
+
+
+class PosePredictor:
+    """Head poses of the faces in a frame.
+
+    Args:
+        network: a path, the name of a shipped network, or a loaded `Network`.
+        margin_ratio: how far boxes are grown on each side; default: what the network's card says.
+
+    Example:
+        >>> predictor = PosePredictor("fusion")
+        >>> faces = predictor.predict(cv2.imread("photo.jpg"), make_detector()(frame))
+    """
+
+    def __init__(self, network: str | Path | Network, margin_ratio: float | None = None):
+        self.network = network if isinstance(network, Network) else load_network(network)
+        self.margin_ratio = self.network.margin_ratio if margin_ratio is None else margin_ratio
+
+    def predict(self, frame: np.ndarray, faces: Sequence[Detection]) -> list[FacePose]:
+        """Poses of all faces of a frame, in one batch.
+
+        Args:
+            frame: uint8 BGR `(height, width, 3)`, in [0, 255].
+            faces: boxes with scores; a box that lies outside the frame is left out.
+
+        Raises:
+            InputError: the frame is no such image, or a pose is not finite.
+        """
+        require_bgr(frame, "frame")
+        crops, kept = [], []
+        for face in faces:
+            if not np.isfinite(face.box).all():
+                continue
+            box = grow_box(face.box, self.margin_ratio, frame.shape, self.network.square)
+            if box[0] < box[2] and box[1] < box[3]:
+                crops.append(crop_box(frame, box, self.network.image_size))
+                kept.append(face)
+        if not kept:
+            return []
+        poses = self.network.predict(np.stack(crops).astype(np.float32))
+        if not np.isfinite(poses).all():
+            raise InputError("the network's answer is not finite")
+        return [
+            FacePose(face.box, face.score, *map(float, pose)) for face, pose in zip(kept, poses, strict=True)
+        ]
