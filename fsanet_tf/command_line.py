@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from absl import app
+from absl import app, logging
 
 from fsanet_tf.errors import InputError
 
@@ -28,6 +28,7 @@ def run(main: Callable[[], None]) -> None:
         except KeyboardInterrupt:
             sys.exit("interrupted")
 
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells its own story by this logger
     app.run(checked_main)
 
 

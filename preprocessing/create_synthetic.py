@@ -5,7 +5,6 @@
 
 import functools
 import math
-import multiprocessing
 from pathlib import Path
 
 import cv2
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from fsanet_tf.command_line import run
 from fsanet_tf.errors import InputError
-from preprocessing.parts import num_cores
+from preprocessing.parts import num_cores, worker_context
 from preprocessing.synthetic_head import landmarks, project, random_background, random_person, render
 
 PICTURE_SIZE = 160  # 300W-LP's are 450; a crop of 64 pixels needs no more
@@ -95,7 +94,7 @@ def create_synthetic(output_dir: Path, count: int, layout: str = "300w_lp", seed
         write = functools.partial(write_pair, output_dir=output_dir, seed=seed)
         numbers = range(1, count + 1)
     chunk = 32 if layout == "300w_lp" else 1
-    with multiprocessing.get_context("spawn").Pool(num_cores()) as pool:
+    with worker_context().Pool(num_cores()) as pool:
         for _ in tqdm(pool.imap_unordered(write, numbers, chunk), total=len(numbers), unit="head"):
             pass
 

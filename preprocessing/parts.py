@@ -107,6 +107,15 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def worker_context() -> multiprocessing.context.BaseContext:
+    """How workers start: not forked from this process, whose libraries have threads of their own."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cv2", "scipy.io", "preprocessing.parts"])  # imported once for all
+    return context
+
+
 def _claim(parts_dir: Path, settings: str) -> None:
     """Keep the parts of an earlier run of the same tasks; drop those of any other."""
     digest = hashlib.sha256(settings.encode()).hexdigest()
@@ -129,8 +138,7 @@ def _process(tasks, pending, process, parts_dir, workers):
             _write_part(process, tasks[number], _part_path(parts_dir, number))
             yield number
         return
-    # Not forked: OpenCV and TensorFlow have threads of their own.
-    context = multiprocessing.get_context("spawn")
+    context = worker_context()
     with ProcessPoolExecutor(min(workers, len(pending)), mp_context=context) as pool:
         numbers = {
             pool.submit(_write_part, process, tasks[number], _part_path(parts_dir, number)): number

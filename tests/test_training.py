@@ -49,7 +49,8 @@ def test_run_leaves_its_files_and_a_second_start_does_nothing(faces, tmp_path):
     final = train(small(faces), tmp_path, verbose=0)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
-        "config.json", "log.csv", "curve.png", "tensorboard", "best.keras", "last.keras", "final.keras", "final.json"
+        "config.json", "log.csv", "curve.png", "tensorboard", "best.keras", "last.keras",
+        "final.keras", "final.json",
     }  # fmt: skip
     card = json.loads((tmp_path / "final.json").read_text())
     assert card["variant"] == VARIANT and 0 < card["validation_mae_deg"] < 100
@@ -99,8 +100,9 @@ def test_mirrored_on_two_devices_equals_one(faces, tmp_path):
         "sys.argv = sys.argv[1:]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     for distribution in ("none", "mirrored"):
-        result = run_command("-c", code, "train.py", f"--data={faces}", f"--variant={VARIANT}", "--image_size=16",
-                             "--batch_size=8", "--epochs=2", f"--distribution={distribution}",
+        result = run_command("-c", code, "train.py", f"--data={faces}", f"--variant={VARIANT}",
+                             "--image_size=16", "--batch_size=8", "--epochs=2",
+                             f"--distribution={distribution}",
                              f"--output_dir={tmp_path / distribution}")  # fmt: skip
         assert result.returncode == 0, result.stderr
     losses = [

@@ -1,5 +1,6 @@
 """The custom Keras layers of FSA-Net, written with `keras.ops` so that every backend runs them."""
 
+from fsanet_tf.layers.batch_normalization import FusedBatchNormalization
 from fsanet_tf.layers.capsule_layer import CapsuleLayer
 from fsanet_tf.layers.matmul_layer import MatMulLayer
 from fsanet_tf.layers.net_vlad import NetVLAD
@@ -9,6 +10,7 @@ from fsanet_tf.layers.structure_mapping import FineGrainedStructureMapping, Vari
 __all__ = [
     "CapsuleLayer",
     "FineGrainedStructureMapping",
+    "FusedBatchNormalization",
     "MatMulLayer",
     "NetVLAD",
     "SSRLayer",

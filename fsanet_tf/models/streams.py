@@ -5,6 +5,8 @@ from typing import NamedTuple
 import keras
 from keras import KerasTensor, layers
 
+from fsanet_tf.layers import FusedBatchNormalization
+
 NUM_STAGE_FEATURES = 64
 
 
@@ -42,7 +44,7 @@ def stage_layer_name(stream: Stream, stage: int) -> str:
 
 def _block(x, stream: Stream, block: int, filters: int):
     x = layers.SeparableConv2D(filters, 3, padding="same", name=stream_layer_name(stream, block, "conv"))(x)
-    x = layers.BatchNormalization(name=stream_layer_name(stream, block, "norm"))(x)
+    x = FusedBatchNormalization(name=stream_layer_name(stream, block, "norm"))(x)
     return layers.Activation(stream.activation, name=f"{stream.name}_block{block}_{stream.activation}")(x)
 
 

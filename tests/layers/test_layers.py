@@ -8,6 +8,7 @@ import tensorflow as tf
 from fsanet_tf.layers import (
     CapsuleLayer,
     FineGrainedStructureMapping,
+    FusedBatchNormalization,
     MatMulLayer,
     NetVLAD,
     SSRLayer,
@@ -216,3 +217,23 @@ def test_ssr_layer_gradients_and_config(rng):
 def test_layer_refuses_what_cannot_be_right(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_fused_normalisation_equals_keras_own(rng):
+    x = normal(rng, 6, 5, 4, 3) * 3 + 1
+    ours, keras_own = FusedBatchNormalization(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9)
+    results = []
+    for layer in (ours, keras_own):
+        layer.build(x.shape)
+        layer.gamma.assign([0.5, 1.0, 2.0])
+        layer.beta.assign([0.1, 0.2, 0.3])
+        variable = tf.Variable(x)
+        with tf.GradientTape() as tape:
+            outputs = layer(variable, training=True)
+            total = tf.reduce_sum(outputs**3)
+        gradients = tape.gradient(total, [variable, layer.gamma.value, layer.beta.value])
+        results.append(
+            [outputs, layer.moving_mean, layer.moving_variance, layer(x, training=False), *gradients]
+        )
+    for one, other in zip(*results):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,1 @@
+"""Speed and memory, each side by side with a baseline in one run: ratios, not seconds."""

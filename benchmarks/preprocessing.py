@@ -1,0 +1,65 @@
+"""Preprocessing rate against a plain loop in one process, as the original's is.
+
+`python -m benchmarks.preprocessing --input_dir=AFLW2000`
+"""
+
+import contextlib
+import io
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+from absl import flags
+
+from fsanet_tf.command_line import run
+from fsanet_tf.dataset import load_dataset
+from preprocessing.create_300w_lp import create_300w_lp, find_faces
+
+
+def plain_loop(input_dir: Path) -> np.ndarray:
+    """Every picture and label read whole, one after the other, by the rule of the original."""
+    crops = []
+    for path in find_faces(input_dir):
+        image = cv2.imread(str(path))
+        labels = scipy.io.loadmat(path.with_suffix(".mat"))
+        x, y = labels["pt2d"]
+        visible = x > 0
+        if np.count_nonzero(y > 0) < np.count_nonzero(visible):
+            visible = y > 0
+        left, right = int(x[visible].min()), int(x[visible].max())
+        top, bottom = int(y[visible].min()), int(y[visible].max())
+        width, height = right - left, bottom - top
+        x1, y1 = max(int(left - 0.6 * width), 0), max(int(top - 0.6 * height), 0)
+        x2 = min(int(right + 0.6 * width), image.shape[1] - 1)
+        y2 = min(int(bottom + 0.6 * height), image.shape[0] - 1)
+        crops.append(cv2.resize(image[y1:y2, x1:x2], (64, 64)))
+    return np.array(crops)
+
+
+def main() -> None:
+    input_dir = Path(flags.FLAGS.input_dir)
+    rates: dict[str, list[float]] = {"plain loop": [], "ours": []}
+    for _ in range(flags.FLAGS.rounds):
+        start = time.perf_counter()
+        expected = plain_loop(input_dir)
+        rates["plain loop"].append(len(expected) / (time.perf_counter() - start))
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            start = time.perf_counter()
+            create_300w_lp(input_dir, Path(folder) / "faces.npz")
+            rates["ours"].append(len(expected) / (time.perf_counter() - start))
+            np.testing.assert_array_equal(load_dataset(Path(folder) / "faces.npz").images, expected)
+    for name, values in rates.items():
+        print(f"{name}: {np.median(values):.0f} images/s (of {', '.join(f'{v:.0f}' for v in values)})")
+    print(
+        f"ours is {np.median(rates['ours']) / np.median(rates['plain loop']):.2f} times the plain loop, pixel-equal"
+    )
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs.")
+    flags.DEFINE_integer("rounds", 3, "Interleaved repetitions.", 1)
+    flags.mark_flag_as_required("input_dir")
+    run(main)
