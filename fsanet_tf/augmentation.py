@@ -53,9 +53,7 @@ def augment(
         images, poses = _move(images, poses, config, random, image_size)
     elif images.shape[1] != image_size:
         images = tf.image.resize(tf.cast(images, tf.float32), (image_size, image_size))
-    images = tf.cast(images, tf.float32)
-    if config.original:
-        images = shift_and_zoom(images, random)
+    images = shift_and_zoom(images, random) if config.original else tf.cast(images, tf.float32)
     if config.colour or config.greyscale:
         images = _recolour(images, config, random)
     if config.blur:
@@ -73,7 +71,7 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
     then, with probability 0.7, a zoom of each axis.
 
     Every step samples rows and columns apart, so an axis' steps are one matrix, and a picture is two
-    matrix products. White is zero during them, so that what a matrix leaves out becomes white.
+    matrix products. What the matrices leave out is filled with white at the end.
 
     Source: the original's `random_crop`, `random_crop_black`, `random_crop_white` and Keras's
     `random_zoom`. The one difference: a resized crop is not rounded before it is zoomed.
@@ -86,37 +84,48 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
     def axis_matrix() -> tf.Tensor:
         """Target rows from source rows, or columns from columns: `(batch, size, size)`."""
         start, paste_start = (tf.floor(random.uniform() * cut) for _ in range(2))
-        shift = _by_branch(branch, {
-            0: _cubic_resize_matrix(start, size - cut, size),
-            3: tf.eye(size),
-        }, otherwise=_paste_matrix(start, paste_start, size - cut, size))  # fmt: skip
         zoom = tf.where(zoomed, random.uniform(*ZOOM_RANGE), 1.0)
-        return tf.matmul(_zoom_matrix(zoom, size), shift)
+        return tf.matmul(
+            _zoom_matrix(zoom, size), _shift_matrix(branch, start, paste_start, size - cut, size)
+        )
 
-    background = tf.where(branch == 2, 255.0, 0.0)[:, None, None, None]
-    columns = tf.transpose(tf.cast(images, tf.float32) - background, (0, 2, 1, 3))
-    columns = tf.einsum("bxj,bjic->bxic", axis_matrix(), columns)
+    across, down = axis_matrix(), axis_matrix()
+    columns = tf.cast(tf.transpose(images, (0, 2, 1, 3)), tf.float32)  # cheaper while they are bytes
+    columns = tf.einsum("bxj,bjic->bxic", across, columns)
     rows = tf.transpose(columns, (0, 2, 1, 3))
-    rows = tf.einsum("byi,bixc->byxc", axis_matrix(), rows)
-    return tf.clip_by_value(tf.round(rows + background), 0.0, 255.0)
+    rows = tf.einsum("byi,bixc->byxc", down, rows)
+    covered = tf.reduce_sum(down, -1)[:, :, None] * tf.reduce_sum(across, -1)[:, None, :]
+    background = tf.where(branch == 2, 255.0, 0.0)[:, None, None] * (1.0 - covered)
+    return tf.raw_ops.ClipByValue(t=rows + background[..., None], clip_value_min=0.0, clip_value_max=255.0)
 
 
-def _by_branch(branch: tf.Tensor, choices: dict[int, tf.Tensor], otherwise: tf.Tensor) -> tf.Tensor:
-    for number, choice in choices.items():
-        otherwise = tf.where((branch == number)[:, None, None], choice, otherwise)
-    return otherwise
+def _shift_matrix(
+    branch: tf.Tensor, start: tf.Tensor, paste_start: tf.Tensor, side: tf.Tensor, size: int
+) -> tf.Tensor:
+    """What the branches do along an axis: resize [start, start + side), move it, or nothing.
 
-
-def _cubic_resize_matrix(start: tf.Tensor, side: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes [start, start + side) to `size`, as `cv2.INTER_CUBIC` does, its edge repeated."""
-    centre = (tf.range(float(size)) + 0.5) * side[:, None] / size - 0.5  # (batch, size)
+    Each target row has four taps, as `cv2.INTER_CUBIC`, whose edge is repeated; moving and nothing
+    use one of them. Rows outside a moved crop stay empty.
+    """
+    target = tf.range(float(size)) + tf.zeros_like(start)[:, None]  # (batch, size)
+    resized = (branch == 0)[:, None]
+    centre = (target + 0.5) * side[:, None] / size - 0.5
     base = tf.floor(centre)
-    matrix = tf.zeros((tf.shape(start)[0], size, size))
-    for tap in (-1.0, 0.0, 1.0, 2.0):
-        source = start[:, None] + tf.clip_by_value(base + tap, 0.0, side[:, None] - 1)
-        weight = _keys_kernel(tf.abs(centre - base - tap))
-        matrix += weight[..., None] * tf.one_hot(tf.cast(source, tf.int32), size)
-    return matrix
+    taps = tf.constant([-1.0, 0.0, 1.0, 2.0])
+    sources = start[:, None, None] + tf.clip_by_value(base[..., None] + taps, 0.0, side[:, None, None] - 1)
+    weights = _keys_kernel(tf.abs((centre - base)[..., None] - taps))
+
+    nothing = (branch == 3)[:, None]
+    single = tf.where(nothing, target, target + (start - paste_start)[:, None])
+    filled = tf.cast(nothing | _within(target, paste_start, side), tf.float32)
+    first = tf.constant([1.0, 0.0, 0.0, 0.0])
+    sources = tf.where(resized[..., None], sources, tf.clip_by_value(single, 0.0, size - 1.0)[..., None])
+    weights = tf.where(resized[..., None], weights, filled[..., None] * first)
+
+    batch = tf.shape(start)[0]
+    row = tf.reshape(tf.range(batch * size) * size, (batch, size, 1))
+    flat = tf.math.unsorted_segment_sum(weights, row + tf.cast(sources, tf.int32), batch * size * size)
+    return tf.reshape(flat, (batch, size, size))
 
 
 def _keys_kernel(distance: tf.Tensor, a: float = -0.75) -> tf.Tensor:
@@ -124,14 +133,6 @@ def _keys_kernel(distance: tf.Tensor, a: float = -0.75) -> tf.Tensor:
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = a * (((distance - 5) * distance + 8) * distance - 4)
     return tf.where(distance <= 1, near, tf.where(distance < 2, far, 0.0))
-
-
-def _paste_matrix(start: tf.Tensor, paste_start: tf.Tensor, side: tf.Tensor, size: int) -> tf.Tensor:
-    """Moves [start, start + side) to `paste_start`; rows outside stay empty."""
-    target = tf.range(float(size))
-    source = target + (start - paste_start)[:, None]
-    source = tf.where(_within(target, paste_start, side), source, -1.0)
-    return tf.one_hot(tf.cast(source, tf.int32), size)
 
 
 def _zoom_matrix(zoom: tf.Tensor, size: int) -> tf.Tensor:
