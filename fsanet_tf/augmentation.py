@@ -4,6 +4,9 @@ The original's augmentation comes first; what goes beyond it is off by default. 
 from stateless seeds, so one seed always gives one result.
 """
 
+import functools
+
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -85,9 +88,7 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
         """Target rows from source rows, or columns from columns: `(batch, size, size)`."""
         start, paste_start = (tf.floor(random.uniform() * cut) for _ in range(2))
         zoom = tf.where(zoomed, random.uniform(*ZOOM_RANGE), 1.0)
-        return tf.matmul(
-            _zoom_matrix(zoom, size), _shift_matrix(branch, start, paste_start, size - cut, size)
-        )
+        return tf.matmul(_zoom_matrix(zoom, size), _shift_matrix(branch, start, paste_start, cut, size))
 
     across, down = axis_matrix(), axis_matrix()
     columns = tf.cast(tf.transpose(images, (0, 2, 1, 3)), tf.float32)  # cheaper while they are bytes
@@ -100,39 +101,37 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
 
 
 def _shift_matrix(
-    branch: tf.Tensor, start: tf.Tensor, paste_start: tf.Tensor, side: tf.Tensor, size: int
+    branch: tf.Tensor, start: tf.Tensor, paste_start: tf.Tensor, cut: tf.Tensor, size: int
 ) -> tf.Tensor:
-    """What the branches do along an axis: resize [start, start + side), move it, or nothing.
+    """What the branches do along an axis: resize what is left after a cut, move it, or nothing.
 
-    Each target row has four taps, as `cv2.INTER_CUBIC`, whose edge is repeated; moving and nothing
-    use one of them. Rows outside a moved crop stay empty.
+    Rows outside a moved crop stay empty.
     """
-    target = tf.range(float(size)) + tf.zeros_like(start)[:, None]  # (batch, size)
-    resized = (branch == 0)[:, None]
-    centre = (target + 0.5) * side[:, None] / size - 0.5
-    base = tf.floor(centre)
-    taps = tf.constant([-1.0, 0.0, 1.0, 2.0])
-    sources = start[:, None, None] + tf.clip_by_value(base[..., None] + taps, 0.0, side[:, None, None] - 1)
-    weights = _keys_kernel(tf.abs((centre - base)[..., None] - taps))
-
-    nothing = (branch == 3)[:, None]
-    single = tf.where(nothing, target, target + (start - paste_start)[:, None])
-    filled = tf.cast(nothing | _within(target, paste_start, side), tf.float32)
-    first = tf.constant([1.0, 0.0, 0.0, 0.0])
-    sources = tf.where(resized[..., None], sources, tf.clip_by_value(single, 0.0, size - 1.0)[..., None])
-    weights = tf.where(resized[..., None], weights, filled[..., None] * first)
-
-    batch = tf.shape(start)[0]
-    row = tf.reshape(tf.range(batch * size) * size, (batch, size, 1))
-    flat = tf.math.unsorted_segment_sum(weights, row + tf.cast(sources, tf.int32), batch * size * size)
-    return tf.reshape(flat, (batch, size, size))
+    cut_and_start = tf.cast(tf.stack([cut - 1.0, start], axis=1), tf.int32)
+    resized = tf.gather_nd(_cubic_matrices(size), cut_and_start)
+    target = tf.range(float(size))
+    source = target + (start - paste_start)[:, None]
+    source = tf.where(_within(target, paste_start, size - cut), source, -1.0)
+    source = tf.where((branch == 3)[:, None], target, source)
+    moved = tf.one_hot(tf.cast(source, tf.int32), size)
+    return tf.where((branch == 0)[:, None, None], resized, moved)
 
 
-def _keys_kernel(distance: tf.Tensor, a: float = -0.75) -> tf.Tensor:
-    """Keys's cubic convolution kernel, with OpenCV's a."""
-    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
-    far = a * (((distance - 5) * distance + 8) * distance - 4)
-    return tf.where(distance <= 1, near, tf.where(distance < 2, far, 0.0))
+@functools.cache
+def _cubic_matrices(size: int) -> np.ndarray:
+    """For each cut and start, the matrix by which OpenCV resizes [start, start + size − cut) to `size`.
+
+    `(cuts, starts, size, size)`, the first index a cut of 1; OpenCV's own, by what it does to the
+    unit vectors.
+    """
+    num_cuts = int(MAX_SHIFT * size)
+    matrices = np.zeros((num_cuts, num_cuts, size, size), np.float32)
+    for cut in range(1, num_cuts + 1):
+        side = size - cut
+        resize = cv2.resize(np.eye(side, dtype=np.float32), (side, size), interpolation=cv2.INTER_CUBIC)
+        for start in range(cut):
+            matrices[cut - 1, start, :, start : start + side] = resize
+    return matrices
 
 
 def _zoom_matrix(zoom: tf.Tensor, size: int) -> tf.Tensor:
