@@ -10,12 +10,22 @@ import numpy as np
 
 from fsanet_tf.errors import InputError
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
 
 class Detection(NamedTuple):
-    """A face: left, top, right, bottom in pixels (they may leave the frame), and a score in [0, 1]."""
+    """A face as a detector gives it.
 
-    box: tuple[float, float, float, float]
+    Attributes:
+        box: left, top, right, bottom in pixels; it may leave the frame.
+        score: in [0, 1].
+        landmark_box: where the box around its landmarks would be, from which networks are trained to
+            crop; None: the same as `box`.
+    """
+
+    box: Box
     score: float
+    landmark_box: Box | None = None
 
 
 Detector = Callable[[np.ndarray], list[Detection]]
@@ -27,6 +37,11 @@ ASSETS = {
     "lbp": ("lbpcascade_frontalface_improved.xml",),
 }
 MIN_SCORE = 0.5
+
+# Landmark boxes beside detector boxes, medians by `python -m benchmarks.detector_boxes`: their side as a
+# share of the detector's, and how far down their centre lies, as a share of the detector's side.
+LANDMARK_SIDE = {"yunet": 0.74, "mtcnn": 0.77, "ssd": 0.74, "haar": 0.79, "lbp": 1.22}
+LANDMARK_DROP = 0.12
 
 
 def asset_dirs() -> list[Path]:
@@ -143,13 +158,29 @@ def make_detector(name: str = "auto") -> Detector:
         InputError: no such detector, or its files are missing; the line says where they belong.
     """
     if name == "auto":
-        for candidate in DETECTORS:
-            try:
-                if candidate in ASSETS:
-                    find_assets(candidate)
-            except InputError:
-                continue
-            return DETECTORS[candidate]()
+        name = next(candidate for candidate in DETECTORS if _is_present(candidate))
     if name not in DETECTORS:
         raise InputError(f"detector must be auto or one of {', '.join(DETECTORS)}, received {name}")
-    return DETECTORS[name]()
+    detect = DETECTORS[name]()
+
+    def detect_with_landmark_boxes(frame: np.ndarray) -> list[Detection]:
+        return [
+            face._replace(landmark_box=_landmark_box(face.box, LANDMARK_SIDE[name])) for face in detect(frame)
+        ]
+
+    return detect_with_landmark_boxes
+
+
+def _is_present(name: str) -> bool:
+    try:
+        return name not in ASSETS or bool(find_assets(name))
+    except InputError:
+        return False
+
+
+def _landmark_box(box: Box, share: float) -> Box:
+    left, top, right, bottom = box
+    side = max(right - left, bottom - top)
+    centre_x, centre_y = (left + right) / 2, (top + bottom) / 2 + LANDMARK_DROP * side
+    half = side * share / 2
+    return centre_x - half, centre_y - half, centre_x + half, centre_y + half

@@ -38,7 +38,7 @@ class PosePredictor:
 
     Args:
         network: a path, the name of a shipped network, or a loaded `Network`.
-        margin_ratio: how far boxes are grown on each side; default: what the network's card says.
+        margin_ratio: how far landmark boxes are grown on each side; default: what the network's card says.
 
     Example:
         >>> predictor = PosePredictor("fusion")
@@ -62,9 +62,10 @@ class PosePredictor:
         require_bgr(frame, "frame")
         crops, kept = [], []
         for face in faces:
-            if not np.isfinite(face.box).all():
+            landmark_box = face.landmark_box or face.box
+            if not np.isfinite(landmark_box).all():
                 continue
-            box = grow_box(face.box, self.margin_ratio, frame.shape, self.network.square)
+            box = grow_box(landmark_box, self.margin_ratio, frame.shape, self.network.square)
             if box[0] < box[2] and box[1] < box[3]:
                 crops.append(crop_box(frame, box, self.network.image_size))
                 kept.append(face)

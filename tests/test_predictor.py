@@ -1,0 +1,113 @@
+"""From a frame and boxes to poses: the same numbers as evaluation, in one batch, from any file."""
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from fsanet_tf.crop import crop_box, grow_box
+from fsanet_tf.detectors import Detection, make_detector
+from fsanet_tf.errors import InputError
+from fsanet_tf.networks import Network, load_network, shipped_networks
+from fsanet_tf.predictor import PosePredictor
+from tests.conftest import run_command
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
+
+
+def counting_network(calls):
+    def predict(crops):
+        calls.append(crops)
+        return np.stack([np.arange(3, dtype="float32") + i for i in range(len(crops))])
+
+    return Network(predict, 64)
+
+
+def test_all_faces_are_one_batch_of_the_one_crop(astronaut):
+    calls = []
+    boxes = [(200, 60, 260, 130), (10, 20, 90, 100), (300, 300, 420, 400)]
+    faces = PosePredictor(counting_network(calls)).predict(astronaut, [Detection(box, 0.9) for box in boxes])
+    assert len(calls) == 1 and calls[0].shape == (3, 64, 64, 3) and calls[0].dtype == np.float32
+    for crop, box in zip(calls[0], boxes):
+        np.testing.assert_array_equal(crop, crop_box(astronaut, grow_box(box, 0.6, astronaut.shape)))
+    assert [face.box for face in faces] == boxes and faces[1].pose_deg == (1.0, 2.0, 3.0)
+
+
+def test_boxes_without_pixels_are_left_out(astronaut):
+    calls = []
+    predictor = PosePredictor(counting_network(calls))
+    bad = [(-90, -90, -50, -50), (900, 900, 950, 950), (5, 5, 5, 5), (np.nan, 0, 1, 1), (90, 90, 10, 10)]
+    assert predictor.predict(astronaut, [Detection(box, 1.0) for box in bad]) == []
+    assert predictor.predict(astronaut, []) == [] and calls == []
+
+
+@pytest.mark.parametrize("frame", [np.zeros((9, 9, 3)), np.zeros((9, 9), np.uint8), None])
+def test_what_is_no_bgr_frame_is_refused(frame):
+    with pytest.raises(InputError, match="frame: expected a uint8 BGR image"):
+        PosePredictor(counting_network([])).predict(frame, [])
+
+
+def test_an_answer_that_is_not_finite_is_refused(astronaut):
+    network = Network(lambda crops: np.full((len(crops), 3), np.nan), 64)
+    with pytest.raises(InputError, match="not finite"):
+        PosePredictor(network).predict(astronaut, [Detection((10, 10, 90, 90), 1.0)])
+
+
+def test_every_shipped_network_sees_the_astronaut_look_at_us(astronaut):
+    faces = make_detector("mtcnn")(astronaut)
+    assert {"1x1", "var", "noS", "fusion"} <= set(shipped_networks())
+    for name in shipped_networks():
+        [face] = PosePredictor(name).predict(astronaut, faces)
+        assert np.abs(face.pose_deg).max() < 20, name
+
+
+def test_shipped_network_starts_without_tensorflow():
+    code = (
+        "import sys, numpy as np; from fsanet_tf.predictor import PosePredictor; "
+        "from fsanet_tf.detectors import Detection; "
+        "faces = [Detection((9, 9, 80, 80), 1)]; frame = np.zeros((99, 99, 3), np.uint8); "
+        "print(PosePredictor('fusion').predict(frame, faces)); "
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    result = run_command("-c", code)
+    assert result.returncode == 0 and "FacePose" in result.stdout, result.stderr
+
+
+def test_networks_that_cannot_be_used_are_refused(tmp_path):
+    for name, content, message in (
+        ("a.tflite", b"rubbish" * 99, "expected a .tflite file"),
+        ("a.onnx", b"rubbish" * 99, "expected an .onnx file"),
+        ("a.pb", b"rubbish" * 99, "expected a frozen graph"),
+        ("a.txt", b"rubbish", "expected a network"),
+        ("b.keras", b"", "is empty"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            load_network(tmp_path / name)
+    with pytest.raises(InputError, match="expected a SavedModel folder"):
+        load_network(tmp_path)
+    with pytest.raises(InputError, match="no such network"):
+        load_network("nothing")
+
+
+def test_detector_names_and_missing_files(monkeypatch, tmp_path):
+    monkeypatch.setenv("FSANET_DETECTORS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(
+        InputError, match=r"detector yunet: no face_detection_yunet\*\.onnx in .*FSANET_DETECTORS"
+    ):
+        make_detector("yunet")
+    with pytest.raises(InputError, match="detector must be auto or one of"):
+        make_detector("eyes")
+
+
+@pytest.mark.parametrize("name", ["yunet", "ssd", "lbp", "haar", "mtcnn"])
+def test_every_detector_finds_the_astronaut(name, astronaut, reference, monkeypatch):
+    monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
+    faces = make_detector(name)(astronaut)
+    centres = [((f.box[0] + f.box[2]) / 2, (f.box[1] + f.box[3]) / 2) for f in faces]
+    assert any(abs(x - 225) < 30 and abs(y - 120) < 40 for x, y in centres), faces
+    assert all(0 <= f.score <= 1 for f in faces)
