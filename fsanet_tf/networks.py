@@ -12,6 +12,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
 
 PRETRAINED_DIR = Path(__file__).parent / "pretrained"
+FUSION = "fusion"
 EXPECTED = "a network: .keras, .h5, .tflite, .pb, .onnx or a SavedModel folder"
 
 
@@ -34,8 +35,15 @@ class Network:
 
 
 def shipped_networks() -> dict[str, Path]:
-    """The networks of the package, by name."""
+    """The networks of the package, by name; `fusion` is their mean."""
     return {path.stem: path for path in sorted(PRETRAINED_DIR.glob("*.tflite"))}
+
+
+def _fusion() -> Network:
+    members = [load_network(path) for path in shipped_networks().values()]
+    return dataclasses.replace(
+        members[0], predict=lambda crops: np.mean([member.predict(crops) for member in members], axis=0)
+    )
 
 
 def load_network(source: str | Path) -> Network:
@@ -46,9 +54,11 @@ def load_network(source: str | Path) -> Network:
     Raises:
         InputError: no such network, or a file that cannot be used.
     """
+    if str(source) == FUSION:
+        return _fusion()
     path = shipped_networks().get(str(source), Path(source))
     if not path.exists():
-        names = ", ".join(shipped_networks()) or "none"
+        names = ", ".join([FUSION, *shipped_networks()])
         raise InputError(f"{source}: no such network (a file, or one of the package's: {names})")
     if path.is_dir():
         predict, image_size = _saved_model(path)
