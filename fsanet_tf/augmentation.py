@@ -14,7 +14,7 @@ from fsanet_tf.dataset import MAX_ANGLE_DEG
 from fsanet_tf.pose import mirror_poses, rotate_poses
 from fsanet_tf.training_config import AugmentationConfig
 
-MAX_SHIFT = 15 / 64  # share of the crop's side that the original cuts off at most
+MAX_CUT = 15 / 64  # share of the crop's side that the original cuts off at most
 ZOOM_RANGE = (0.8, 1.2)
 ZOOM_PROBABILITY = 0.7
 
@@ -81,7 +81,7 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
     """
     size = images.shape[1]
     branch = tf.cast(random.uniform(0.0, 4.0), tf.int32)
-    cut = 1.0 + tf.floor(random.uniform(0.0, MAX_SHIFT * size))  # dn = 1…15 of 64 pixels
+    cut = 1.0 + tf.floor(random.uniform(0.0, num_cuts(size)))  # dn
     zoomed = random.happens(ZOOM_PROBABILITY)
 
     def axis_matrix() -> tf.Tensor:
@@ -98,6 +98,11 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
     covered = tf.reduce_sum(down, -1)[:, :, None] * tf.reduce_sum(across, -1)[:, None, :]
     background = tf.where(branch == 2, 255.0, 0.0)[:, None, None] * (1.0 - covered)
     return tf.raw_ops.ClipByValue(t=rows + background[..., None], clip_value_min=0.0, clip_value_max=255.0)
+
+
+def num_cuts(size: int) -> int:
+    """How many pixels may be cut off a crop of `size`: 15 of 64, at least one."""
+    return max(1, int(MAX_CUT * size))
 
 
 def _shift_matrix(
@@ -124,9 +129,9 @@ def _cubic_matrices(size: int) -> np.ndarray:
     `(cuts, starts, size, size)`, the first index a cut of 1; OpenCV's own, by what it does to the
     unit vectors.
     """
-    num_cuts = int(MAX_SHIFT * size)
-    matrices = np.zeros((num_cuts, num_cuts, size, size), np.float32)
-    for cut in range(1, num_cuts + 1):
+    count = num_cuts(size)
+    matrices = np.zeros((count, count, size, size), np.float32)
+    for cut in range(1, count + 1):
         side = size - cut
         resize = cv2.resize(np.eye(side, dtype=np.float32), (side, size), interpolation=cv2.INTER_CUBIC)
         for start in range(cut):

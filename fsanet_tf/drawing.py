@@ -30,8 +30,8 @@ def draw_axes(
 
 def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: int = 12) -> None:
     """Write a line in place, white on a dark outline, its lower left corner at `origin`."""
-    scale = height / 22
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+    scale, stroke = height / 22, max(1, height // 10)
+    for colour, thickness in (((0, 0, 0), stroke + 2), ((255, 255, 255), stroke)):
         cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
 
 

@@ -104,6 +104,15 @@ def test_one_seed_gives_one_result_and_another_another(rng):
     assert np.min(first[0]) >= 0 and np.max(first[0]) <= 255
 
 
+@pytest.mark.parametrize("size", [16, 24, 32, 96])
+def test_original_augmentation_takes_other_sizes(size, rng):
+    images = rng.integers(0, 256, (200, size, size, 3), dtype=np.uint8)
+    changed, _ = augment(
+        images, np.zeros((200, 3), "float32"), AugmentationConfig(), tf.constant([1, 2]), size
+    )
+    assert changed.shape == images.shape and augmentation.num_cuts(size) == max(1, 15 * size // 64)
+
+
 def test_nothing_is_nothing(rng):
     images = rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
     poses = np.ones((4, 3), "float32")

@@ -1,5 +1,6 @@
 """300W-LP and AFLW2000: the original's crops, pixel for pixel, and what happens to bad sources."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -94,12 +95,13 @@ def test_a_killed_run_goes_on(reference, tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in parts.glob("part-*.npz")}
+    kept = list(parts.glob("part-*.npz"))
     assert kept and not (tmp_path / "out.npz").exists()
     result = run_command(*arguments)
     assert result.returncode == 0, result.stderr
     assert "2000 crops of 2000 sources" in result.stdout and not parts.exists()
-    assert f"{100 * len(kept)}/2000" in result.stderr  # the bar starts at what was kept
+    start = int(re.search(r"(\d+)/2000", result.stderr)[1])  # of the bar
+    assert start >= 100 * len(kept)  # workers of the killed run may have ended a part more
 
 
 def test_parts_of_other_settings_are_not_kept(folder, tmp_path):
