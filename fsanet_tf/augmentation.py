@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.dataset import MAX_ANGLE_DEG
+from fsanet_tf.dataset import is_moderate
 from fsanet_tf.pose import mirror_poses, rotate_poses
 from fsanet_tf.training_config import AugmentationConfig
 
@@ -203,7 +203,7 @@ def _moved_poses(
     """The poses after mirror and turn, and the turns: none where an angle would leave ±99°."""
     poses = np.where(mirrored[:, None], mirror_poses(poses), poses)
     turned = rotate_poses(poses, turn_deg)
-    kept = (np.abs(turned) <= MAX_ANGLE_DEG).all(axis=1) & (turn_deg != 0)
+    kept = is_moderate(turned) & (turn_deg != 0)
     return (
         np.where(kept[:, None], turned, poses).astype(np.float32),
         np.where(kept, turn_deg, 0).astype(np.float32),

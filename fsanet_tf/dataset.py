@@ -43,7 +43,12 @@ class FaceDataset:
         """Indices of the faces that count: protocol 1 keeps |angle| ≤ 99°, protocol 2 all."""
         if protocol == 2:
             return np.arange(len(self))
-        return np.flatnonzero((np.abs(self.poses) <= MAX_ANGLE_DEG).all(axis=1))
+        return np.flatnonzero(is_moderate(self.poses))
+
+
+def is_moderate(poses: np.ndarray) -> np.ndarray:
+    """Which poses `(N, 3)` have all their angles within ±99°, `(N,)`."""
+    return (np.abs(poses) <= MAX_ANGLE_DEG).all(axis=1)
 
 
 def save_dataset(path: str | Path, dataset: FaceDataset) -> None:
@@ -73,22 +78,15 @@ def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     if len(paths) == 1:
         return _load(Path(paths[0]))
-    headers = [load_poses(path) for path in paths]
-    sizes = {image_size for _, image_size, _ in headers}
-    if len(sizes) != 1:
-        raise InputError(f"{', '.join(map(str, paths))}: image sizes differ: {sorted(sizes)}")
-    image_size = sizes.pop()
-    images = np.empty((sum(len(poses) for poses, _, _ in headers), image_size, image_size, 3), np.uint8)
-    poses, names, margins, start = [], [], set(), 0
+    poses, image_size, margin = load_joint_poses(paths)
+    images = np.empty((len(poses), image_size, image_size, 3), np.uint8)
+    names, start = [], 0
     for path in paths:
         part = _load(Path(path))
         images[start : start + len(part)] = part.images
         start += len(part)
-        poses.append(part.poses)
         names.append(part.names)
-        margins.add(part.margin_ratio)
-    margin = margins.pop() if len(margins) == 1 else None
-    return FaceDataset(images, np.concatenate(poses), np.concatenate(names), margin)
+    return FaceDataset(images, poses, np.concatenate(names), margin)
 
 
 def _open(path: Path) -> np.lib.npyio.NpzFile:
@@ -104,6 +102,18 @@ def _open(path: Path) -> np.lib.npyio.NpzFile:
         archive.close()
         raise InputError(f"{path}: expected {EXPECTED}, {' and '.join(sorted(missing))} missing")
     return archive
+
+
+def load_joint_poses(paths: Sequence[str | Path]) -> tuple[np.ndarray, int, float | None]:
+    """`load_poses` of several files as one; the margin is None where theirs differ.
+
+    Raises:
+        InputError: as `load_dataset`.
+    """
+    poses, sizes, margins = zip(*(load_poses(path) for path in paths), strict=True)
+    if len(set(sizes)) != 1:
+        raise InputError(f"{', '.join(map(str, paths))}: image sizes differ: {sorted(set(sizes))}")
+    return np.concatenate(poses), sizes[0], margins[0] if len(set(margins)) == 1 else None
 
 
 def load_poses(path: str | Path) -> tuple[np.ndarray, int, float | None]:

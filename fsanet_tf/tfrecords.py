@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.dataset import MAX_ANGLE_DEG, load_poses, open_images
+from fsanet_tf.dataset import MAX_ANGLE_DEG, is_moderate, load_joint_poses, open_images
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file, write_json
 
@@ -71,15 +71,9 @@ def write_shards(data: Sequence[Path], index_path: Path, num_shards: int, seed: 
     """
     if not index_path.name.endswith(SUFFIX):
         raise InputError(f"{index_path}: expected a name that ends in {SUFFIX}")
-    headers = [load_poses(path) for path in data]
-    sizes = {image_size for _, image_size, _ in headers}
-    margins = {margin for _, _, margin in headers}
-    if len(sizes) != 1:
-        raise InputError(f"{', '.join(map(str, data))}: image sizes differ: {sorted(sizes)}")
-    image_size = sizes.pop()
-    poses = np.concatenate([poses for poses, _, _ in headers])
+    poses, image_size, margin_ratio = load_joint_poses(data)
     shard_of = np.random.default_rng(seed).integers(num_shards, size=len(poses))
-    moderate = (np.abs(poses) <= MAX_ANGLE_DEG).all(axis=1)
+    moderate = is_moderate(poses)
     stem = index_path.name.removesuffix(SUFFIX)
     names = [f"{stem}-{i:05d}-of-{num_shards:05d}.tfrecord" for i in range(num_shards)]
     with replace_when_done(index_path.with_name(f"{stem}-shards")) as scratch:
@@ -94,7 +88,7 @@ def write_shards(data: Sequence[Path], index_path: Path, num_shards: int, seed: 
         "num_faces": np.bincount(shard_of, minlength=num_shards).tolist(),
         "num_moderate": np.bincount(shard_of[moderate], minlength=num_shards).tolist(),
         "image_size": image_size,
-        "margin_ratio": margins.pop() if len(margins) == 1 else None,
+        "margin_ratio": margin_ratio,
     }
     write_json(index_path, index)
     return read_index(index_path)
