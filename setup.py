@@ -8,6 +8,9 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "fsanet_tf/__init__.py").read_text())[1]
 
+EXPORT = ["ai-edge-quantizer", "onnx", "onnxruntime", "tensorflow-serving-api", "tf2onnx"]
+DEMO = ["gradio"]
+
 setup(
     name="fsanet_tf",
     version=VERSION,
@@ -34,5 +37,9 @@ setup(
         "tensorflow>=2.18",
         "tqdm",
     ],
-    extras_require={"dev": ["mypy", "onnxruntime", "psutil", "pytest", "pytest-xdist", "ruff"]},
+    extras_require={
+        "export": EXPORT,
+        "demo": DEMO,
+        "dev": [*EXPORT, *DEMO, "mypy", "psutil", "pytest", "pytest-xdist", "ruff"],
+    },
 )

@@ -35,18 +35,23 @@ def run(main: Callable[[], None]) -> None:
 def import_tensorflow_quietly() -> None:
     """Import TensorFlow and Keras without the lines that their C++ side writes to standard error."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silent_stderr():
+    with silent_output():
         import keras  # noqa: F401
         import tensorflow  # noqa: F401
 
 
 @contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere: TensorFlow logs there before its log level counts."""
+def silent_output() -> Iterator[None]:
+    """Send what Python and C++ print to nowhere; converters and TensorFlow talk past every log level."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        yield
+        with (
+            open(os.devnull, "w") as void,
+            contextlib.redirect_stdout(void),
+            contextlib.redirect_stderr(void),
+        ):
+            yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)

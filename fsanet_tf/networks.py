@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from fsanet_tf.command_line import import_tensorflow_quietly, silent_output
 from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
+from fsanet_tf.tflite_file import embedded_card
 
 PRETRAINED_DIR = Path(__file__).parent / "pretrained"
 FUSION = "fusion"
+FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
 EXPECTED = "a network: .keras, .h5, .tflite, .pb, .onnx or a SavedModel folder"
 
 
@@ -39,23 +42,28 @@ def shipped_networks() -> dict[str, Path]:
     return {path.stem: path for path in sorted(PRETRAINED_DIR.glob("*.tflite"))}
 
 
-def _fusion() -> Network:
-    members = [load_network(path) for path in shipped_networks().values()]
+def _fusion(num_threads: int | None) -> Network:
+    members = [load_network(path, num_threads) for path in shipped_networks().values()]
     return dataclasses.replace(
         members[0], predict=lambda crops: np.mean([member.predict(crops) for member in members], axis=0)
     )
 
 
-def load_network(source: str | Path) -> Network:
+def load_network(source: str | Path, num_threads: int | None = None) -> Network:
     """Load a network by path, or one of the package's by name.
 
-    A `.tflite` file needs no TensorFlow.
+    A `.tflite` or `.onnx` file needs no TensorFlow.
+
+    Args:
+        source: the path or name.
+        num_threads: of `.tflite` and `.onnx`; default: what the runtime takes. TensorFlow's threads are
+            of the whole process (`tf.config.threading`).
 
     Raises:
         InputError: no such network, or a file that cannot be used.
     """
     if str(source) == FUSION:
-        return _fusion()
+        return _fusion(num_threads)
     path = shipped_networks().get(str(source), Path(source))
     if not path.exists():
         names = ", ".join([FUSION, *shipped_networks()])
@@ -64,29 +72,40 @@ def load_network(source: str | Path) -> Network:
         predict, image_size = _saved_model(path)
     else:
         require_file(path, EXPECTED)
-        loaders = {".tflite": _tflite, ".pb": _frozen_graph, ".onnx": _onnx, ".keras": _keras, ".h5": _keras}
-        if path.suffix not in loaders:
+        if path.suffix in (".tflite", ".onnx"):
+            predict, image_size = (_tflite if path.suffix == ".tflite" else _onnx)(path, num_threads)
+        elif path.suffix in (".pb", ".keras", ".h5"):
+            predict, image_size = (_frozen_graph if path.suffix == ".pb" else _keras)(path)
+        else:
             raise InputError(f"{path}: expected {EXPECTED}")
-        predict, image_size = loaders[path.suffix](path)
-    return Network(predict, image_size, **read_card(path))
+    card = read_card(path)
+    known = {key: card[key] for key in ("margin_ratio", "square") if card.get(key) is not None}
+    return Network(predict, image_size, **known)
+
+
+def card_path(path: Path) -> Path:
+    """Where the card of a network stands: `net.keras` has `net.json`, a SavedModel has it inside."""
+    return path / "assets.extra" / "card.json" if path.is_dir() else path.with_suffix(".json")
 
 
 def read_card(path: Path) -> dict:
-    """Margin and shape of the crops, from the card beside the file (`net.json`), where there is one."""
-    card = path / "card.json" if path.is_dir() else path.with_suffix(".json")
-    if not card.exists():
-        return {}
+    """The card of a network: what stands beside it, or inside a `.tflite` file; empty where there is none."""
+    card = card_path(path)
     try:
-        content = json.loads(card.read_text())
-        known = {key: content[key] for key in ("margin_ratio", "square") if content.get(key) is not None}
-    except (ValueError, AttributeError) as error:
+        if card.exists():
+            content = json.loads(card.read_text())
+        elif path.suffix == ".tflite":
+            content = embedded_card(path.read_bytes())
+        else:
+            return {}
+        if not isinstance(content, dict):
+            raise ValueError("no JSON object")
+    except ValueError as error:
         raise InputError(f"{card}: expected the card of a network, could not read it ({error})") from error
-    return known
+    return content
 
 
 def _keras(path: Path):
-    from fsanet_tf.command_line import import_tensorflow_quietly
-
     import_tensorflow_quietly()
     from fsanet_tf.weights import load_model
 
@@ -95,8 +114,6 @@ def _keras(path: Path):
 
 
 def _saved_model(path: Path):
-    from fsanet_tf.command_line import import_tensorflow_quietly
-
     import_tensorflow_quietly()
     import tensorflow as tf
 
@@ -108,12 +125,13 @@ def _saved_model(path: Path):
     return lambda crops: serve(image=tf.constant(crops))["pose"].numpy(), size
 
 
-def _tflite(path: Path):
+def _tflite(path: Path, num_threads: int | None):
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(str(path))
-        interpreter.allocate_tensors()
+        with silent_output():  # XNNPACK announces itself
+            interpreter = Interpreter(str(path), num_threads=num_threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path}: expected a .tflite file ({' '.join(str(error).split())[:200]})") from error
     image, pose = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
@@ -127,16 +145,29 @@ def _tflite(path: Path):
         return invoke(crops)
 
     def invoke(crops: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(image["index"], crops.astype(np.float32))
+        interpreter.set_tensor(image["index"], _to_integers(crops, image))
         interpreter.invoke()
-        return interpreter.get_tensor(pose["index"]).copy()
+        return _from_integers(interpreter.get_tensor(pose["index"]), pose)
 
     return predict, int(image["shape"][1])
 
 
-def _frozen_graph(path: Path):
-    from fsanet_tf.command_line import import_tensorflow_quietly
+def _to_integers(values: np.ndarray, tensor: dict) -> np.ndarray:
+    """Values as a quantised tensor holds them; as they are where it is float32."""
+    scale, zero_point = tensor["quantization"]
+    if scale:
+        limits = np.iinfo(tensor["dtype"])
+        values = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
+    return values.astype(tensor["dtype"])
 
+
+def _from_integers(values: np.ndarray, tensor: dict) -> np.ndarray:
+    """What a quantised tensor's integers stand for, float32; a copy."""
+    scale, zero_point = tensor["quantization"]
+    return (values.astype(np.float32) - zero_point) * (scale or 1.0)
+
+
+def _frozen_graph(path: Path):
     import_tensorflow_quietly()
     import tensorflow as tf
 
@@ -144,22 +175,28 @@ def _frozen_graph(path: Path):
     try:
         graph_def.ParseFromString(path.read_bytes())
         wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
-        image = wrapped.graph.as_graph_element("input_1:0")
-        answers = [op for op in wrapped.graph.get_operations() if op.name.startswith("pred_pose/")]
-        predict = wrapped.prune(image, answers[-1].outputs[0])
+        image, pose = (wrapped.graph.as_graph_element(f"{name}:0") for name in (FROZEN_INPUT, FROZEN_OUTPUT))
+        predict = wrapped.prune(image, pose)
     except Exception as error:  # protobuf and TensorFlow each raise their own
-        raise InputError(f"{path}: expected a frozen graph from input_1 to pred_pose ({error})") from error
+        raise InputError(
+            f"{path}: expected a frozen graph from {FROZEN_INPUT} to {FROZEN_OUTPUT} ({error})"
+        ) from error
     return lambda crops: predict(tf.constant(crops)).numpy(), image.shape[1] or 64
 
 
-def _onnx(path: Path):
+def _onnx(path: Path, num_threads: int | None):
     try:
         import onnxruntime
     except ImportError as error:
         raise InputError(f"{path}: an .onnx file needs onnxruntime (pip install onnxruntime)") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads or 0
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        image = session.get_inputs()[0]
+        _, height, width, channels = image.shape
     except Exception as error:  # onnxruntime has no common base of its errors
         raise InputError(f"{path}: expected an .onnx file ({' '.join(str(error).split())[:200]})") from error
-    image = session.get_inputs()[0]
-    return lambda crops: session.run(None, {image.name: crops})[0], image.shape[1]
+    if height != width or channels != 3:
+        raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {image.shape}")
+    return lambda crops: session.run(None, {image.name: crops})[0], height

@@ -10,6 +10,7 @@ import fsanet_tf.recipe  # noqa: F401  registers what a checkpoint refers to
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file, sha256, write_json
 from fsanet_tf.legacy_weights import load_released_weights
+from fsanet_tf.networks import card_path
 
 EXPECTED = "a network: .keras, or an .h5 released with the original"
 
@@ -58,8 +59,3 @@ def save_model(path: str | Path, model: keras.Model, card: dict | None = None) -
         model.save(temporary)
     if card is not None:
         write_json(card_path(path), {**card, "sha256": sha256(path)})
-
-
-def card_path(path: Path) -> Path:
-    """Where the card of a network stands: `net.keras` has `net.json`."""
-    return path.with_suffix(".json")

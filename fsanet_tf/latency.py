@@ -1,0 +1,112 @@
+"""How fast networks answer, side by side in one process: `python -m fsanet_tf.latency FILE …`.
+
+TensorFlow's threads are of a whole process, so each number of threads is measured in one of its own.
+"""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fsanet_tf.command_line import import_tensorflow_quietly
+from fsanet_tf.networks import load_network
+
+WARMUPS = 5
+WITHOUT_TENSORFLOW = (".tflite", ".onnx")
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """Median times of one network with one number of threads.
+
+    Attributes:
+        single_ms: one face a call, in milliseconds.
+        single_spread_ms: between the quartiles.
+        batch_ms: per face, 64 faces a call.
+    """
+
+    single_ms: float
+    single_spread_ms: float
+    batch_ms: float
+
+
+def interleave(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Times of each call in milliseconds, taken in turns so that a busy machine hits all alike."""
+    for call in calls.values():
+        for _ in range(WARMUPS):
+            call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return times
+
+
+def measure_latency(
+    paths: Sequence[str], rounds: int, num_threads: int, batch: int = 64
+) -> dict[str, Latency]:
+    """Time networks in this process, which must not have used TensorFlow yet.
+
+    Args:
+        paths: files that `load_network` reads.
+        rounds: calls of each with one face; a tenth of that with a batch.
+        num_threads: of every runtime.
+        batch: faces of the larger calls.
+    """
+    if any(Path(path).suffix not in WITHOUT_TENSORFLOW for path in paths):
+        import_tensorflow_quietly()
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(num_threads)
+    networks = {path: load_network(path, num_threads) for path in paths}
+    times = []
+    for count, calls in ((1, rounds), (batch, max(3, rounds // 10))):
+        times.append(interleave({p: _call(n, count) for p, n in networks.items()}, calls))
+    single, batched = times
+    return {
+        path: Latency(
+            statistics.median(single[path]),
+            float(np.subtract(*np.percentile(single[path], (75, 25)))),
+            statistics.median(batched[path]) / batch,
+        )
+        for path in paths
+    }
+
+
+def _call(network, count: int) -> Callable[[], object]:
+    faces = np.zeros((count, network.image_size, network.image_size, 3), np.float32)
+    return lambda: network.predict(faces)
+
+
+def measure_in_new_process(paths: Sequence[Path], rounds: int, num_threads: int) -> dict[str, Latency]:
+    """`measure_latency` in a process of its own, by path."""
+    command = [sys.executable, "-m", "fsanet_tf.latency", f"--rounds={rounds}", f"--threads={num_threads}"]
+    result = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"the latency of {', '.join(map(str, paths))}: {result.stderr.strip()}")
+    rows = json.loads(result.stdout.splitlines()[-1])
+    return {path: Latency(**row) for path, row in rows.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("paths", nargs="+")
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    rows = measure_latency(arguments.paths, arguments.rounds, arguments.threads)
+    print(json.dumps({path: dataclasses.asdict(row) for path, row in rows.items()}))
+
+
+if __name__ == "__main__":
+    main()

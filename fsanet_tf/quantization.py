@@ -1,0 +1,260 @@
+"""8-bit networks for phones: which operations can be integers is measured, not listed.
+
+Rounding hurts where the channels of one tensor differ in range, since they share a scale, and where
+small errors add up over a bright image. So the network is first rewritten, exactly in float, to be
+round-off friendly: the first separable convolutions become plain ones, whose input is the image, an
+integer already; the channels of the ReLU stream and of the depthwise convolutions get equal ranges
+(Nagel et al., Data-Free Quantization Through Weight Equalization, ICCV 2019). Then the convolutions
+and large dense layers become int8, and every other kind of operation is tried in turn.
+"""
+
+import dataclasses
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from fsanet_tf.command_line import silent_output
+from fsanet_tf.models.streams import (
+    BLOCK_FILTERS,
+    RELU_STREAM,
+    TANH_STREAM,
+    stage_layer_name,
+    stream_layer_name,
+)
+from fsanet_tf.networks import load_network
+from fsanet_tf.tflite_file import Operation, read_operations
+
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+DENSE = ("FULLY_CONNECTED", "BATCH_MATMUL")
+LARGE = 1024  # values: of a weight that is worth rounding, of an output that is worth keeping in integers
+NO_KERNEL = "AVERAGE_POOL_2D"  # XNNPACK has no integer kernel for it: in int8 it costs time
+TANH_RANGE = 3.0  # tanh(3) = 0.995; beyond, finer steps around zero are worth more
+INT8_MAX = 127
+MAX_DAMAGE_DEG = 0.02
+TRIAL_FACES = 64
+POSE_RANGE_DEG = 180.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One kind of operation, tried in int8.
+
+    Attributes:
+        kind: TFLite's name of it.
+        large: whether these are the ones with outputs of at least 1,024 values.
+        operations: how many there are.
+        damage_deg: by how much they move the poses further from float32, on average; None where the
+            file then does not run.
+        int8: whether they are integers in the result, where their inputs are.
+    """
+
+    kind: str
+    large: bool
+    operations: int
+    damage_deg: float | None
+    int8: bool
+
+
+def ready_for_int8(model: keras.Model, faces: np.ndarray) -> keras.Model:
+    """A network with the same poses, whose weights and activations lose little when rounded.
+
+    Args:
+        model: one FSA-Net or SSR-Net-MD, or a fusion of such.
+        faces: float32 crops `(N, size, size, 3)`, as the network will see.
+    """
+    ready = keras.models.clone_model(model, clone_function=_clone_layer)
+    _copy_weights(model, ready)
+    for network in [ready, *(layer for layer in ready.layers if isinstance(layer, keras.Model))]:
+        if any(layer.name == stream_layer_name(RELU_STREAM, 1, "conv") for layer in network.layers):
+            _equalise_relu_stream(network, faces)
+            _equalise_depthwise(network, faces)
+    return ready
+
+
+def _clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    if isinstance(layer, keras.Model):
+        return keras.models.clone_model(layer, clone_function=_clone_layer)
+    if layer.name in [stream_layer_name(stream, 1, "conv") for stream in (RELU_STREAM, TANH_STREAM)]:
+        return keras.layers.Conv2D(layer.filters, layer.kernel_size, padding=layer.padding, name=layer.name)
+    return layer.__class__.from_config(layer.get_config())
+
+
+def _copy_weights(source: keras.Model, target: keras.Model) -> None:
+    for old, new in zip(source.layers, target.layers, strict=True):
+        if isinstance(old, keras.Model):
+            _copy_weights(old, new)
+        elif type(old) is type(new):
+            new.set_weights(old.get_weights())
+        else:
+            depthwise, pointwise, bias = old.get_weights()
+            kernel = np.einsum("hwi,io->hwio", depthwise[..., 0], pointwise[0, 0])
+            new.set_weights([_round_keeping_sums(kernel), bias])
+
+
+def _round_keeping_sums(kernel: np.ndarray) -> np.ndarray:
+    """A kernel on its int8 grid, the rounding chosen so that each filter's sum stays what it was.
+
+    Pixels are all positive: an error of a filter's sum would shift its answer with the brightness.
+    """
+    scale = np.abs(kernel).max((0, 1, 2)) / INT8_MAX
+    exact = (kernel / scale).reshape(-1, kernel.shape[-1])
+    rounded = np.round(exact)
+    for error, column in zip((exact - rounded).T, rounded.T, strict=True):
+        missing = round(error.sum())
+        order = np.argsort(-np.sign(missing) * error, kind="stable")
+        order = order[np.abs(column[order]) < INT8_MAX]
+        column[order[: abs(missing)]] += np.sign(missing)
+    return (rounded * scale).reshape(kernel.shape)
+
+
+def _equalise_relu_stream(network: keras.Model, faces: np.ndarray) -> None:
+    """Scale each channel after a ReLU to a range of one, and what reads it accordingly."""
+    num_blocks = sum(map(len, BLOCK_FILTERS))
+    name = RELU_STREAM.name
+    outputs = [network.get_layer(f"{name}_block{b}_{name}").output for b in range(1, num_blocks + 1)]
+    stage_after = {3: 3, 5: 2, 7: 1}  # the last blocks of depths 2, 3, 4 feed the stages, deepest first
+    for block, maps in enumerate(keras.Model(network.inputs, outputs).predict(faces, verbose=0), 1):
+        scale = _channel_ranges(maps)
+        norm = network.get_layer(stream_layer_name(RELU_STREAM, block, "norm"))
+        norm.gamma.assign(norm.gamma / scale)
+        norm.beta.assign(norm.beta / scale)
+        if block < num_blocks:
+            following = network.get_layer(stream_layer_name(RELU_STREAM, block + 1, "conv"))
+            following.depthwise_kernel.assign(following.depthwise_kernel * scale[:, None])
+        if block in stage_after:
+            stage = network.get_layer(stage_layer_name(RELU_STREAM, stage_after[block]))
+            stage.kernel.assign(stage.kernel * scale[:, None])
+
+
+def _equalise_depthwise(network: keras.Model, faces: np.ndarray) -> None:
+    """Scale each channel between the two halves of a separable convolution to a range of one."""
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.SeparableConv2D)]
+    inputs = keras.Model(network.inputs, [layer.input for layer in layers]).predict(faces, verbose=0)
+    for layer, maps in zip(layers, inputs, strict=True):
+        middle = keras.ops.depthwise_conv(maps, layer.depthwise_kernel, padding=layer.padding)
+        scale = _channel_ranges(keras.ops.convert_to_numpy(middle))
+        layer.depthwise_kernel.assign(layer.depthwise_kernel / scale[:, None])
+        layer.pointwise_kernel.assign(layer.pointwise_kernel * scale[:, None])
+
+
+def _channel_ranges(maps: np.ndarray) -> np.ndarray:
+    """Largest magnitude of each channel of `(N, height, width, channels)`; of a silent one, a thousandth."""
+    ranges = np.abs(maps).max((0, 1, 2))
+    return np.maximum(ranges, max(1e-3 * ranges.max(), 1e-6))
+
+
+class Quantizer:
+    """Rewrites a float32 `.tflite` file with 8-bit operations.
+
+    Args:
+        content: the file, of one face a call.
+        faces: float32 crops `(N, size, size, 3)` from which the ranges are taken.
+        integer_io: int8 input (the pixel minus 128) and int16 output.
+    """
+
+    def __init__(self, content: bytes, faces: np.ndarray, integer_io: bool = False):
+        from ai_edge_quantizer import quantizer
+
+        self._content, self._faces, self._integer_io = content, faces, integer_io
+        self._make = quantizer.Quantizer
+        self.operations = read_operations(content)
+        self._ranges = self._calibrate()
+
+    def _calibrate(self) -> dict:
+        with tempfile.NamedTemporaryFile(suffix=".tflite") as file, silent_output():
+            file.write(self._content)
+            file.flush()
+            calibrator = self._make(file.name)
+            calibrator.add_static_config(".*", "*", activation_num_bits=8, weight_num_bits=8)
+            samples = [{"image": face[None]} for face in self._faces]
+            ranges = calibrator.calibrate({"serving_default": samples})
+        into_tanh = {operation.inputs[0] for operation in self.operations if operation.kind == "TANH"}
+        for name in into_tanh & set(ranges):
+            ranges[name]["min"] = np.maximum(ranges[name]["min"], -TANH_RANGE)
+            ranges[name]["max"] = np.minimum(ranges[name]["max"], TANH_RANGE)
+        image, pose = self.operations[0].inputs[0], self.operations[-1].output
+        for name, low, high in ((image, 0.0, 255.0), (pose, -POSE_RANGE_DEG, POSE_RANGE_DEG)):
+            ranges[name] = {
+                "min": np.full_like(ranges[name]["min"], low),
+                "max": np.full_like(ranges[name]["max"], high),
+            }
+        return ranges
+
+    def quantize(self, integers: Sequence[Operation]) -> bytes:
+        """The file with convolutions, large dense layers and `integers` in int8."""
+        result = self._make(bytearray(self._content))
+        for kind in CONVOLUTIONS:
+            result.add_static_config(".*", kind, activation_num_bits=8, weight_num_bits=8)
+        for operation in self.operations:
+            if operation.kind in DENSE and operation.num_weights >= LARGE:
+                result.add_dynamic_config(_scope(operation), operation.kind, num_bits=8)
+        for operation in integers:
+            result.add_static_config(
+                _scope(operation), operation.kind, activation_num_bits=8, weight_num_bits=8
+            )
+        if self._integer_io:
+            result.add_static_config(".*", "INPUT", activation_num_bits=8, weight_num_bits=8)
+            result.add_static_config(".*", "OUTPUT", activation_num_bits=16, weight_num_bits=8)
+        with silent_output():
+            return bytes(result.quantize(self._ranges).quantized_model)
+
+
+def _scope(operation: Operation) -> str:
+    return re.escape(operation.output) + ";"
+
+
+def quantize(content: bytes, faces: np.ndarray, integer_io: bool = False) -> tuple[bytes, list[Trial]]:
+    """Write a float32 `.tflite` file in int8, wherever that is harmless and worth it.
+
+    Args:
+        content: the file, of a network that is `ready_for_int8`, for one face a call.
+        faces: float32 crops `(N, size, size, 3)`, the representative set.
+        integer_io: int8 input (the pixel minus 128) and int16 output, for microcontrollers.
+
+    Returns:
+        The new file, and what each kind of operation did to the poses of the first faces.
+    """
+    quantizer = Quantizer(content, faces, integer_io)
+    shown = faces[:TRIAL_FACES]
+    float_poses = _poses(content, shown)
+
+    def damage(integers: Sequence[Operation]) -> float:
+        return float(np.abs(_poses(quantizer.quantize(integers), shown) - float_poses).mean())
+
+    groups: dict[tuple[str, bool], list[Operation]] = defaultdict(list)
+    for operation in quantizer.operations:
+        if operation.kind not in CONVOLUTIONS and operation.num_weights < LARGE:
+            groups[operation.kind, int(np.prod(operation.output_shape)) >= LARGE].append(operation)
+    floor = damage([])
+    trials = []
+    for (kind, large), operations in tqdm(sorted(groups.items()), desc="int8 trials", unit="kind"):
+        try:
+            worse = damage(operations) - floor
+        except (ValueError, RuntimeError):
+            worse = None  # the quantizer or the runtime has no such integer operation
+        int8 = worse is not None and worse <= MAX_DAMAGE_DEG and large and kind != NO_KERNEL
+        trials.append(Trial(kind, large, len(operations), worse, int8))
+    harmless = {trial.kind for trial in trials if trial.int8}
+    integers: set[str] = set()
+    chosen = []
+    for operation in quantizer.operations:
+        large = (operation.kind, True) in groups and operation in groups[operation.kind, True]
+        if large and operation.kind in harmless and integers.issuperset(operation.inputs):
+            chosen.append(operation)
+        elif operation.kind not in CONVOLUTIONS:
+            continue
+        integers.add(operation.output)
+    return quantizer.quantize(chosen), trials
+
+
+def _poses(content: bytes, faces: np.ndarray) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trial.tflite"
+        path.write_bytes(content)
+        return load_network(path).predict(faces)

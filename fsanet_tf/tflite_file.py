@@ -1,0 +1,78 @@
+"""What stands in a `.tflite` file: its operations, and the card that this project puts inside."""
+
+import dataclasses
+import json
+import math
+
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+CARD = b"fsanet_tf.card"
+FLOAT32 = "FLOAT32"
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """An operation of the file's graph.
+
+    Attributes:
+        kind: TFLite's name of it, such as `CONV_2D`.
+        inputs: names of its input tensors, without constants.
+        output: name of its first output.
+        output_shape: shape of that.
+        output_type: type of that, such as `FLOAT32`.
+        num_weights: values in its largest constant input; 0 where there is none.
+    """
+
+    kind: str
+    inputs: tuple[str, ...]
+    output: str
+    output_shape: tuple[int, ...]
+    output_type: str
+    num_weights: int
+
+
+def read_operations(content: bytes) -> list[Operation]:
+    """The operations of the first subgraph, in order."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    graph = model.subgraphs[0]
+
+    def is_constant(tensor) -> bool:
+        data = model.buffers[tensor.buffer].data
+        return data is not None and len(data) > 0
+
+    operations = []
+    for operator in graph.operators:
+        inputs = [graph.tensors[i] for i in operator.inputs if i >= 0]
+        output = graph.tensors[operator.outputs[0]]
+        operations.append(
+            Operation(
+                kind=flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex),
+                inputs=tuple(tensor.name.decode() for tensor in inputs if not is_constant(tensor)),
+                output=output.name.decode(),
+                output_shape=tuple(map(int, output.shape)),
+                output_type=flatbuffer_utils.type_to_name(output.type),
+                num_weights=max((math.prod(t.shape) for t in inputs if is_constant(t)), default=0),
+            )
+        )
+    return operations
+
+
+def embed_card(content: bytes, card: dict) -> bytes:
+    """The file with the card among its metadata."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = json.dumps(card).encode()
+    entry.name, entry.buffer = CARD, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def embedded_card(content: bytes) -> dict:
+    """The card inside the file; empty where there is none."""
+    model = schema.Model.GetRootAs(content, 0)
+    for i in range(model.MetadataLength()):
+        if model.Metadata(i).Name() == CARD:
+            return json.loads(model.Buffers(model.Metadata(i).Buffer()).DataAsNumpy().tobytes())
+    return {}
