@@ -205,20 +205,15 @@ def write(model, name: str, path: Path, card: dict, representative: Faces | None
     return []
 
 
-def export_checked(model, name: str, path: Path, card: dict, representative: Faces | None, faces: Faces):
-    """Write one file; it gets its name only when it is as good as `--max_mae_increase` asks."""
-    poses = model.predict(faces.crops, verbose=0)
-    with replace_when_done(path) as temporary:
-        trials = write(model, name, temporary, card, representative)
-        row = compare(temporary, faces, poses)
-        if row.mae_increase_deg is not None and not row.mae_increase_deg <= FLAGS.max_mae_increase:
-            raise InputError(
-                f"{path}: not written: its MAE is {row.mae_deg:.3f}°, {row.mae_increase_deg:+.3f}° from the Keras "
-                f"network's; expected at most {FLAGS.max_mae_increase:+.3f}°"
-            )
-    if not path.is_dir():
-        write_json(card_path(path), card)
-    return row, trials
+def judge(path: Path, faces: Faces, poses: np.ndarray) -> Parity:
+    """`compare`, for a file that should be as good as `--max_mae_increase` asks."""
+    row = compare(path, faces, poses)
+    if row.mae_increase_deg is not None and not row.mae_increase_deg <= FLAGS.max_mae_increase:
+        raise InputError(
+            f"{path.name}: not written: its MAE is {row.mae_deg:.3f}°, {row.mae_increase_deg:+.3f}° from "
+            f"the Keras network's; expected at most {FLAGS.max_mae_increase:+.3f}°"
+        )
+    return row
 
 
 def load_source(paths: Sequence[str]):
@@ -278,16 +273,21 @@ def main() -> None:
     size = model.input_shape[1]
     representative = load_faces(FLAGS.representative_data, size)
     faces = load_faces(FLAGS.parity_data, size) or representative or random_faces(size)
+    poses = model.predict(faces.crops, verbose=0)
     card = make_card(model, model.name, FLAGS.weights)
     output_dir = Path(FLAGS.output_dir)
     report: dict = {"files": [], "int8_trials": [], "latency": {}, "refused": []}
     for name in formats:
         path = output_dir / (model.name + SUFFIXES[name])
         try:
-            row, trials = export_checked(model, name, path, card, representative, faces)
+            with replace_when_done(path) as temporary:
+                trials = write(model, name, temporary, card, representative)
+                row = judge(temporary, faces, poses)
         except InputError as error:
             report["refused"].append(str(error))
             continue
+        if not path.is_dir():
+            write_json(card_path(path), card)
         report["files"].append(dataclasses.asdict(row))
         report["int8_trials"] += [dataclasses.asdict(trial) for trial in trials]
         print(row)

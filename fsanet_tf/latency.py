@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.command_line import import_tensorflow_quietly
-from fsanet_tf.networks import load_network
+from fsanet_tf.networks import Network, load_network
 
 WARMUPS = 5
 WITHOUT_TENSORFLOW = (".tflite", ".onnx")
@@ -68,24 +68,28 @@ def measure_latency(
 
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(num_threads)
-    networks = {path: load_network(path, num_threads) for path in paths}
-    times = []
-    for count, calls in ((1, rounds), (batch, max(3, rounds // 10))):
-        times.append(interleave({p: _call(n, count) for p, n in networks.items()}, calls))
-    single, batched = times
+    return time_networks({path: load_network(path, num_threads) for path in paths}, rounds, batch)
+
+
+def time_networks(networks: dict[str, Network], rounds: int, batch: int = 64) -> dict[str, Latency]:
+    """Time loaded networks, by name; `rounds` and `batch` as in `measure_latency`."""
+
+    def call(network: Network, count: int) -> Callable[[], object]:
+        faces = np.zeros((count, network.image_size, network.image_size, 3), np.float32)
+        return lambda: network.predict(faces)
+
+    single, batched = (
+        interleave({name: call(network, count) for name, network in networks.items()}, calls)
+        for count, calls in ((1, rounds), (batch, max(3, rounds // 10)))
+    )
     return {
-        path: Latency(
-            statistics.median(single[path]),
-            float(np.subtract(*np.percentile(single[path], (75, 25)))),
-            statistics.median(batched[path]) / batch,
+        name: Latency(
+            statistics.median(single[name]),
+            float(np.subtract(*np.percentile(single[name], (75, 25)))),
+            statistics.median(batched[name]) / batch,
         )
-        for path in paths
+        for name in networks
     }
-
-
-def _call(network, count: int) -> Callable[[], object]:
-    faces = np.zeros((count, network.image_size, network.image_size, 3), np.float32)
-    return lambda: network.predict(faces)
 
 
 def measure_in_new_process(paths: Sequence[Path], rounds: int, num_threads: int) -> dict[str, Latency]:

@@ -22,6 +22,7 @@ class Operation:
         output_shape: shape of that.
         output_type: type of that, such as `FLOAT32`.
         num_weights: values in its largest constant input; 0 where there is none.
+        weight_type: type of that.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Operation:
     output_shape: tuple[int, ...]
     output_type: str
     num_weights: int
+    weight_type: str | None
 
 
 def read_operations(content: bytes) -> list[Operation]:
@@ -45,6 +47,7 @@ def read_operations(content: bytes) -> list[Operation]:
     for operator in graph.operators:
         inputs = [graph.tensors[i] for i in operator.inputs if i >= 0]
         output = graph.tensors[operator.outputs[0]]
+        weights = max(filter(is_constant, inputs), key=lambda t: math.prod(t.shape), default=None)
         operations.append(
             Operation(
                 kind=flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex),
@@ -52,7 +55,8 @@ def read_operations(content: bytes) -> list[Operation]:
                 output=output.name.decode(),
                 output_shape=tuple(map(int, output.shape)),
                 output_type=flatbuffer_utils.type_to_name(output.type),
-                num_weights=max((math.prod(t.shape) for t in inputs if is_constant(t)), default=0),
+                num_weights=0 if weights is None else math.prod(map(int, weights.shape)),
+                weight_type=None if weights is None else flatbuffer_utils.type_to_name(weights.type),
             )
         )
     return operations

@@ -1,39 +1,151 @@
 """Exported files, loaded in another process, give the Keras network's poses."""
 
+import dataclasses
 import json
 
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from fsanet_tf.dataset import load_dataset
+from fsanet_tf.dataset import load_dataset, save_dataset
+from fsanet_tf.detectors import Detection
+from fsanet_tf.files import sha256
 from fsanet_tf.models import build_model
-from tests.conftest import assert_one_clear_line, run_command
+from fsanet_tf.networks import load_network, read_card
+from fsanet_tf.predictor import PosePredictor
+from fsanet_tf.quantization import CONVOLUTIONS, DENSE, LARGE
+from fsanet_tf.tflite_file import embedded_card, read_operations
+from tests.conftest import ROOT, assert_one_clear_line, run_command
 
-FILES = ("{}_saved_model", "{}.pb", "{}_float32.tflite", "{}_float16.tflite", "{}_dynamic.tflite")
+NAME = "fsanet_var_capsule"
+EXACT = tuple(NAME + suffix for suffix in ("_saved_model", ".pb", ".onnx", "_float32.tflite"))
+SMALL = {"float16": (0.02, 560), "dynamic": (0.05, 480), "int8": (0.05, 480)}  # degrees of MAE, KiB
+
+
+@pytest.fixture(scope="module")
+def few_faces(aflw2000, tmp_path_factory):
+    data = load_dataset(aflw2000)
+    few = dataclasses.replace(data, images=data.images[:200], poses=data.poses[:200], names=data.names[:200])
+    path = tmp_path_factory.mktemp("few") / "few.npz"
+    save_dataset(path, few)
+    return path
 
 
 @pytest.fixture(scope="module")
 def exported(released, aflw2000, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     weights = released / "fsanet_var_capsule_3_16_2_21_5.h5"
+    data = f"--representative_data={aflw2000}"
     result = run_command(
-        "export.py", f"--weights={weights}", f"--output_dir={folder}", f"--parity_data={aflw2000}"
+        "export.py", f"--weights={weights}", f"--output_dir={folder}", data, "--latency_rounds=3"
     )
     assert result.returncode == 0, result.stderr
     return folder
 
 
 def test_parity_on_aflw2000(exported):
-    rows = {row["file"]: row for row in json.loads((exported / "parity.json").read_text())["files"]}
-    assert set(rows) == {name.format("fsanet_var_capsule") for name in FILES}
-    for name in FILES[:3]:
-        assert rows[name.format("fsanet_var_capsule")]["max_deg"] < 1e-3
-    mae = rows["fsanet_var_capsule.pb"]["mae_deg"]
-    assert mae == pytest.approx(5.351, abs=0.005)
-    assert rows["fsanet_var_capsule_float16.tflite"]["mae_deg"] == pytest.approx(mae, abs=0.02)
-    assert rows["fsanet_var_capsule_float16.tflite"]["bytes"] <= 560 * 1024
-    assert rows["fsanet_var_capsule_dynamic.tflite"]["mae_deg"] == pytest.approx(mae, abs=0.05)
+    report = json.loads((exported / "parity.json").read_text())
+    rows = {row["file"]: row for row in report["files"]}
+    assert set(rows) == {*EXACT, *(f"{NAME}_{precision}.tflite" for precision in SMALL)}
+    for name in EXACT:
+        assert rows[name]["max_deg"] < 1e-3
+        assert rows[name]["mae_deg"] == pytest.approx(5.351, abs=0.005)
+    for precision, (degrees, kib) in SMALL.items():
+        row = rows[f"{NAME}_{precision}.tflite"]
+        assert abs(row["mae_increase_deg"]) < degrees and row["bytes"] <= kib * 1024
+        assert row["worst_face_deg"] < 15 and row["gpu_refused"] == []
+    assert report["latency"].keys() == {*rows, f"{NAME}.keras"}
+    assert report["latency"][f"{NAME}_int8.tflite"]["threads_1"]["single_ms"] > 0
+
+
+def test_int8_holds_every_convolution_and_large_dense_layer(exported):
+    operations = read_operations((exported / f"{NAME}_int8.tflite").read_bytes())
+    convolutions = [op for op in operations if op.kind in CONVOLUTIONS]
+    assert len(convolutions) == 32 and {op.output_type for op in convolutions} == {"INT8"}
+    large = [op for op in operations if op.kind in DENSE and op.num_weights >= LARGE]
+    assert len(large) == 3  # two structure mappings and the capsules' transformation
+    assert {op.weight_type for op in large} == {"INT8"}
+    floats = {op.kind for op in operations if op.output_type == "FLOAT32"}
+    assert {"DIV", "RSQRT", "SOFTMAX", "SQUARED_DIFFERENCE"} <= floats
+
+
+def test_cards_are_beside_and_inside(exported, released):
+    for name in (*EXACT, *(f"{NAME}_{precision}.tflite" for precision in SMALL)):
+        card = read_card(exported / name)
+        assert card["training"] == {"data": ["300W_LP"]} and card["margin_ratio"] == 0.6
+        assert card["source_sha256"] == {
+            "fsanet_var_capsule_3_16_2_21_5.h5": sha256(released / "fsanet_var_capsule_3_16_2_21_5.h5")
+        }
+    assert embedded_card((exported / f"{NAME}_int8.tflite").read_bytes()) == card
+
+
+@pytest.mark.parametrize("name", [*EXACT, f"{NAME}_int8.tflite"])
+def test_predictor_takes_every_format(exported, aflw2000, name):
+    crop = load_dataset(aflw2000).images[0]
+    frame = np.pad(crop, ((0, 1), (0, 1), (0, 0)))  # a box ends one pixel before the frame
+    predictor = PosePredictor(exported / name, margin_ratio=0.0)
+    (face,) = predictor.predict(frame, [Detection((0, 0, 64, 64), 1.0)])
+    expected = load_network(exported / EXACT[0]).predict(crop[None].astype(np.float32))[0]
+    np.testing.assert_allclose(face.pose_deg, expected, atol=1e-3 if name in EXACT else 3)
+
+
+def test_mobile_twin(exported, aflw2000):
+    text = (ROOT / "docs/mobile.md").read_text()
+    scope: dict = {}
+    exec(text.split("```python")[1].split("```")[0], scope)
+    frame = cv2.resize(load_dataset(aflw2000).images[0], (300, 200))
+    path, box = exported / f"{NAME}_float32.tflite", (90, 60, 170, 150)
+    for square in (False, True):
+        network = dataclasses.replace(load_network(path), square=square)
+        (face,) = PosePredictor(network).predict(frame, [Detection(box, 1.0)])
+        pose = scope["head_pose"](str(path), frame, box, network.margin_ratio, square)
+        np.testing.assert_allclose(pose, face.pose_deg, atol=1e-4)
+
+
+def test_warmup_requests_are_answered(exported):
+    folder = exported / f"{NAME}_saved_model"
+    signatures = tf.saved_model.load(str(folder)).signatures
+    names = []
+    for record in tf.data.TFRecordDataset(str(folder / "assets.extra/tf_serving_warmup_requests")):
+        request = PredictionLog.FromString(record.numpy()).predict_log.request
+        inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
+        poses = signatures[request.model_spec.signature_name](**inputs)["pose"]
+        names.append((request.model_spec.signature_name, len(poses)))
+    assert sorted(names) == [(name, n) for name in sorted(signatures) for n in (1, 8)]
+
+
+def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path):
+    data = load_dataset(few_faces)
+    black = dataclasses.replace(data, images=np.zeros_like(data.images))
+    save_dataset(tmp_path / "black.npz", black)
+    result = run_command(
+        "export.py",
+        f"--weights={released / 'fsanet_capsule_3_16_2_21_5.h5'}",
+        f"--output_dir={tmp_path / 'out'}",
+        "--format=tflite_int8",
+        f"--representative_data={tmp_path / 'black.npz'}",
+        f"--parity_data={few_faces}",
+        "--latency_rounds=0",
+    )
+    assert result.returncode != 0 and "not written: its MAE is" in result.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["parity.json"]
+
+
+def test_integer_io_and_equal_bytes(few_faces, tmp_path):
+    build_model("fsanet_1x1_metric", 64).save(tmp_path / "net.keras")
+    arguments = ("export.py", f"--weights={tmp_path / 'net.keras'}", "--format=tflite_int8", "--integer_io")
+    arguments += (f"--representative_data={few_faces}", "--latency_rounds=0", "--max_mae_increase=5")
+    for name in "ab":
+        result = run_command(*arguments, f"--output_dir={tmp_path / name}")
+        assert result.returncode == 0, result.stderr
+    first, second = (tmp_path / name / "fsanet_1x1_metric_int8.tflite" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    interpreter = Interpreter(str(first))
+    assert interpreter.get_input_details()[0]["quantization"] == (1.0, -128)
+    assert interpreter.get_output_details()[0]["dtype"] == np.int16
 
 
 def test_saved_model_answers_without_this_package(exported, aflw2000, reference, tmp_path):
@@ -50,9 +162,7 @@ def test_saved_model_answers_without_this_package(exported, aflw2000, reference,
         "assert 'fsanet_tf' not in sys.modules; "
         "np.savez(sys.argv[2] + '/out.npz', a=a['pose'], b=b['pose'], yaw=a['yaw'], roll=b['roll'])"
     )
-    result = run_command(
-        "-c", code, str(exported / "fsanet_var_capsule_saved_model"), str(tmp_path), cwd=tmp_path
-    )
+    result = run_command("-c", code, str(exported / f"{NAME}_saved_model"), str(tmp_path), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     golden = np.load(reference / "golden/aflw2000_outputs.npz")["fsanet_var_capsule_3_16_2_21_5"][:4]
     out = np.load(tmp_path / "out.npz")
@@ -67,6 +177,7 @@ def test_fusion_is_one_file_with_an_open_batch(tmp_path):
         build_model(variant, 32).save(tmp_path / f"{variant}.keras")
     weights = ",".join(str(tmp_path / f"{variant}.keras") for variant in ("fsanet_noS_metric", "ssrnet_mt"))
     arguments = ("export.py", f"--weights={weights}", "--format=tflite_float32", "--batch=dynamic")
+    arguments += ("--latency_rounds=0",)
     result = run_command(*arguments, f"--output_dir={tmp_path / 'a'}")
     assert result.returncode == 0 and "fsanet_fusion_float32.tflite" in result.stdout, result.stderr
     assert json.loads((tmp_path / "a/parity.json").read_text())["files"][0]["max_deg"] < 1e-2
@@ -81,4 +192,7 @@ def test_mistakes_are_one_clear_line(tmp_path):
     assert_one_clear_line(
         run_command("export.py", output, "--weights=absent.keras"), "absent.keras: no such file"
     )
+    (tmp_path / "net.keras").write_bytes(b"x")
+    int8 = run_command("export.py", output, f"--weights={tmp_path / 'net.keras'}", "--format=tflite_int8")
+    assert_one_clear_line(int8, "expected --representative_data")
     assert not (tmp_path / "out").exists()
