@@ -1,5 +1,6 @@
 """Face detectors behind one small interface: a BGR frame in, boxes and scores out."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 
 from fsanet_tf.errors import InputError
+from fsanet_tf.fetch import fetch
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
@@ -21,21 +23,68 @@ class Detection(NamedTuple):
         score: in [0, 1].
         landmark_box: where the box around its landmarks would be, from which networks are trained to
             crop; None: the same as `box`.
+        track: number of the face in a video; None: not tracked.
     """
 
     box: Box
     score: float
     landmark_box: Box | None = None
+    track: int | None = None
 
 
 Detector = Callable[[np.ndarray], list[Detection]]
 
 ASSET_DIR_VARIABLE = "FSANET_DETECTORS"
+DEBIAN_DIR = Path("/usr/share/opencv4/lbpcascades")  # of the package opencv-data
+
+
+@dataclasses.dataclass(frozen=True)
+class Asset:
+    """A file that a detector needs.
+
+    Attributes:
+        pattern: names that are taken.
+        url: where one is fetched from; its SHA-256 is pinned.
+        sha256: hexadecimal digits.
+    """
+
+    pattern: str
+    url: str
+    sha256: str
+
+
 ASSETS = {
-    "yunet": ("face_detection_yunet*.onnx",),
-    "ssd": ("opencv_face_detector_uint8.pb", "opencv_face_detector.pbtxt"),
-    "lbp": ("lbpcascade_frontalface_improved.xml",),
+    "yunet": (
+        Asset(
+            "face_detection_yunet*.onnx",
+            "https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/"
+            "face_detection_yunet_2026may.onnx",
+            "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
+        ),
+    ),
+    "ssd": (
+        Asset(
+            "opencv_face_detector_uint8.pb",
+            "https://raw.githubusercontent.com/opencv/opencv_3rdparty/"
+            "dnn_samples_face_detector_20180220_uint8/opencv_face_detector_uint8.pb",
+            "5c71d752ef2cbf2f457ac82fdd580fcb2522fd04c5efdaed18eb6d9e2843fbed",
+        ),
+        Asset(
+            "opencv_face_detector.pbtxt",
+            "https://raw.githubusercontent.com/opencv/opencv_extra/4.x/testdata/dnn/opencv_face_detector.pbtxt",
+            "5397808362fc6fb7c4044484848e297b22449d913a267fa7f8bd9d86dce29144",
+        ),
+    ),
+    "lbp": (
+        Asset(
+            "lbpcascade_frontalface_improved.xml",
+            "https://raw.githubusercontent.com/opencv/opencv/4.x/data/lbpcascades/"
+            "lbpcascade_frontalface_improved.xml",
+            "0140e887d150411f06932af5c6170d0e82339fc286ad1668ef2a9d77bab1e3f9",
+        ),
+    ),
 }
+CAFFE_SSD = ("deploy.prototxt", "res10_300x300_ssd_iter_140000*.caffemodel")  # the original demo's files
 MIN_SCORE = 0.5
 
 # Landmark boxes beside detector boxes, medians by `python -m benchmarks.detector_boxes`: their side as a
@@ -44,34 +93,47 @@ LANDMARK_SIDE = {"yunet": 0.74, "mtcnn": 0.77, "ssd": 0.74, "haar": 0.79, "lbp":
 LANDMARK_DROP = 0.12
 
 
+def cache_dir() -> Path:
+    """Where fetched files are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fsanet_tf"
+
+
 def asset_dirs() -> list[Path]:
     """Where detector files are looked for: the environment variable, the cache, Debian's `opencv-data`."""
     named = os.environ.get(ASSET_DIR_VARIABLE)
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fsanet_tf"
-    return [*([Path(named)] if named else []), cache, Path("/usr/share/opencv4/lbpcascades")]
+    return [*([Path(named)] if named else []), cache_dir(), DEBIAN_DIR]
 
 
-def find_assets(name: str) -> list[str]:
-    """Paths of a detector's files.
+def find_file(pattern: str) -> str | None:
+    """The first file of that name in `asset_dirs`, or None."""
+    matches = (match for folder in asset_dirs() for match in sorted(folder.glob(pattern)))
+    return next(map(str, matches), None)
+
+
+def require_assets(name: str) -> list[str]:
+    """Paths of a detector's files; a missing one is fetched into the cache.
 
     Raises:
-        InputError: one of them stands in none of the folders.
+        InputError: one of them stands in none of the folders and cannot be fetched.
     """
     found = []
-    for pattern in ASSETS[name]:
-        matches = [match for folder in asset_dirs() for match in sorted(folder.glob(pattern))]
-        if not matches:
-            raise InputError(
-                f"detector {name}: no {pattern} in {', '.join(map(str, asset_dirs()))}; "
-                f"put it there or name its folder in {ASSET_DIR_VARIABLE}"
-            )
-        found.append(str(matches[0]))
+    for asset in ASSETS[name]:
+        path = find_file(asset.pattern)
+        if path is None:
+            try:
+                path = str(fetch(asset.url, cache_dir() / Path(asset.url).name, asset.sha256))
+            except InputError as error:
+                raise InputError(
+                    f"detector {name}: no {asset.pattern} in {', '.join(map(str, asset_dirs()))}; put it "
+                    f"there or name its folder in {ASSET_DIR_VARIABLE} ({error})"
+                ) from error
+        found.append(path)
     return found
 
 
 def yunet() -> Detector:
     """YuNet (Wu et al., 2023), OpenCV's own small network."""
-    network = cv2.FaceDetectorYN.create(find_assets("yunet")[0], "", (0, 0), 0.6)
+    network = cv2.FaceDetectorYN.create(require_assets("yunet")[0], "", (0, 0), 0.6)
 
     def detect(frame: np.ndarray) -> list[Detection]:
         network.setInputSize((frame.shape[1], frame.shape[0]))
@@ -85,8 +147,13 @@ def yunet() -> Detector:
 
 
 def ssd() -> Detector:
-    """OpenCV's SSD face detector, in its TensorFlow form."""
-    network = cv2.dnn.readNetFromTensorflow(*find_assets("ssd"))
+    """OpenCV's SSD face detector: in the original demo's Caffe form where that is present and OpenCV reads
+    it, else in its TensorFlow form."""
+    caffe = [path for path in map(find_file, CAFFE_SSD) if path]
+    if len(caffe) == len(CAFFE_SSD) and hasattr(cv2.dnn, "readNetFromCaffe"):
+        network = cv2.dnn.readNetFromCaffe(*caffe)
+    else:
+        network = cv2.dnn.readNetFromTensorflow(*require_assets("ssd"))
 
     def detect(frame: np.ndarray) -> list[Detection]:
         height, width = frame.shape[:2]
@@ -125,7 +192,7 @@ def haar() -> Detector:
 
 def lbp() -> Detector:
     """The original demo's LBP cascade."""
-    return _cascade(find_assets("lbp")[0])
+    return _cascade(require_assets("lbp")[0])
 
 
 def _cascade(path: str) -> Detector:
@@ -172,10 +239,7 @@ def make_detector(name: str = "auto") -> Detector:
 
 
 def _is_present(name: str) -> bool:
-    try:
-        return name not in ASSETS or bool(find_assets(name))
-    except InputError:
-        return False
+    return all(find_file(asset.pattern) for asset in ASSETS.get(name, ()))
 
 
 def _landmark_box(box: Box, share: float) -> Box:

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 
 from fsanet_tf.dataset import FaceDataset
-from fsanet_tf.drawing import draw_axes, write_text
-from fsanet_tf.files import replace_when_done
+from fsanet_tf.drawing import draw_axes, write_picture, write_text
 from fsanet_tf.plots import draw_cumulative_error, draw_error_against_yaw
 from fsanet_tf.pose import ANGLE_NAMES, angle_errors, axis_vector_errors, geodesic_errors
 
@@ -94,8 +93,7 @@ def draw_report(dataset: FaceDataset, rows: np.ndarray, predicted_deg: np.ndarra
     ]
     tiles += [np.full_like(tiles[0], 40)] * (-len(tiles) % 4)
     sheet = np.vstack([np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)])
-    with replace_when_done(output_dir / "worst_faces.png") as temporary:
-        cv2.imwrite(str(temporary), sheet)
+    write_picture(output_dir / "worst_faces.png", sheet)
 
 
 def _worst_tile(crop: np.ndarray, predicted_deg: np.ndarray, true_deg: np.ndarray, name: str) -> np.ndarray:

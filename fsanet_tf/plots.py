@@ -1,4 +1,4 @@
-"""Figures: the training curve and the errors of an evaluation."""
+"""Figures: the training curve, the errors of an evaluation, the angles of a video."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,4 +76,24 @@ def draw_error_against_yaw(errors_deg: np.ndarray, yaw_deg: np.ndarray, path: st
     axes.set(xlabel="true yaw (degrees)", ylabel="absolute error (degrees)", ylim=(0, top))
     axes.grid(alpha=0.3)
     axes.legend()
+    _save(figure, path)
+
+
+def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], path: str | Path) -> None:
+    """Draw yaw, pitch and roll against time, one panel a person.
+
+    Args:
+        sequences: by the person's name, times `(T,)` in seconds and poses `(T, 3)` in degrees.
+        path: the picture to write.
+    """
+    figure = Figure(figsize=(8, 2.6 * len(sequences) + 0.6), layout="constrained")
+    panels = figure.subplots(len(sequences), sharex=True, squeeze=False)[:, 0]
+    for axes, (name, (times_s, poses_deg)) in zip(panels, sequences.items(), strict=True):
+        for column, angle in enumerate(ANGLE_NAMES):
+            axes.plot(times_s, poses_deg[:, column], label=angle)
+        axes.axhline(0, color="grey", linewidth=0.5)
+        axes.set(title=name, ylabel="degrees")
+        axes.grid(alpha=0.3)
+    panels[-1].set(xlabel="time (s)")
+    panels[0].legend(loc="upper right", ncols=3)
     _save(figure, path)

@@ -53,6 +53,11 @@ def poses_from_rotations(rotations: np.ndarray, beyond_profile: np.ndarray | boo
     return np.rad2deg(np.stack([yaw, pitch, roll], axis=-1))
 
 
+def wrap_degrees(angles_deg):
+    """The same angles in [−180, 180)."""
+    return (angles_deg + 180.0) % 360.0 - 180.0
+
+
 def angle_errors(predicted_deg: np.ndarray, true_deg: np.ndarray) -> np.ndarray:
     """Absolute differences of yaw, pitch and roll in degrees, `(N, 3)`.
 

@@ -20,6 +20,7 @@ class FacePose:
         box: left, top, right, bottom of the face in pixels, as it was given.
         score: of the detector.
         yaw, pitch, roll: in degrees.
+        track: number of the face in a video; None: not tracked.
     """
 
     box: tuple[float, float, float, float]
@@ -27,6 +28,7 @@ class FacePose:
     yaw: float
     pitch: float
     roll: float
+    track: int | None = None
 
     @property
     def pose_deg(self) -> tuple[float, float, float]:
@@ -75,5 +77,6 @@ class PosePredictor:
         if not np.isfinite(poses).all():
             raise InputError("the network's answer is not finite")
         return [
-            FacePose(face.box, face.score, *map(float, pose)) for face, pose in zip(kept, poses, strict=True)
+            FacePose(face.box, face.score, yaw, pitch, roll, face.track)
+            for face, (yaw, pitch, roll) in zip(kept, poses.tolist(), strict=True)
         ]
