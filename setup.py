@@ -40,6 +40,6 @@ setup(
     extras_require={
         "export": EXPORT,
         "demo": DEMO,
-        "dev": [*EXPORT, *DEMO, "mypy", "psutil", "pytest", "pytest-xdist", "ruff"],
+        "dev": [*EXPORT, *DEMO, "mypy", "playwright", "psutil", "pytest", "pytest-xdist", "ruff"],
     },
 )
