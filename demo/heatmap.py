@@ -5,10 +5,12 @@ k, one column a row of M_k. A pixel of the deepest feature map is an eighth of t
 variant has no such mapping.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
-import keras
 import numpy as np
 from absl import flags
 
@@ -20,6 +22,9 @@ from fsanet_tf.drawing import write_picture, write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks import PRETRAINED_DIR, load_network
 
+if TYPE_CHECKING:
+    import keras
+
 TILE, GAP = 128, 4
 OPACITY = 0.55
 
@@ -30,6 +35,8 @@ def structure_model(model: keras.Model) -> keras.Model:
     Raises:
         InputError: the network has no fine-grained structure mapping.
     """
+    import keras
+
     from fsanet_tf.layers import FineGrainedStructureMapping
 
     layers = [layer for layer in model.layers if isinstance(layer, FineGrainedStructureMapping)]

@@ -14,7 +14,7 @@ from fsanet_tf.pose import rotation_matrices
 AXIS_COLOURS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
 BOX_COLOUR = (200, 200, 200)
 STYLES = ("axes", "cube", "both")
-MIN_TEXT, MAX_TEXT = 11, 32  # height in pixels
+MIN_TEXT, MAX_TEXT = 12, 32  # height in pixels
 
 # Corners of the back and front square of a cube about the head's centre, in half sides.
 CUBE = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))], float)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fsanet_tf.tflite_file import embedded_card
 
 PRETRAINED_DIR = Path(__file__).parent / "pretrained"
 FUSION = "fusion"
+DEFAULT_THREADS = min(4, os.cpu_count() or 1)
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
 EXPECTED = "a network: .keras, .h5, .tflite, .pb, .onnx or a SavedModel folder"
 
@@ -56,8 +58,8 @@ def load_network(source: str | Path, num_threads: int | None = None) -> Network:
 
     Args:
         source: the path or name.
-        num_threads: of `.tflite` and `.onnx`; default: what the runtime takes. TensorFlow's threads are
-            of the whole process (`tf.config.threading`).
+        num_threads: of `.tflite` and `.onnx`; default: the machine's, at most four. TensorFlow's threads
+            are of the whole process (`tf.config.threading`).
 
     Raises:
         InputError: no such network, or a file that cannot be used.
@@ -130,7 +132,7 @@ def _tflite(path: Path, num_threads: int | None):
 
     try:
         with silent_output():  # XNNPACK announces itself
-            interpreter = Interpreter(str(path), num_threads=num_threads)
+            interpreter = Interpreter(str(path), num_threads=num_threads or DEFAULT_THREADS)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path}: expected a .tflite file ({' '.join(str(error).split())[:200]})") from error
@@ -190,7 +192,7 @@ def _onnx(path: Path, num_threads: int | None):
     except ImportError as error:
         raise InputError(f"{path}: an .onnx file needs onnxruntime (pip install onnxruntime)") from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads or 0
+    options.intra_op_num_threads = num_threads or DEFAULT_THREADS
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         image = session.get_inputs()[0]

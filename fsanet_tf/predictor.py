@@ -61,8 +61,21 @@ class PosePredictor:
         Raises:
             InputError: the frame is no such image, or a pose is not finite.
         """
+        kept, crops = self.crop(frame, faces)
+        if not kept:
+            return []
+        poses = self.network.predict(crops)
+        if not np.isfinite(poses).all():
+            raise InputError("the network's answer is not finite")
+        return [
+            FacePose(face.box, face.score, yaw, pitch, roll, face.track)
+            for face, (yaw, pitch, roll) in zip(kept, poses.tolist(), strict=True)
+        ]
+
+    def crop(self, frame: np.ndarray, faces: Sequence[Detection]) -> tuple[list[Detection], np.ndarray]:
+        """The faces that lie in the frame, and their crops, float32 `(N, size, size, 3)`; as `predict`."""
         require_bgr(frame, "frame")
-        crops, kept = [], []
+        kept, crops = [], []
         for face in faces:
             landmark_box = face.landmark_box or face.box
             if not np.isfinite(landmark_box).all():
@@ -71,12 +84,5 @@ class PosePredictor:
             if box[0] < box[2] and box[1] < box[3]:
                 crops.append(crop_box(frame, box, self.network.image_size))
                 kept.append(face)
-        if not kept:
-            return []
-        poses = self.network.predict(np.stack(crops).astype(np.float32))
-        if not np.isfinite(poses).all():
-            raise InputError("the network's answer is not finite")
-        return [
-            FacePose(face.box, face.score, yaw, pitch, roll, face.track)
-            for face, (yaw, pitch, roll) in zip(kept, poses.tolist(), strict=True)
-        ]
+        size = self.network.image_size
+        return kept, np.array(crops, np.float32).reshape(-1, size, size, 3)
