@@ -95,5 +95,5 @@ def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], p
         axes.set(title=name, ylabel="degrees")
         axes.grid(alpha=0.3)
     panels[-1].set(xlabel="time (s)")
-    panels[0].legend(loc="upper right", ncols=3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     _save(figure, path)
