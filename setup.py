@@ -40,6 +40,17 @@ setup(
     extras_require={
         "export": EXPORT,
         "demo": DEMO,
-        "dev": [*EXPORT, *DEMO, "mypy", "playwright", "psutil", "pytest", "pytest-xdist", "ruff"],
+        "dev": [
+            *EXPORT,
+            *DEMO,
+            "hypothesis",
+            "mypy",
+            "playwright",
+            "psutil",
+            "pytest",
+            "pytest-cov",
+            "pytest-xdist",
+            "ruff",
+        ],
     },
 )

@@ -12,6 +12,9 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.networks import Network, load_network
 
 
+FARTHEST = 1e9  # pixels; a box with such an edge, or NaN, is none
+
+
 @dataclasses.dataclass(frozen=True)
 class FacePose:
     """A face and its pose.
@@ -78,7 +81,7 @@ class PosePredictor:
         kept, crops = [], []
         for face in faces:
             landmark_box = face.landmark_box or face.box
-            if not np.isfinite(landmark_box).all():
+            if not (np.abs(landmark_box) < FARTHEST).all():
                 continue
             box = grow_box(landmark_box, self.margin_ratio, frame.shape, self.network.square)
             if box[0] < box[2] and box[1] < box[3]:

@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
+import time
 
 import cv2
 import keras
@@ -209,3 +212,16 @@ def test_mistakes_are_one_clear_line(tmp_path):
     int8 = run_command("export.py", output, f"--weights={tmp_path / 'net.keras'}", "--format=tflite_int8")
     assert_one_clear_line(int8, "expected --representative_data")
     assert not (tmp_path / "out").exists()
+
+
+def test_killed_in_the_middle_nothing_half_written_has_its_name(tmp_path):
+    build_model("fsanet_noS_metric", 32).save(tmp_path / "net.keras")
+    out = tmp_path / "out"
+    command = [sys.executable, "export.py", f"--weights={tmp_path / 'net.keras'}", f"--output_dir={out}"]
+    process = subprocess.Popen([*command, "--latency_rounds=0", "--format=saved_model"], cwd=ROOT)
+    while not list(out.glob(".*/*")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not [path for path in out.iterdir() if not path.name.startswith(".")]

@@ -1,0 +1,141 @@
+"""Two thousand damaged files: every reader answers with its own error or a sound result, and nothing else."""
+
+import json
+import warnings
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+
+from demo.sources import Video, read_photo
+from fsanet_tf.dataset import FaceDataset, load_dataset, save_dataset
+from fsanet_tf.errors import InputError
+from fsanet_tf.models import build_model
+from fsanet_tf.networks import load_network, read_card
+from fsanet_tf.weights import load_model
+from preprocessing.create_300w_lp import read_labels
+from tests.legacy_files import legacy_arrays, write_legacy
+
+
+def mutate(content: bytes, rng: np.random.Generator) -> bytes:
+    """The content with bytes flipped, a part overwritten, doubled, cut out, or its end cut off."""
+    data = bytearray(content)
+    start = int(rng.integers(len(data)))
+    stop = min(len(data), start + int(rng.integers(1, 200)))
+    match rng.integers(5):
+        case 0:
+            for at in rng.integers(len(data), size=int(rng.integers(1, 20))):
+                data[at] ^= int(rng.integers(1, 256))
+        case 1:
+            data[start:stop] = rng.bytes(stop - start)
+        case 2:
+            data[start:start] = data[start:stop]
+        case 3:
+            del data[start:stop]
+        case _:
+            del data[start:]
+    return bytes(data)
+
+
+def write_dataset(path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 16, 16, 3), np.uint8)
+    poses = rng.uniform(-90, 90, (4, 3))
+    save_dataset(path, FaceDataset(images, poses, np.array([f"face{i}.jpg" for i in range(4)]), 0.6))
+
+
+def write_labels(path):
+    scipy.io.savemat(path, {"Pose_Para": np.zeros((1, 7)), "pt2d": np.full((2, 21), 50.0)})
+
+
+def write_photo(path):
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+
+
+def write_card(path):
+    path.with_suffix(".json").write_text(json.dumps({"margin_ratio": 0.29, "square": True, "variant": "x"}))
+
+
+def write_video(path):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (32, 32))
+    for shade in (0, 100, 200):
+        writer.write(np.full((32, 32, 3), shade, np.uint8))
+    writer.release()
+
+
+def write_network(path):
+    build_model("fsanet_noS_metric", 16).save(path)
+
+
+def write_released(path):
+    write_legacy(path, legacy_arrays(build_model("fsanet_noS_metric", 64)))
+
+
+READERS = {
+    "faces.npz": (write_dataset, load_dataset, 700),
+    "labels.mat": (write_labels, read_labels, 500),
+    "card.json": (write_card, lambda path: read_card(path.with_suffix(".keras")), 300),
+    "photo.jpg": (write_photo, read_photo, 150),
+    "photo.png": (write_photo, read_photo, 150),
+    "video.avi": (write_video, lambda path: list(Video(str(path))), 60),
+    "net.keras": (write_network, load_model, 80),
+    "net.h5": (write_released, load_model, 80),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files_are_refused_in_one_way(name, tmp_path):
+    write, read, count = READERS[name]
+    path, rng = tmp_path / name, np.random.default_rng(7)
+    write(path)
+    content = path.read_bytes()
+    read(path)  # whole, it is read
+    refused = 0
+    for _ in range(count):
+        path.write_bytes(mutate(content, rng))
+        before = {file.name for file in tmp_path.iterdir()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                result = read(path)
+                refused += result is None
+            except InputError as error:
+                refused += len(str(error).splitlines()) == 1
+        assert {file.name for file in tmp_path.iterdir()} == before
+    assert refused > 0
+
+
+def test_two_thousand_inputs():
+    assert sum(count for _, _, count in READERS.values()) >= 2000
+
+
+def test_a_keras_file_runs_no_code(tmp_path):
+    """A Lambda layer with bytecode, Keras's way to carry code in a file, is refused."""
+    import keras
+
+    inputs = keras.Input((16, 16, 3))
+    outputs = keras.layers.Lambda(lambda x: x[:, 0, 0])(inputs)
+    keras.Model(inputs, outputs).save(tmp_path / "net.keras")
+    with pytest.raises(InputError, match="expected a network"):
+        load_model(tmp_path / "net.keras")
+
+
+def test_an_npz_of_objects_is_refused(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "touched"), "w"))
+
+    np.savez(tmp_path / "a.npz", image=np.array([Bomb()], dtype=object), pose=np.zeros((1, 3)))
+    assert zipfile.is_zipfile(tmp_path / "a.npz")
+    (tmp_path / "touched").unlink(missing_ok=True)
+    with pytest.raises(InputError):
+        load_dataset(tmp_path / "a.npz")
+    assert not (tmp_path / "touched").exists()
+
+
+def test_a_damaged_tflite_header_is_refused(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(100))
+    with pytest.raises(InputError, match=r"expected a \.tflite file"):
+        load_network(tmp_path / "a.tflite")

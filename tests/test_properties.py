@@ -1,0 +1,83 @@
+"""Properties that hold for every box, pose and augmentation (hypothesis)."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fsanet_tf.crop import crop_box, grow_box
+from fsanet_tf.detectors import Detection
+from fsanet_tf.networks import Network
+from fsanet_tf.pose import (
+    angle_errors,
+    geodesic_errors,
+    mirror_poses,
+    poses_from_rotations,
+    rotate_poses,
+    rotation_matrices,
+    wrap_degrees,
+)
+from fsanet_tf.predictor import PosePredictor
+
+FRAME = np.zeros((90, 120, 3), np.uint8)
+edges = st.floats(-1e9, 1e9)
+boxes = st.tuples(edges, edges, edges, edges)
+any_edge = st.floats()  # NaN and infinite too
+angles = st.tuples(st.floats(-89, 89), st.floats(-89, 89), st.floats(-179, 179))
+
+
+@given(boxes, st.floats(0, 5), st.booleans())
+def test_a_grown_box_lies_in_the_frame_or_is_empty(box, margin, square):
+    left, top, right, bottom = grow_box(box, margin, FRAME.shape, square)
+    assert left >= 0 and top >= 0 and right <= 119 and bottom <= 89
+    if left < right and top < bottom:
+        assert crop_box(FRAME, (left, top, right, bottom)).shape == (64, 64, 3)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(any_edge, any_edge, any_edge, any_edge), max_size=4))
+def test_the_predictor_takes_any_box(found):
+    network = Network(lambda crops: np.zeros((len(crops), 3)), 64)
+    faces = PosePredictor(network).predict(FRAME, [Detection(box, 1.0) for box in found])
+    assert len(faces) <= len(found)
+
+
+@given(angles)
+def test_angles_survive_the_rotation(pose):
+    pose = np.array([pose])
+    beyond = np.abs(pose[:, 1]) > 90
+    back = poses_from_rotations(rotation_matrices(pose), beyond)
+    assert geodesic_errors(back, pose)[0] < 1e-4
+
+
+@given(angles)
+def test_mirroring_twice_is_nothing(pose):
+    np.testing.assert_array_equal(mirror_poses(mirror_poses(np.array([pose]))), [pose])
+
+
+@given(angles, st.floats(-45, 45))
+def test_rotating_back_is_nothing(pose, turn):
+    pose = np.array([pose])
+    turned = rotate_poses(rotate_poses(pose, np.array([turn])), np.array([-turn]))
+    assert geodesic_errors(turned, pose)[0] < 1e-4
+
+
+@given(angles, st.floats(-45, 45))
+def test_labels_of_a_mirrored_picture_turn_the_other_way(pose, turn):
+    pose, turn = np.array([pose]), np.array([turn])
+    one = mirror_poses(rotate_poses(pose, turn))
+    other = rotate_poses(mirror_poses(pose), -turn)
+    assert geodesic_errors(one, other)[0] < 1e-4
+
+
+@given(st.floats(-1e6, 1e6))
+def test_wrapped_degrees_are_the_same_angle(angle):
+    wrapped = wrap_degrees(angle)
+    assert -180 <= wrapped < 180
+    assert abs(np.sin(np.deg2rad(wrapped)) - np.sin(np.deg2rad(angle))) < 1e-6
+
+
+@given(angles, angles)
+def test_errors_are_symmetric(one, other):
+    one, other = np.array([one]), np.array([other])
+    np.testing.assert_allclose(angle_errors(one, other), angle_errors(other, one))
+    np.testing.assert_allclose(geodesic_errors(one, other), geodesic_errors(other, one), atol=1e-5)
