@@ -11,7 +11,6 @@ from fsanet_tf.detectors import Detection
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks import Network, load_network
 
-
 FARTHEST = 1e9  # pixels; a box with such an edge, or NaN, is none
 
 

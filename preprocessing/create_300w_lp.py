@@ -3,6 +3,7 @@
 `python preprocessing/create_300w_lp.py --input_dir=AFLW2000 --output=aflw2000.npz`
 """
 
+import math
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,9 @@ from preprocessing.command import define_flags, report
 from preprocessing.parts import Part, Problem, create_dataset
 
 TASK_SIZE = 100
+LABELS = ("pt2d", "Pose_Para")
+NUMBERS = ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+MAX_VALUES = 1_000_000  # a damaged header may ask for all memory
 
 
 def visible_box(points: np.ndarray) -> tuple[int, int, int, int]:
@@ -54,10 +58,15 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
         InputError: the file cannot be read, or lacks a key, or holds another shape.
     """
     try:
-        labels = scipy.io.loadmat(path, variable_names=("pt2d", "Pose_Para"))
+        for key, shape, kind in scipy.io.whosmat(path):
+            if key in LABELS and (kind not in NUMBERS or math.prod(shape) > MAX_VALUES):
+                raise InputError(f"{key} must be numbers, received {kind} {shape}")
+        labels = scipy.io.loadmat(path, variable_names=LABELS)
+    except InputError:
+        raise
     except Exception as error:  # SciPy raises whatever damaged bytes lead it to
         raise InputError(f"not a readable .mat ({' '.join(str(error).split())})") from error
-    for key in ("pt2d", "Pose_Para"):
+    for key in LABELS:
         if key not in labels:
             raise InputError(f"the .mat lacks {key}")
     points, parameters = labels["pt2d"], labels["Pose_Para"]

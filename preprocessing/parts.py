@@ -13,7 +13,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,11 @@ def _process(tasks, pending, process, parts_dir, workers):
             for future in as_completed(numbers):
                 future.result()
                 yield numbers[future]
+        except BrokenExecutor as error:
+            raise InputError(
+                "a worker died: a source crashes the library that reads it, or memory ran out; "
+                "--workers=1 goes on where this stopped and shows where"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
