@@ -34,16 +34,15 @@ HEADER = """# Accuracy
 `python -m benchmarks.accuracy --output=docs/accuracy.md` makes this page.
 
 AFLW2000, protocol 1: the {count} faces whose three angles lie within ±99°. Mean absolute errors, geodesic
-error (angle of the rotation between the poses), and the MAE by range of the true |yaw|; degrees. Crops from the
-landmark box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
+error (angle of the rotation between the poses), and the MAE by range of the true |yaw|; degrees. Crops from
+the landmark box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
 
 | network | crop | paper | yaw | pitch | roll | MAE | geodesic | {ranges} |
-|---|---|---|---|---|---|---|---|{rule}|
-"""
+|---|---|---|---|---|---|---|---|{rule}|"""
 FOOTER = """
-The paper's own column is the paper's. BIWI (protocols 1 and 2) and training on 300W-LP could not be measured
-here: neither data set is at hand. What detector boxes cost is in [demo.md](demo.md), what each exported file costs in
-the [README](../README.md)."""
+The paper's column is the paper's. BIWI (protocols 1 and 2) and training on 300W-LP could not be measured
+here: neither data set is at hand. What detector boxes cost is in [demo.md](demo.md), what each exported file
+costs in the [README](../README.md)."""
 
 
 def crops_of(reference: Path, folder: Path, margin: float, square: bool) -> FaceDataset:
