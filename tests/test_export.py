@@ -26,6 +26,7 @@ from fsanet_tf.tflite_file import embedded_card, read_operations
 from fsanet_tf.weights import load_model
 from tests.conftest import ROOT, assert_one_clear_line, run_command
 
+pytestmark = pytest.mark.xdist_group("export")  # one export serves them all
 NAME = "fsanet_var_capsule"
 EXACT = tuple(NAME + suffix for suffix in ("_saved_model", ".pb", ".onnx", "_float32.tflite"))
 SMALL = {"float16": (0.02, 560), "dynamic": (0.05, 480), "int8": (0.05, 480)}  # degrees of MAE, KiB
