@@ -269,6 +269,10 @@ def main() -> None:
     if INT8 in formats and not FLAGS.representative_data:
         raise InputError("--format=tflite_int8: expected --representative_data, faces that set its ranges")
     import_tensorflow_quietly()
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
     model = load_source(FLAGS.weights)
     size = model.input_shape[1]
     representative = load_faces(FLAGS.representative_data, size)

@@ -9,6 +9,7 @@ and large dense layers become int8, and every other kind of operation is tried i
 """
 
 import dataclasses
+import math
 import re
 import tempfile
 from collections import defaultdict
@@ -20,6 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fsanet_tf.command_line import silent_output
+from fsanet_tf.errors import InputError
 from fsanet_tf.models.streams import (
     BLOCK_FILTERS,
     RELU_STREAM,
@@ -159,8 +161,10 @@ class Quantizer:
     """
 
     def __init__(self, content: bytes, faces: np.ndarray, integer_io: bool = False):
-        from ai_edge_quantizer import quantizer
-
+        try:
+            from ai_edge_quantizer import quantizer
+        except ImportError as error:
+            raise InputError("int8 needs ai-edge-quantizer (pip install 'fsanet_tf[export]')") from error
         self._content, self._faces, self._integer_io = content, faces, integer_io
         self._make = quantizer.Quantizer
         self.operations = read_operations(content)
@@ -230,7 +234,7 @@ def quantize(content: bytes, faces: np.ndarray, integer_io: bool = False) -> tup
     groups: dict[tuple[str, bool], list[Operation]] = defaultdict(list)
     for operation in quantizer.operations:
         if operation.kind not in CONVOLUTIONS and operation.num_weights < LARGE:
-            groups[operation.kind, int(np.prod(operation.output_shape)) >= LARGE].append(operation)
+            groups[operation.kind, _is_large(operation)].append(operation)
     floor = damage([])
     trials = []
     for (kind, large), operations in tqdm(sorted(groups.items()), desc="int8 trials", unit="kind"):
@@ -241,16 +245,24 @@ def quantize(content: bytes, faces: np.ndarray, integer_io: bool = False) -> tup
         int8 = worse is not None and worse <= MAX_DAMAGE_DEG and large and kind != NO_KERNEL
         trials.append(Trial(kind, large, len(operations), worse, int8))
     harmless = {trial.kind for trial in trials if trial.int8}
+    return quantizer.quantize(_after_integers(quantizer.operations, harmless)), trials
+
+
+def _is_large(operation: Operation) -> bool:
+    return math.prod(operation.output_shape) >= LARGE
+
+
+def _after_integers(operations: Sequence[Operation], kinds: set[str]) -> list[Operation]:
+    """The large operations of these kinds that follow integers; others would need conversions about them."""
     integers: set[str] = set()
     chosen = []
-    for operation in quantizer.operations:
-        large = (operation.kind, True) in groups and operation in groups[operation.kind, True]
-        if large and operation.kind in harmless and integers.issuperset(operation.inputs):
+    for operation in operations:
+        if operation.kind in kinds and _is_large(operation) and integers.issuperset(operation.inputs):
             chosen.append(operation)
-        elif operation.kind not in CONVOLUTIONS:
-            continue
-        integers.add(operation.output)
-    return quantizer.quantize(chosen), trials
+            integers.add(operation.output)
+        elif operation.kind in CONVOLUTIONS:
+            integers.add(operation.output)
+    return chosen
 
 
 def _poses(content: bytes, faces: np.ndarray) -> np.ndarray:

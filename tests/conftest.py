@@ -65,3 +65,8 @@ def assert_one_clear_line(result: subprocess.CompletedProcess[str], *expected: s
     assert len(lines) == 1, result.stderr
     for text in expected:
         assert text in lines[0], lines[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests of training first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: "test_training" not in item.nodeid)
