@@ -67,6 +67,9 @@ def assert_one_clear_line(result: subprocess.CompletedProcess[str], *expected: s
         assert text in lines[0], lines[0]
 
 
+LONG_FILES = ("test_training.py", "test_export.py", "test_models.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests of training first, so that no worker is left with one at the end."""
-    items.sort(key=lambda item: "test_training" not in item.nodeid)
+    """The long files first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: LONG_FILES.index(item.path.name) if item.path.name in LONG_FILES else 9)

@@ -26,7 +26,6 @@ from fsanet_tf.tflite_file import embedded_card, read_operations
 from fsanet_tf.weights import load_model
 from tests.conftest import ROOT, assert_one_clear_line, run_command
 
-pytestmark = pytest.mark.xdist_group("export")  # one export serves them all
 NAME = "fsanet_var_capsule"
 EXACT = tuple(NAME + suffix for suffix in ("_saved_model", ".pb", ".onnx", "_float32.tflite"))
 SMALL = {"float16": (0.02, 560), "dynamic": (0.05, 480), "int8": (0.05, 480)}  # degrees of MAE, KiB
@@ -47,7 +46,7 @@ def exported(released, aflw2000, tmp_path_factory):
     weights = released / "fsanet_var_capsule_3_16_2_21_5.h5"
     data = f"--representative_data={aflw2000}"
     result = run_command(
-        "export.py", f"--weights={weights}", f"--output_dir={folder}", data, "--latency_rounds=1"
+        "export.py", f"--weights={weights}", f"--output_dir={folder}", data, "--latency_rounds=0"
     )
     assert result.returncode == 0, result.stderr
     return folder
@@ -64,8 +63,6 @@ def test_parity_on_aflw2000(exported):
         row = rows[f"{NAME}_{precision}.tflite"]
         assert abs(row["mae_increase_deg"]) < degrees and row["bytes"] <= kib * 1024
         assert row["worst_face_deg"] < 15 and row["gpu_refused"] == []
-    assert report["latency"].keys() == {*rows, f"{NAME}.keras"}
-    assert report["latency"][f"{NAME}_int8.tflite"]["threads_1"]["single_ms"] > 0
 
 
 def test_int8_holds_every_convolution_and_large_dense_layer(exported):
@@ -189,18 +186,17 @@ def test_saved_model_answers_without_this_package(exported, aflw2000, reference,
     np.testing.assert_array_equal(out["roll"], out["b"][:, 2])
 
 
-def test_fusion_is_one_file_with_an_open_batch(tmp_path):
+def test_fusion_is_one_file_with_an_open_batch_and_timed(tmp_path):
     for variant in ("fsanet_noS_metric", "ssrnet_mt"):
         build_model(variant, 32).save(tmp_path / f"{variant}.keras")
     weights = ",".join(str(tmp_path / f"{variant}.keras") for variant in ("fsanet_noS_metric", "ssrnet_mt"))
-    arguments = ("export.py", f"--weights={weights}", "--format=tflite_float32", "--batch=dynamic")
-    arguments += ("--latency_rounds=0",)
-    result = run_command(*arguments, f"--output_dir={tmp_path / 'a'}")
+    arguments = (f"--weights={weights}", "--format=tflite_float32", "--batch=dynamic", "--latency_rounds=1")
+    result = run_command("export.py", *arguments, f"--output_dir={tmp_path / 'out'}")
     assert result.returncode == 0 and "fsanet_fusion_float32.tflite" in result.stdout, result.stderr
-    assert json.loads((tmp_path / "a/parity.json").read_text())["files"][0]["max_deg"] < 1e-2
-    run_command(*arguments, f"--output_dir={tmp_path / 'b'}")
-    first, second = ((tmp_path / name / "fsanet_fusion_float32.tflite").read_bytes() for name in "ab")
-    assert first == second
+    report = json.loads((tmp_path / "out/parity.json").read_text())
+    assert report["files"][0]["max_deg"] < 1e-2
+    assert report["latency"].keys() == {"fsanet_fusion.keras", "fsanet_fusion_float32.tflite"}
+    assert report["latency"]["fsanet_fusion_float32.tflite"]["times_faster_than_keras_predict"] > 1
 
 
 def test_mistakes_are_one_clear_line(tmp_path):

@@ -69,7 +69,7 @@ def same_weights(first, second):
 def test_killed_run_ends_with_the_same_weights(faces, tmp_path):
     """SIGKILL at random moments; FSANET_KILLS=10 for the long version."""
     command = [sys.executable, "train.py", f"--data={faces}", f"--variant={VARIANT}", "--image_size=16",
-               "--batch_size=8", "--epochs=12", "--save_every=2", "--mirror=0.5", "--ema=0.9"]  # fmt: skip
+               "--batch_size=8", "--epochs=6", "--save_every=2", "--mirror=0.5", "--ema=0.9"]  # fmt: skip
     whole = subprocess.run(
         [*command, f"--output_dir={tmp_path / 'whole'}"], cwd=ROOT, capture_output=True, check=True
     )
@@ -83,7 +83,7 @@ def test_killed_run_ends_with_the_same_weights(faces, tmp_path):
         events = len(list(log.rglob("*"))) if log.exists() else 0
         while len(list(log.rglob("*"))) <= events and process.poll() is None and time.time() < deadline:
             time.sleep(0.05)  # training is about to begin
-        time.sleep(chance.uniform(0, 6))
+        time.sleep(chance.uniform(0, 4))
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
     assert killed
@@ -92,6 +92,7 @@ def test_killed_run_ends_with_the_same_weights(faces, tmp_path):
     same_weights(tmp_path / "whole/last.keras", tmp_path / "cut/last.keras")
 
 
+@pytest.mark.slow
 def test_mirrored_on_two_devices_equals_one(faces, tmp_path):
     code = (
         "import sys, tensorflow as tf; "
@@ -235,10 +236,6 @@ def test_quick_goes_from_rendered_heads_to_a_network(tmp_path):
     guess = np.abs(poses - poses.mean(axis=0)).mean()
     card = json.loads((tmp_path / "quick/final.json").read_text())
     assert card["validation_mae_deg"] < guess / 2
-    result = run_command(
-        "evaluate.py", f"--weights={tmp_path / 'quick/final.keras'}", f"--data={tmp_path / 'quick/heads.npz'}"
-    )
-    assert result.returncode == 0 and "1500 images" in result.stdout
     again = run_command("train.py", "--quick", f"--output_dir={tmp_path / 'quick'}")
     assert "finished, nothing to do" in again.stdout
     shutil.rmtree(tmp_path / "quick/heads")

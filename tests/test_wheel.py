@@ -1,5 +1,6 @@
 """The wheel, installed without the source tree, does its main jobs."""
 
+import shutil
 import subprocess
 import sys
 
@@ -7,14 +8,16 @@ import pytest
 
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.xdist_group("wheel")
-
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    build = [*pip, "wheel", "--no-deps", f"--wheel-dir={folder / 'dist'}", str(ROOT)]
+    source = folder / "source"  # a build leaves its own files in the tree
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv*", "build", "*.egg-info", "runs")
+    )
+    build = [*pip, "wheel", "--no-deps", f"--wheel-dir={folder / 'dist'}", str(source)]
     result = subprocess.run(build, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     (wheel,) = (folder / "dist").glob("*.whl")

@@ -15,7 +15,7 @@ import skimage.data
 
 from fsanet_tf.detectors import make_detector
 from fsanet_tf.predictor import PosePredictor
-from tests.conftest import ROOT, assert_one_clear_line, run_command
+from tests.conftest import ROOT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -73,11 +73,3 @@ def read_angles(page, previous: list[float]) -> list[float]:
             return angles
         page.wait_for_timeout(250)
     raise AssertionError(f"no new angles: {page.locator('#angles').inner_text()!r}")
-
-
-def test_a_bad_port_is_one_clear_line():
-    with socket.socket() as busy:
-        busy.bind(("127.0.0.1", 0))
-        busy.listen()
-        port = busy.getsockname()[1]
-        assert_one_clear_line(run_command("demo/web.py", f"--port={port}"), f"--port={port}")
