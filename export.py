@@ -17,6 +17,7 @@ from absl import flags
 
 import fsanet_tf
 from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.crop import LANDMARK_MARGIN, resize_crops
 from fsanet_tf.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file, sha256, write_json
@@ -95,8 +96,6 @@ class Faces:
 
 
 def load_faces(path: str | None, image_size: int) -> Faces | None:
-    from fsanet_tf.crop import resize_crops
-
     if path is None:
         return None
     data = load_dataset(path)
@@ -170,7 +169,7 @@ def make_card(model, name: str, paths: Sequence[str]) -> dict:
         "image_size": model.input_shape[1],
         "input": "BGR, 0 to 255",
         "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
-        "margin_ratio": 0.6,
+        "margin_ratio": LANDMARK_MARGIN,
         "square": False,
         "training": {"data": sorted({trained.get(digest, "unknown") for digest in sources.values()})},
     }

@@ -13,12 +13,11 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
+from benchmarks.inference import ORIGINAL
 from fsanet_tf.command_line import run
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done
 from fsanet_tf.plots import draw_ratios
-
-ORIGINAL = "original's frozen graph"
 
 
 def commands(reference: Path, output_dir: Path, quick: bool) -> dict[str, list[str]]:

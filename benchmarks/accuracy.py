@@ -4,6 +4,7 @@ Preprocesses AFLW2000 at the three crops that the networks want and measures the
 shipped networks and a PyTorch port's ONNX nets on the same 1,969 faces.
 """
 
+import functools
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.dataset import FaceDataset, load_dataset
 from fsanet_tf.evaluation import Errors, measure, measure_by_yaw
 from fsanet_tf.files import replace_when_done
-from fsanet_tf.networks import load_network, shipped_networks
+from fsanet_tf.networks import Network, load_network, shipped_networks
 from preprocessing.create_300w_lp import create_300w_lp
 
 PEER_MARGIN = 0.4
@@ -82,11 +83,16 @@ def main() -> None:
             "0.29 □": crops_of(reference, Path(folder), own.margin_ratio, own.square),
             "0.4": crops_of(reference, Path(folder), PEER_MARGIN, False),
         }
+    faces = {crop: dataset.within_protocol(1) for crop, dataset in data.items()}
+
+    @functools.cache  # a fusion's members stand in the table too
+    def poses_of(network: Network, crop: str) -> np.ndarray:
+        return network.predict(data[crop].images[faces[crop]].astype(np.float32))
+
     rows = []
     for name, crop, paper, networks in tqdm(groups, unit="network"):
-        faces = data[crop].within_protocol(1)
-        crops, true = data[crop].images[faces].astype(np.float32), data[crop].poses[faces]
-        poses = np.mean([network.predict(crops) for network in networks], axis=0)
+        true = data[crop].poses[faces[crop]]
+        poses = np.mean([poses_of(network, crop) for network in networks], axis=0)
         ranges = measure_by_yaw(poses, true)
         rows.append(format_row(name, crop, paper, measure(poses, true), ranges))
     header = HEADER.format(count=len(true), ranges=" | ".join(ranges), rule="|".join(["---"] * len(ranges)))
