@@ -1,11 +1,11 @@
-"""Every benchmark, one after the other: `python -m benchmarks --output_dir=runs/benchmarks`.
+"""Every benchmark, one after the other: `python -m benchmarks`.
 
-Each is a command of its own; this runs them, keeps what they print in `benchmarks.md` (the source of
-`docs/benchmarks.md`), and inference's figures in `inference.json` and `inference.png`. `--quick` takes a
-minute: few rounds, nothing exported.
+Writes `docs/benchmarks.md`, its picture and `docs/benchmarks.json`, an hour's work. Each part is a command of
+its own (`python -m benchmarks.inference --help`); a run that was stopped goes on with the parts it lacks.
+`--quick` takes a minute: few rounds of 1x1, nothing exported, no training.
 """
 
-import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,65 +13,67 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.inference import ORIGINAL
+from benchmarks.comparison import Comparison, read_comparisons, tables, write_comparisons
+from benchmarks.page import machine, write_page
 from fsanet_tf.command_line import run
 from fsanet_tf.errors import InputError
-from fsanet_tf.files import replace_when_done
-from fsanet_tf.plots import draw_ratios
 
 
-def commands(reference: Path, output_dir: Path, quick: bool) -> dict[str, list[str]]:
-    """The command of each part, by its title."""
-    faces, json_path = f"{output_dir}/aflw2000.npz", f"--json={output_dir}/inference.json"
-    inference = ["-m", "benchmarks.inference", f"--reference={reference}"]
-    preprocessing = ["-m", "benchmarks.preprocessing", f"--input_dir={reference}/data/AFLW2000"]
+def parts(reference: Path, work_dir: Path, quick: bool) -> dict[str, list[str]]:
+    """The arguments of each part, by name; a name may run a module twice."""
+    source = f"--reference={reference}"
     if quick:
         return {
-            "Inference": [*inference, "--noexport", "--rounds=20", json_path],
-            "Start-up": ["-m", "benchmarks.startup", "--rounds=1"],
-            "Training": ["-m", "benchmarks.training", "--seconds=0.5"],
+            "inference": [source, "--variants=1x1", "--rounds=20"],
+            "scaling": [source, "--rounds=20"],
+            "startup": [source, "--rounds=1"],
         }
-    create = ["preprocessing/create_300w_lp.py", f"--input_dir={reference}/data/AFLW2000"]
+    exports = f"--exports={work_dir / 'exports'}"
     return {
-        "Faces": [*create, f"--output={faces}"],
-        "Inference, one thread": [*inference, f"--representative_data={faces}", json_path],
-        "Inference, two threads": [*inference, f"--representative_data={faces}", "--threads=2"],
-        "Start-up": ["-m", "benchmarks.startup"],
-        "Demo": ["-m", "benchmarks.demo", f"--media_dir={reference}/media"],
-        "Memory of the demo": ["-m", "benchmarks.demo_memory", f"--source={reference}/media/yes.mkv"],
-        "Preprocessing": preprocessing,
-        "Training": ["-m", "benchmarks.training"],
-        "Memory of training": ["-m", "benchmarks.memory", f"--work_dir={output_dir}/memory"],
+        "inference": [source, exports],
+        "inference 2": [source, exports, "--threads=2"],
+        "scaling": [source],
+        "startup": [source],
+        "training": [],
+        "preprocessing": [f"--input_dir={reference / 'data/AFLW2000'}"],
+        "memory": [f"--work_dir={work_dir / 'memory'}"],
     }
+
+
+def run_part(name: str, arguments: list[str], path: Path) -> list[Comparison]:
+    """Run a part in a process of its own, or read what it left."""
+    if not path.exists():
+        command = [sys.executable, "-m", f"benchmarks.{name.split()[0]}", *arguments, f"--json={path}"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            lines = result.stderr.strip().splitlines() or ["no reason given"]
+            raise InputError(f"{name}: {lines[-1]}")
+    return read_comparisons(path)
 
 
 def main() -> None:
     given = flags.FLAGS
-    reference, output_dir = Path(given.reference), Path(given.output_dir)
+    reference, work_dir = Path(given.reference), Path(given.work_dir)
     if not reference.is_dir():
         raise InputError(f"{reference}: no such folder (expected the reference data)")
-    output_dir.mkdir(parents=True, exist_ok=True)
-    sections = []
-    for title, command in tqdm(commands(reference, output_dir, given.quick).items(), unit="part"):
-        result = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
-        if result.returncode:
-            lines = result.stderr.strip().splitlines() or ["no reason given"]
-            raise InputError(f"{title}: {lines[-1]}")
-        shown = f"$ python {' '.join(command)}\n{result.stdout.rstrip()}"
-        sections.append(f"## {title}\n\n```\n{shown}\n```\n")
-        print(f"\n{title}\n{result.stdout}", flush=True)
-    with replace_when_done(output_dir / "benchmarks.md") as temporary:
-        temporary.write_text("\n".join(sections))
-    report = json.loads((output_dir / "inference.json").read_text())
-    times = {
-        variant: {name: row["single_ms"] for name, row in rows.items()}
-        for variant, rows in report["variants"].items()
-    }
-    draw_ratios(times, ORIGINAL, output_dir / "inference.png")
+    done = work_dir / ("quick" if given.quick else "whole")
+    found = [
+        column
+        for name, arguments in tqdm(parts(reference, work_dir, given.quick).items(), unit="part")
+        for column in run_part(name, arguments, done / f"{name}.json")
+    ]
+    comparisons = [column for columns in tables(found).values() for column in columns]
+    page = Path(given.output)
+    write_comparisons(page.with_suffix(".json"), comparisons, machine=machine())
+    write_page(page, comparisons, "python -m benchmarks" + (" --quick" if given.quick else ""))
+    shutil.rmtree(done)
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("reference", "../shared", "Folder of the reference data.")
-    flags.DEFINE_string("output_dir", "runs/benchmarks", "Gets benchmarks.md, inference.json, inference.png.")
-    flags.DEFINE_bool("quick", False, "A minute instead of half an hour.")
+    flags.DEFINE_string("output", "docs/benchmarks.md", "Page to write; its .json and .png stand beside it.")
+    flags.DEFINE_string(
+        "work_dir", "runs/benchmarks", "Gets exported networks and the parts of a stopped run."
+    )
+    flags.DEFINE_bool("quick", False, "A minute instead of an hour.")
     run(main)

@@ -1,10 +1,9 @@
 """Every detector on every medium, stage by stage: `python -m benchmarks.demo --media_dir=../shared/media`.
 
 Prints a Markdown table: faces found, frames a second, milliseconds a frame to detect, crop, predict and
-draw; and, for the photo with the most faces, what all of its faces cost beside one.
+draw.
 """
 
-import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,9 @@ from tqdm import tqdm
 
 from demo.sources import Video, photo_paths, read_photo
 from fsanet_tf.command_line import run
-from fsanet_tf.detectors import DETECTORS, Detection, make_detector
+from fsanet_tf.detectors import DETECTORS, make_detector
 from fsanet_tf.drawing import draw_face
 from fsanet_tf.errors import InputError
-from fsanet_tf.latency import interleave
 from fsanet_tf.predictor import PosePredictor
 
 STAGES = ("detect", "crop", "pose", "draw")
@@ -56,16 +54,6 @@ def time_stages(
     return len(times), faces, (1e3 * np.median(times, axis=0)).tolist()
 
 
-def crowd_ratio(frame: np.ndarray, found: list[Detection], predictor: PosePredictor, rounds: int) -> float:
-    """What the pose stage of all faces costs, as a multiple of one face's."""
-    calls = {
-        "one": lambda: predictor.predict(frame, found[:1]),
-        "all": lambda: predictor.predict(frame, found),
-    }
-    times = interleave(calls, rounds)
-    return statistics.median(times["all"]) / statistics.median(times["one"])
-
-
 def main() -> None:
     given = flags.FLAGS
     media = sorted(path for path in Path(given.media_dir).iterdir() if path.is_file())
@@ -76,7 +64,6 @@ def main() -> None:
         "| medium | detector | faces / frames | frames/s | " + " | ".join(f"{s} (ms)" for s in STAGES) + " |"
     )
     print("|" + "---|" * (4 + len(STAGES)))
-    crowd = (None, [])
     for name in tqdm(DETECTORS, unit="detector"):
         detect = make_detector(name)
         for path in media:
@@ -84,18 +71,10 @@ def main() -> None:
             count, faces, stages = time_stages(frames_of(path, given.frames), detect, predictor)
             columns = [path.name, name, f"{faces} / {count}", f"{1e3 / sum(stages):.0f}"]
             print("| " + " | ".join([*columns, *(f"{stage:.1f}" for stage in stages)]) + " |", flush=True)
-            if count == 1 and faces > len(crowd[1]):
-                photo = read_photo(path)
-                crowd = (photo, detect(photo))
-    photo, found = crowd
-    if photo is not None:
-        ratio = crowd_ratio(photo, found, predictor, given.rounds)
-        print(f"\n{len(found)} faces of one photo: {ratio:.1f} times the pose stage of one face")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("media_dir", "../shared/media", "Folder of photos and videos.")
     flags.DEFINE_string("model", "fusion", "Network, as of the demo.")
     flags.DEFINE_integer("frames", 60, "Frames of a video.", 1)
-    flags.DEFINE_integer("rounds", 30, "Timed calls on the crowd.", 1)
     run(main)

@@ -9,7 +9,6 @@ boxes of the same faces.
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from absl import flags
 from tqdm import tqdm
@@ -18,6 +17,7 @@ from fsanet_tf.command_line import run
 from fsanet_tf.dataset import is_moderate
 from fsanet_tf.detectors import DETECTORS, Detection, make_detector
 from fsanet_tf.evaluation import measure
+from fsanet_tf.pictures import read_picture
 from fsanet_tf.predictor import PosePredictor
 from preprocessing.create_300w_lp import find_faces, read_labels, visible_box
 
@@ -53,14 +53,15 @@ def main() -> None:
     own_margin = predictor.margin_ratio
     paths = find_faces(Path(given.input_dir))
     paths = paths[:: max(1, len(paths) // given.count)]
-    faces, boxes, true, poses = [], [], [], {margin: [] for margin in (*MARGINS, "landmarks")}
+    faces, boxes, true = [], [], []
+    poses: dict[float | None, list] = {margin: [] for margin in (*MARGINS, None)}  # None: landmark boxes
     looked_at = 0
     for path in tqdm(paths, unit="image"):
         points, pose = read_labels(path.with_suffix(".mat"))
         if not is_moderate(pose[None])[0]:
             continue
         looked_at += 1
-        image, box = cv2.imread(str(path)), np.array(visible_box(points))
+        image, box = read_picture(path), np.array(visible_box(points))
         face = matching_face(detect(image), box)
         if face is None:
             continue
@@ -68,16 +69,16 @@ def main() -> None:
         boxes.append(box)
         true.append(pose)
         for margin, rows in poses.items():
-            by_landmarks = margin == "landmarks"
-            predictor.margin_ratio = own_margin if by_landmarks else margin
-            face_box = Detection(tuple(box.tolist()), 1.0) if by_landmarks else face
+            predictor.margin_ratio = own_margin if margin is None else margin
+            face_box = Detection(tuple(box.tolist()), 1.0) if margin is None else face
             rows.append(predictor.predict(image, [face_box])[0].pose_deg)
     print(f"{given.detector}: {len(faces)} of {looked_at} faces found")
     upright = [i for i, pose in enumerate(true) if abs(pose[0]) <= UPRIGHT_YAW]
     print_geometry([faces[i] for i in upright], [boxes[i] for i in upright])
     for margin, rows in poses.items():
         error = measure(np.array(rows), np.array(true))
-        print(f"margin {margin}: MAE {error.mae:.2f}°, geodesic {error.geodesic:.2f}°")
+        name = "landmark boxes" if margin is None else f"margin {margin}"
+        print(f"{name}: MAE {error.mae:.2f}°, geodesic {error.geodesic:.2f}°")
 
 
 if __name__ == "__main__":

@@ -1,43 +1,72 @@
 """Exported networks against the original's frozen graphs and a PyTorch port's ONNX nets, side by side.
 
-`python -m benchmarks.inference --reference=../shared` exports the released 1x1 and var networks and
-times every file in one process, in turns; ratios are to the original's frozen graph of the same variant,
-run by the same TensorFlow. `--threads=2` for two; `--noexport` leaves out what must be exported first.
-It ends with how far the fastest is from the machine's limit, by the peak of one core that is measured
-beside it.
+`python -m benchmarks.inference --reference=../shared --exports=runs/exports` exports the released networks
+and times every file in one process, in turns, with one face a call and with 64; the baseline is the
+original's frozen graph of the same variant, run by the same TensorFlow. TensorFlow's threads are of a whole
+process: `--threads=2` for two. It also says how far 1x1 is from the machine's limit.
 """
 
-import dataclasses
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-from fsanet_tf.command_line import import_tensorflow_quietly, run
-from fsanet_tf.errors import InputError
-from fsanet_tf.files import write_json
-from fsanet_tf.latency import Latency, interleave, time_networks
-from fsanet_tf.networks import Network, load_network
+from benchmarks.comparison import Comparison, compare, run_benchmark
+from fsanet_tf.command_line import import_tensorflow_quietly
+from fsanet_tf.latency import interleave, time_faces
+from fsanet_tf.networks import PRETRAINED_DIR, Network, load_network
 
-VARIANTS = {"1x1": "fsanet_capsule_3_16_2_21_5", "var": "fsanet_var_capsule_3_16_2_21_5"}
+VARIANTS = {
+    "1x1": "fsanet_capsule_3_16_2_21_5",
+    "var": "fsanet_var_capsule_3_16_2_21_5",
+    "noS": "fsanet_noS_capsule_3_16_2_192_5",
+}
 ORIGINAL = "original's frozen graph"
 PEER = "PyTorch port's ONNX"
-MFLOP_PER_FACE = 30
+BATCH = 64
+UNIT = "ms a face"
+GFLOP_PER_FACE = 0.03  # of 1x1
+PEAK = "matrix product of TensorFlow"
 
 
-def export(weights: Path, representative: str, folder: Path) -> dict[str, Path]:
-    """The formats to time; the float32 file also with an open batch."""
-    command = [sys.executable, "export.py", f"--weights={weights}", "--latency_rounds=0"]
-    command.append(f"--representative_data={representative}")
-    subprocess.run([*command, f"--output_dir={folder}"], check=True, stdout=subprocess.DEVNULL)
-    command = [*command, "--batch=dynamic", "--format=tflite_float32", f"--output_dir={folder / 'dynamic'}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    files = {path.name.split("capsule")[1].strip("_."): path for path in folder.glob("*capsule*")}
-    files["float32.tflite, open batch"] = next((folder / "dynamic").glob("*.tflite"))
-    return {name: path for name, path in sorted(files.items()) if not name.endswith("json")}
+def released_weights(reference: Path, variant: str) -> Path:
+    """The `.h5` file that the original released."""
+    return reference / f"weights/300W_LP_models/{VARIANTS[variant]}.h5"
+
+
+def frozen_graph(reference: Path, variant: str) -> Path:
+    """The original's network as its TensorFlow 1 wrote it."""
+    return reference / f"weights/frozen_graphs/{VARIANTS[variant]}.pb"
+
+
+def exported(reference: Path, variant: str, folder: Path) -> dict[str, Path]:
+    """Every format of a released network, exported where the folder does not hold it yet."""
+    faces, folder = folder / "aflw2000.npz", folder / variant
+    if not faces.exists():
+        source = f"--input_dir={reference / 'data/AFLW2000'}"
+        _python("preprocessing/create_300w_lp.py", source, f"--output={faces}")
+    if not folder.exists():
+        weights = f"--weights={released_weights(reference, variant)}"
+        command = ("export.py", weights, f"--representative_data={faces}", "--latency_rounds=0")
+        _python(*command, "--batch=dynamic", "--format=tflite_float32", f"--output_dir={folder}_open")
+        _python(*command, f"--output_dir={folder}")
+    (stem,) = {path.name.removesuffix("_saved_model") for path in folder.glob("*_saved_model")}
+    return {
+        "SavedModel": folder / f"{stem}_saved_model",
+        "frozen graph": folder / f"{stem}.pb",
+        "ONNX": folder / f"{stem}.onnx",
+        "TFLite float32": folder / f"{stem}_float32.tflite",
+        "TFLite float32, open batch": Path(f"{folder}_open") / f"{stem}_float32.tflite",
+        "TFLite float16": folder / f"{stem}_float16.tflite",
+        "TFLite dynamic range": folder / f"{stem}_dynamic.tflite",
+        "TFLite int8": folder / f"{stem}_int8.tflite",
+    }
+
+
+def _python(*arguments: str) -> None:
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def peer(path: Path, num_threads: int) -> Network:
@@ -55,67 +84,61 @@ def peer(path: Path, num_threads: int) -> Network:
     return Network(predict, 64)
 
 
-def format_row(name: str, row: Latency, original: Latency) -> str:
-    return (
-        f"{name:32}{row.single_ms:8.2f} ms ± {row.single_spread_ms:.2f}"
-        f"{original.single_ms / row.single_ms:7.1f} ×"
-        f"{row.batch_ms:10.3f} ms{original.batch_ms / row.batch_ms:7.1f} ×"
-    )
+def networks_of(variant: str, reference: Path, exports: Path | None, threads: int) -> dict[str, Network]:
+    """Every form of one variant, by name."""
+    networks = {ORIGINAL: load_network(frozen_graph(reference, variant))}
+    for path in (reference / "peers").glob(f"fsanet-{variant}-*.onnx"):
+        networks[PEER] = peer(path, threads)
+    networks["Keras predict"] = load_network(released_weights(reference, variant))
+    networks["Keras predict, shipped"] = load_network(PRETRAINED_DIR / f"{variant}.keras")
+    networks["TFLite, shipped"] = load_network(variant, threads)
+    files = exported(reference, variant, exports) if exports else {}
+    return networks | {name: load_network(path, threads) for name, path in files.items()}
 
 
-def peak_gflops() -> float:
-    """Billions of float32 operations a second of one core, by matrix products in TensorFlow."""
+def against_the_peak(single: dict[str, list[float]], column: str, rounds: int) -> Comparison:
+    """Billions of float32 operations a second, and those of matrix products in TensorFlow beside."""
     import tensorflow as tf
 
     side = 1024
     matrix = tf.random.uniform((side, side))
-    times = interleave({"product": lambda: tf.linalg.matmul(matrix, matrix)}, 20)["product"]
-    return 2 * side**3 / (min(times) * 1e-3) / 1e9
+    products = interleave({PEAK: lambda: tf.linalg.matmul(matrix, matrix)}, rounds)[PEAK]
+    rates = {PEAK: [2e-6 * side**3 / time for time in products]}
+    for name, times in single.items():
+        if "int8" not in name:
+            rates[name] = [1e3 * GFLOP_PER_FACE / time for time in times]
+    return compare("Distance from the machine's limit, 1x1", column, "GFLOP/s", PEAK, rates)
 
 
-def main() -> None:
+def measure() -> list[Comparison]:
     given = flags.FLAGS
-    if given.export and not given.representative_data:
-        raise InputError("--representative_data: expected faces for int8, or --noexport")
-    reference, threads = Path(given.reference), given.threads
+    reference, exports = Path(given.reference), Path(given.exports) if given.exports else None
     import_tensorflow_quietly()
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    report: dict = {"threads": threads, "variants": {}}
-    for variant, stem in VARIANTS.items():
-        weights = reference / f"weights/300W_LP_models/{stem}.h5"
-        networks = {
-            ORIGINAL: load_network(reference / f"weights/frozen_graphs/{stem}.pb"),
-            PEER: peer(next((reference / "peers").glob(f"fsanet-{variant}-*.onnx")), threads),
-            "Keras predict": load_network(weights),
-            "shipped TFLite": load_network(variant, threads),
-        }
-        with tempfile.TemporaryDirectory() as folder:
-            if given.export:
-                files = export(weights, given.representative_data, Path(folder))
-                networks |= {name: load_network(path, threads) for name, path in files.items()}
-            rows = time_networks(networks, given.rounds)
-        print(f"{variant}, {threads} thread(s): one face, spread between quartiles, ratio; of 64, ratio")
-        for name, row in rows.items():
-            print(format_row(name, row, rows[ORIGINAL]))
-        report["variants"][variant] = {name: dataclasses.asdict(row) for name, row in rows.items()}
-        peak = peak_gflops()
-        fastest = min(row.single_ms for name, row in rows.items() if "int8" not in name)
-        print(
-            f"{MFLOP_PER_FACE} MFLOP a face in {fastest:.2f} ms are {MFLOP_PER_FACE / fastest:.0f} GFLOP/s; "
-            f"matrices are multiplied at {peak:.0f}: {MFLOP_PER_FACE / fastest / peak:.0%} of the peak"
-        )
-    if given.json:
-        write_json(given.json, report)
+    tf.config.threading.set_intra_op_parallelism_threads(given.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(given.threads)
+    threads = f"{given.threads} thread" + ("s" if given.threads > 1 else "")
+    few = max(3, given.rounds // 10)
+    comparisons = []
+    for variant in given.variants:
+        networks = networks_of(variant, reference, exports, given.threads)
+        single = time_faces(networks, 1, given.rounds)
+        batched = time_faces(networks, BATCH, few)
+        title = f"Inference, {variant}"
+        comparisons.append(compare(title, f"one face, {threads}", UNIT, ORIGINAL, single))
+        comparisons.append(compare(title, f"of {BATCH} faces, {threads}", UNIT, ORIGINAL, batched))
+        if variant == "1x1":
+            comparisons.append(against_the_peak(single, f"one face, {threads}", few))
+    return comparisons
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("reference", "../shared", "Folder with the original's weights and the port's nets.")
-    flags.DEFINE_string("representative_data", None, "Faces for int8 (.npz).")
-    flags.DEFINE_bool("export", True, "Export every format and time it too.")
-    flags.DEFINE_string("json", None, "Also write the figures here.")
+    flags.DEFINE_string(
+        "exports", None, "Folder that holds, or gets, every exported format; none: they are left out."
+    )
+    flags.DEFINE_multi_enum("variants", list(VARIANTS), list(VARIANTS), "Which; may be given again.")
     flags.DEFINE_integer("threads", 1, "Of every runtime.", 1)
     flags.DEFINE_integer("rounds", 200, "Calls with one face; a tenth with 64.", 1)
-    run(main)
+    run_benchmark(measure)

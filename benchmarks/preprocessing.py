@@ -14,16 +14,20 @@ import numpy as np
 import scipy.io
 from absl import flags
 
-from fsanet_tf.command_line import run
+from benchmarks.comparison import Comparison, compare, run_benchmark
 from fsanet_tf.dataset import load_dataset
+from fsanet_tf.pictures import read_picture
 from preprocessing.create_300w_lp import create_300w_lp, find_faces
+
+PLAIN = "plain loop"
+OURS = "create_300w_lp.py, pixel-equal"
 
 
 def plain_loop(input_dir: Path) -> np.ndarray:
     """Every picture and label read whole, one after the other, by the rule of the original."""
     crops = []
     for path in find_faces(input_dir):
-        image = cv2.imread(str(path))
+        image = read_picture(path)
         labels = scipy.io.loadmat(path.with_suffix(".mat"))
         x, y = labels["pt2d"]
         visible = x > 0
@@ -39,26 +43,23 @@ def plain_loop(input_dir: Path) -> np.ndarray:
     return np.array(crops)
 
 
-def main() -> None:
+def measure() -> list[Comparison]:
     input_dir = Path(flags.FLAGS.input_dir)
-    rates: dict[str, list[float]] = {"plain loop": [], "ours": []}
+    rates: dict[str, list[float]] = {PLAIN: [], OURS: []}
     for _ in range(flags.FLAGS.rounds):
         start = time.perf_counter()
         expected = plain_loop(input_dir)
-        rates["plain loop"].append(len(expected) / (time.perf_counter() - start))
+        rates[PLAIN].append(len(expected) / (time.perf_counter() - start))
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             start = time.perf_counter()
             create_300w_lp(input_dir, Path(folder) / "faces.npz")
-            rates["ours"].append(len(expected) / (time.perf_counter() - start))
+            rates[OURS].append(len(expected) / (time.perf_counter() - start))
             np.testing.assert_array_equal(load_dataset(Path(folder) / "faces.npz").images, expected)
-    for name, values in rates.items():
-        print(f"{name}: {np.median(values):.0f} images/s (of {', '.join(f'{v:.0f}' for v in values)})")
-    ratio = np.median(rates["ours"]) / np.median(rates["plain loop"])
-    print(f"ours is {ratio:.2f} times the plain loop, pixel-equal")
+    return [compare("Preprocessing, AFLW2000", "whole data set", "images/s", PLAIN, rates)]
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs.")
-    flags.DEFINE_integer("rounds", 3, "Interleaved repetitions.", 1)
+    flags.DEFINE_integer("rounds", 3, "Turns of each.", 1)
     flags.mark_flag_as_required("input_dir")
-    run(main)
+    run_benchmark(measure)

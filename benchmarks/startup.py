@@ -1,46 +1,59 @@
-"""Time from a cold start to the first pose, a process each: `python -m benchmarks.startup`."""
+"""Time and memory from a cold start to the first pose, a process each: `python -m benchmarks.startup`."""
 
-import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from absl import flags
 
-from fsanet_tf.command_line import run
+from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.inference import frozen_graph
 from fsanet_tf.networks import PRETRAINED_DIR
 
-CODE = (
-    "import sys, numpy as np; from fsanet_tf.networks import load_network; "
-    "print(load_network(sys.argv[1]).predict(np.zeros((1, 64, 64, 3), np.float32)))"
-)
-SOURCES = {
-    "Python and NumPy alone": None,
-    "shipped TFLite": "1x1",
-    "shipped fusion, TFLite": "fusion",
-    "Keras": str(PRETRAINED_DIR / "1x1.keras"),
-}
+CODE = """
+import resource, sys
+import numpy as np
+if len(sys.argv) > 1:
+    from fsanet_tf.networks import load_network
+    network = load_network(sys.argv[1])
+    network.predict(np.zeros((1, 64, 64, 3), np.float32))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+"""
+ORIGINAL = "original's frozen graph"
 
 
-def start(source: str | None) -> float:
-    """Seconds that a fresh process takes to its first pose."""
-    code = ["import numpy"] if source is None else [CODE, source]
+def start(arguments: list[str]) -> tuple[float, float]:
+    """Seconds that a fresh process takes to its first pose and end, and its peak memory in MiB."""
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", *code], check=True, capture_output=True)
-    return time.perf_counter() - begin
+    result = subprocess.run(
+        [sys.executable, "-c", CODE, *arguments], check=True, capture_output=True, text=True
+    )
+    return time.perf_counter() - begin, float(result.stdout.split()[-1])
 
 
-def main() -> None:
-    times = {name: [] for name in SOURCES}
-    for _ in range(flags.FLAGS.rounds):
-        for name, source in SOURCES.items():
-            times[name].append(start(source))
-    keras = statistics.median(times["Keras"])
-    for name, seconds in times.items():
-        median = statistics.median(seconds)
-        print(f"{name:26}{median:7.2f} s{keras / median:8.1f} times faster than Keras")
+def measure() -> list[Comparison]:
+    sources = {
+        ORIGINAL: [str(frozen_graph(Path(flags.FLAGS.reference), "1x1"))],
+        "Keras": [str(PRETRAINED_DIR / "1x1.keras")],
+        "shipped TFLite": ["1x1"],
+        "shipped fusion, TFLite": ["fusion"],
+        "Python and NumPy alone": [],
+    }
+    starts = [{name: start(source) for name, source in sources.items()} for _ in range(flags.FLAGS.rounds)]
+    return [
+        compare(
+            "Start-up to the first pose",
+            column,
+            unit,
+            ORIGINAL,
+            {n: [s[n][i] for s in starts] for n in sources},
+        )
+        for i, (column, unit) in enumerate((("time", "s"), ("peak memory", "MiB")))
+    ]
 
 
 if __name__ == "__main__":
+    flags.DEFINE_string("reference", "../shared", "Folder with the original's frozen graph.")
     flags.DEFINE_integer("rounds", 5, "Starts of each.", 1)
-    run(main)
+    run_benchmark(measure)

@@ -1,10 +1,9 @@
-"""Training throughput: steps, `fit` with augmentation, and augmentation alone, beside a plain one.
+"""Training throughput and the input pipeline's: `python -m benchmarks.training`.
 
-The baseline of the augmentation is the original's way, image by image in NumPy and OpenCV.
-`python -m benchmarks.training`
+The baseline of a training step is the same network with Keras's own batch normalisation; that of the
+augmentation is the original's way, image by image in NumPy and OpenCV.
 """
 
-import functools
 import itertools
 import time
 from collections.abc import Callable
@@ -13,11 +12,14 @@ import cv2
 import numpy as np
 from absl import flags
 
-from fsanet_tf.command_line import import_tensorflow_quietly, run
+from benchmarks.comparison import Comparison, compare, run_benchmark
+from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.dataset import FaceDataset
 from fsanet_tf.training_config import AugmentationConfig
 
 NUM_FACES = 1024
+UNIT = "images/s"
+PLAIN_STEP, PLAIN_AUGMENTATION = "step, plain Keras layers", "image by image"
 
 
 def augment_one(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -48,101 +50,98 @@ def augment_one(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image
 
 
-def rate(step: Callable[[], int], seconds: float) -> float:
-    """Images a second of a step that says how many it did; the first call warms up."""
-    step()
-    start, images = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        images += step()
-    return images / (time.perf_counter() - start)
+def rates(steps: dict[str, Callable[[], int]], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Images a second of steps that say how many they did, in turns of some seconds."""
+    for step in steps.values():
+        step()
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start, images = time.perf_counter(), 0
+            while (passed := time.perf_counter() - start) < seconds:
+                images += step()
+            found[name].append(images / passed)
+    return found
 
 
-def augmentation_step(images, poses) -> Callable[[], int]:
+def of_input(faces, rounds: int, seconds: float) -> Comparison:
+    """Augmentation of batches of 128 in memory, and the whole `tf.data` pipeline."""
     import tensorflow as tf
 
     from fsanet_tf.augmentation import augment
+    from fsanet_tf.input_pipeline import training_batches
 
-    seeds = itertools.count()
-    changed = tf.function(lambda seed: augment(images, poses, AugmentationConfig(), seed, 64)[0])
-
-    def step() -> int:
-        return len(changed(tf.constant([0, next(seeds)])))
-
-    return step
-
-
-def take_batch(iterator) -> int:
-    images, _ = next(iterator)
-    return len(images)
-
-
-def train_step(model, x, y) -> int:
-    model.train_on_batch(x, y)
-    return len(x)
-
-
-def fit_rate(model, data, batch_size: int, seconds: float) -> float:
-    """Images a second of the steps of one `fit`, the first ten left out."""
-    import keras
-
-    class Clock(keras.callbacks.Callback):
-        times: list[float]
-
-        def on_train_begin(self, logs=None):
-            self.times = []
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.times.append(time.perf_counter())
-            if len(self.times) > 12 and self.times[-1] - self.times[10] > seconds:
-                self.model.stop_training = True
-
-    clock = Clock()
-    model.fit(data, steps_per_epoch=12, epochs=10_000, verbose=0, shuffle=False, callbacks=[clock])
-    times = clock.times[10:]
-    return batch_size * (len(times) - 1) / (times[-1] - times[0])
+    rng, seeds = np.random.default_rng(0), itertools.count()
+    images, poses = faces.dataset.images[:128], tf.constant(faces.dataset.poses[:128])
+    constant = tf.constant(images)
+    augmented = tf.function(lambda seed: augment(constant, poses, AugmentationConfig(), seed, 64)[0])
+    batches = iter(
+        training_batches(faces, batch_size=128, augmentation=AugmentationConfig(), image_size=64, seed=0)
+    )
+    steps = {
+        PLAIN_AUGMENTATION: lambda: len([augment_one(image, rng) for image in images]),
+        "augmentation of a batch": lambda: len(augmented(tf.constant([0, next(seeds)]))),
+        "input pipeline": lambda: len(next(batches)[0]),
+    }
+    return compare(
+        "Augmentation and input", "batch 128", UNIT, PLAIN_AUGMENTATION, rates(steps, rounds, seconds)
+    )
 
 
-def main() -> None:
-    import_tensorflow_quietly()
+def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
+    """Training steps of one network, ours and plain, and `train_on_batch` fed by the pipeline."""
     import keras
     import tensorflow as tf
 
-    from fsanet_tf.input_pipeline import FacesInMemory, training_batches
+    from fsanet_tf.input_pipeline import training_batches
+    from fsanet_tf.layers import FusedBatchNormalization
     from fsanet_tf.models import build_model
+
+    def plain(layer):
+        if isinstance(layer, FusedBatchNormalization):
+            return keras.layers.BatchNormalization.from_config(layer.get_config())
+        return layer.__class__.from_config(layer.get_config())
+
+    ours = build_model("fsanet_1x1_capsule")
+    models = {"ours": ours, "plain": keras.models.clone_model(ours, clone_function=plain)}
+    for model in models.values():
+        model.compile(keras.optimizers.Adam(1e-3), "mae", jit_compile=False)
+    x = tf.constant(faces.dataset.images[:batch_size], tf.float32)
+    y = tf.constant(faces.dataset.poses[:batch_size])
+    batches = iter(
+        training_batches(
+            faces, batch_size=batch_size, augmentation=AugmentationConfig(), image_size=64, seed=0
+        )
+    )
+
+    def step(model, x, y) -> int:
+        model.train_on_batch(x, y)
+        return len(x)
+
+    steps = {
+        PLAIN_STEP: lambda: step(models["plain"], x, y),
+        "step": lambda: step(ours, x, y),
+        "step, augmented input": lambda: step(ours, *next(batches)),
+    }
+    return compare("Training, 1x1", f"batch {batch_size}", UNIT, PLAIN_STEP, rates(steps, rounds, seconds))
+
+
+def measure() -> list[Comparison]:
+    import_tensorflow_quietly()
+    from fsanet_tf.input_pipeline import FacesInMemory
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (NUM_FACES, 64, 64, 3), dtype=np.uint8)
     poses = rng.uniform(-60, 60, (NUM_FACES, 3)).astype(np.float32)
     faces = FacesInMemory(FaceDataset(images, poses, np.full(NUM_FACES, "")), np.arange(NUM_FACES))
-    seconds = flags.FLAGS.seconds
-
-    def batches(batch_size: int):
-        return training_batches(
-            faces, batch_size=batch_size, augmentation=AugmentationConfig(), image_size=64, seed=0
-        )
-
-    def plain_augmentation() -> int:
-        return len([augment_one(image, rng) for image in images[:128]])
-
-    results = {"augmentation, image by image": rate(plain_augmentation, seconds)}
-    augmented = augmentation_step(tf.constant(images[:128]), tf.constant(poses[:128]))
-    results["augmentation, ours"] = rate(augmented, seconds)
-    results["input pipeline, ours"] = rate(functools.partial(take_batch, iter(batches(128))), seconds)
-    for batch_size in (16, 128):
-        model = build_model("fsanet_1x1_capsule")
-        model.compile(keras.optimizers.Adam(1e-3), "mae", jit_compile=False)
-        x, y = tf.constant(images[:batch_size], tf.float32), tf.constant(poses[:batch_size])
-
-        step = functools.partial(train_step, model, x, y)
-        results[f"training step, batch {batch_size}"] = rate(step, seconds)
-        name = f"fit with augmentation, batch {batch_size}"
-        results[name] = fit_rate(model, batches(batch_size), batch_size, seconds)
-    for name, value in results.items():
-        print(f"{name}: {value:.0f} images/s")
-    gain = results["augmentation, ours"] / results["augmentation, image by image"]
-    print(f"augmentation is {gain:.1f} times the image-by-image one")
+    rounds, seconds = flags.FLAGS.rounds, flags.FLAGS.seconds
+    return [
+        *(of_steps(faces, batch_size, rounds, seconds) for batch_size in (16, 128)),
+        of_input(faces, rounds, seconds),
+    ]
 
 
 if __name__ == "__main__":
-    flags.DEFINE_float("seconds", 10.0, "How long each is measured.", 0.1)
-    run(main)
+    flags.DEFINE_integer("rounds", 5, "Turns of each.", 1)
+    flags.DEFINE_float("seconds", 3.0, "A turn.", 0.01)
+    run_benchmark(measure)

@@ -18,9 +18,10 @@ from demo.sources import ASTRONAUT, photo_paths, read_photo
 from fsanet_tf.command_line import import_tensorflow_quietly, run
 from fsanet_tf.crop import crop_box, grow_box
 from fsanet_tf.detectors import DETECTORS, make_detector
-from fsanet_tf.drawing import write_picture, write_text
+from fsanet_tf.drawing import write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks import PRETRAINED_DIR, load_network
+from fsanet_tf.pictures import write_picture
 
 if TYPE_CHECKING:
     import keras
@@ -86,8 +87,6 @@ def main() -> None:
     if photos is None or len(photos) != 1:
         raise InputError(f"{given.source}: expected one photo")
     image = read_photo(photos[0])
-    if image is None:
-        raise InputError(f"{given.source}: expected a photo, could not read it")
     detect = make_detector(given.detector)
     import_tensorflow_quietly()
     from fsanet_tf.weights import load_model

@@ -18,9 +18,10 @@ from demo.tables import Tables, open_tables
 from demo.time_sequence import Sequences
 from fsanet_tf.command_line import run
 from fsanet_tf.detectors import DETECTORS, Detector, make_detector
-from fsanet_tf.drawing import STYLES, draw_face, write_picture, write_text
+from fsanet_tf.drawing import STYLES, draw_face, write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done
+from fsanet_tf.pictures import write_picture
 from fsanet_tf.predictor import FacePose, PosePredictor
 from fsanet_tf.tracking import PoseSmoother, Tracker
 
@@ -62,11 +63,12 @@ def run_photos(
     photos: list[Path], predictor: PosePredictor, detect: Detector, output: Path, tables: Tables
 ) -> None:
     """Draw each photo; one that cannot be read is named and the rest is done."""
-    unreadable = []
+    unreadable: list[InputError] = []
     for photo in tqdm(photos, unit="photo", disable=len(photos) == 1):
-        image = read_photo(photo)
-        if image is None:
-            unreadable.append(photo)
+        try:
+            image = read_photo(photo)
+        except InputError as error:
+            unreadable.append(error)
             continue
         faces = predictor.predict(image, detect(image))
         tables.add(Frame(photo.name, 0.0, image), faces)
@@ -75,9 +77,9 @@ def run_photos(
         write_picture(output / photo.name if len(photos) > 1 else output, drawn)
         show(drawn, wait_ms=0)
     if len(unreadable) == len(photos):
-        raise InputError(f"{unreadable[0]}: expected a photo, could not read it")
-    for photo in unreadable:
-        print(f"left out: {photo}: not a readable photo")
+        raise unreadable[0]
+    for error in unreadable:
+        print(f"left out: {error}")
 
 
 def follow(predictor: PosePredictor, detect: Detector) -> Callable[[int, Frame], list[FacePose]]:

@@ -6,7 +6,8 @@ import numpy as np
 from absl import flags
 
 from fsanet_tf.command_line import run
-from fsanet_tf.drawing import draw_axes, draw_cube, write_picture, write_text
+from fsanet_tf.drawing import draw_axes, draw_cube, write_text
+from fsanet_tf.pictures import write_picture
 from preprocessing.synthetic_head import Person, random_person, render
 
 SIDE = 240

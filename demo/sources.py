@@ -11,6 +11,7 @@ import numpy as np
 
 from fsanet_tf.command_line import silent_output
 from fsanet_tf.errors import InputError
+from fsanet_tf.pictures import read_picture
 
 ASTRONAUT = "astronaut"
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -36,15 +37,13 @@ def astronaut() -> np.ndarray:
     return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
 
 
-def read_photo(path: Path) -> np.ndarray | None:
-    """A photo as uint8 BGR `(height, width, 3)`; None where it cannot be read."""
-    if str(path) == ASTRONAUT:
-        return astronaut()
-    try:
-        with silent_output():
-            return cv2.imread(str(path))
-    except cv2.error:  # larger than OpenCV allows
-        return None
+def read_photo(path: Path) -> np.ndarray:
+    """A photo as uint8 BGR `(height, width, 3)`.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return astronaut() if str(path) == ASTRONAUT else read_picture(path)
 
 
 def photo_paths(source: str) -> list[Path] | None:

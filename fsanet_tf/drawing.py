@@ -1,13 +1,10 @@
 """Poses drawn onto pictures; nothing here predicts."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fsanet_tf.errors import InputError
-from fsanet_tf.files import replace_when_done
 from fsanet_tf.pose import rotation_matrices
 
 # BGR, in the order of the rotation's columns: the head's left, down and front.
@@ -114,18 +111,3 @@ def draw_face(
     height = int(np.clip(side / 10, MIN_TEXT, MAX_TEXT))
     angles = " ".join(f"{angle:+.0f}" for angle in pose_deg)
     write_text(image, f"{label} {angles}".strip(), (left, bottom + height + height // 2), height)
-
-
-def write_picture(path: Path, image: np.ndarray) -> None:
-    """Write uint8 BGR `(height, width, 3)` to a `.png` or `.jpg` file.
-
-    Raises:
-        InputError: OpenCV has no such format, or cannot write there.
-    """
-    with replace_when_done(path) as temporary:
-        try:
-            written = cv2.imwrite(str(temporary), image)
-        except cv2.error:  # no such format
-            written = False
-        if not written:
-            raise InputError(f"{path}: cannot write such a picture (expected .png or .jpg)")

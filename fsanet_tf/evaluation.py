@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from fsanet_tf.dataset import FaceDataset
-from fsanet_tf.drawing import draw_axes, write_picture, write_text
+from fsanet_tf.drawing import draw_axes, write_text
+from fsanet_tf.pictures import write_picture
 from fsanet_tf.plots import draw_cumulative_error, draw_error_against_yaw
 from fsanet_tf.pose import ANGLE_NAMES, angle_errors, axis_vector_errors, geodesic_errors
 

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class Latency:
     batch_ms: float
 
 
-def interleave(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Times of each call in milliseconds, taken in turns so that a busy machine hits all alike."""
     for call in calls.values():
         for _ in range(WARMUPS):
@@ -73,23 +73,27 @@ def measure_latency(
 
 def time_networks(networks: dict[str, Network], rounds: int, batch: int = 64) -> dict[str, Latency]:
     """Time loaded networks, by name; `rounds` and `batch` as in `measure_latency`."""
-
-    def call(network: Network, count: int) -> Callable[[], object]:
-        faces = np.zeros((count, network.image_size, network.image_size, 3), np.float32)
-        return lambda: network.predict(faces)
-
-    single, batched = (
-        interleave({name: call(network, count) for name, network in networks.items()}, calls)
-        for count, calls in ((1, rounds), (batch, max(3, rounds // 10)))
-    )
+    single = time_faces(networks, 1, rounds)
+    batched = time_faces(networks, batch, max(3, rounds // 10))
     return {
         name: Latency(
             statistics.median(single[name]),
             float(np.subtract(*np.percentile(single[name], (75, 25)))),
-            statistics.median(batched[name]) / batch,
+            statistics.median(batched[name]),
         )
         for name in networks
     }
+
+
+def time_faces(networks: dict[str, Network], count: int, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds a face, by network, of calls with `count` faces."""
+
+    def call(network: Network) -> Callable[[], object]:
+        faces = np.zeros((count, network.image_size, network.image_size, 3), np.float32)
+        return lambda: network.predict(faces)
+
+    times = interleave({name: call(network) for name, network in networks.items()}, rounds)
+    return {name: [time / count for time in calls] for name, calls in times.items()}
 
 
 def measure_in_new_process(paths: Sequence[Path], rounds: int, num_threads: int) -> dict[str, Latency]:

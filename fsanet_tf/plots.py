@@ -97,22 +97,3 @@ def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], p
     panels[-1].set(xlabel="time (s)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     _save(figure, path)
-
-
-def draw_ratios(times_ms: dict[str, dict[str, float]], baseline: str, path: str | Path) -> None:
-    """Draw how many times faster than a baseline each network answers, one panel a variant.
-
-    Args:
-        times_ms: by variant, then by name, the time of one answer.
-        baseline: the name that the others are compared with.
-        path: the picture to write.
-    """
-    figure = Figure(figsize=(5 * len(times_ms), 4.2), layout="constrained")
-    panels = figure.subplots(1, len(times_ms), squeeze=False)[0]
-    for axes, (variant, rows) in zip(panels, times_ms.items(), strict=True):
-        ratios = sorted((rows[baseline] / time, name) for name, time in rows.items())
-        bars = axes.barh([name for _, name in ratios], [ratio for ratio, _ in ratios])
-        axes.bar_label(bars, fmt="%.1f", padding=2)
-        axes.set(title=variant, xlabel=f"times faster than the {baseline}")
-        axes.margins(x=0.12)
-    _save(figure, path)

@@ -6,7 +6,6 @@
 import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 import scipy.io
 from absl import flags
@@ -14,6 +13,7 @@ from absl import flags
 from fsanet_tf.command_line import run
 from fsanet_tf.crop import IMAGE_SIZE, LANDMARK_MARGIN, crop_box, grow_box
 from fsanet_tf.errors import InputError
+from fsanet_tf.pictures import read_picture
 from preprocessing.command import define_flags, report
 from preprocessing.parts import Part, Problem, create_dataset
 
@@ -102,9 +102,7 @@ def crop_face(
     for path, other in ((image_path, "picture"), (label_path, "labels")):
         if not path.exists():
             raise InputError(f"no {other} {path.name}")
-    image = cv2.imread(str(image_path))
-    if image is None:
-        raise InputError("not a readable picture")
+    image = read_picture(image_path)
     points, pose = read_labels(label_path)
     box = grow_box(visible_box(points), margin_ratio, image.shape, square)
     return crop_box(image, box, image_size), pose

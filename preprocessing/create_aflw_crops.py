@@ -6,15 +6,14 @@
 import csv
 from pathlib import Path
 
-import cv2
 import numpy as np
 from absl import flags
 from tqdm import tqdm
 
 from fsanet_tf.command_line import run
 from fsanet_tf.dataset import FaceDataset, save_dataset
-from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
+from fsanet_tf.pictures import read_picture
 from fsanet_tf.pose import ANGLE_NAMES
 
 LANDMARK_WEIGHT = 0.4
@@ -55,10 +54,7 @@ def main() -> None:
         rows = list(csv.DictReader(file))
     images, poses, names = [], [], []
     for row in tqdm(rows, unit="crop"):
-        image = cv2.imread(str(Path(FLAGS.input_dir) / row["name"]))
-        if image is None:
-            raise InputError(f"{FLAGS.input_dir}/{row['name']}: expected a picture, could not read it")
-        images.append(image)
+        images.append(read_picture(Path(FLAGS.input_dir) / row["name"]))
         poses.append(blended_pose(row))
         names.append(row["name"])
     dataset = FaceDataset(np.stack(images), np.stack(poses), np.array(names), TIGHT_MARGIN)

@@ -8,13 +8,13 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from absl import flags
 
 from fsanet_tf.command_line import import_tensorflow_quietly, run
 from fsanet_tf.crop import BIWI_MARGIN, IMAGE_SIZE, crop_box, grow_box
 from fsanet_tf.errors import InputError
+from fsanet_tf.pictures import read_picture
 from preprocessing.command import define_flags, report
 from preprocessing.parts import Part, Problem, create_dataset
 
@@ -138,9 +138,10 @@ def crop_video(video: Path, settings: BiwiSettings, detect: Detector | None = No
 
     def readable_frames() -> Iterator[tuple[Path, np.ndarray]]:
         for path in video_frames(video):
-            frame = cv2.imread(str(path))
-            if frame is None:
-                note(path, "not a readable picture" if path.exists() else "no such picture for its pose")
+            try:
+                frame = read_picture(path)
+            except InputError as error:
+                note(path, str(error))
             else:
                 yield path, frame
 

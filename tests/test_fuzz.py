@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from demo.sources import Video, read_photo
+from demo.sources import Video
 from fsanet_tf.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.models import build_model
 from fsanet_tf.networks import load_network, read_card
+from fsanet_tf.pictures import read_picture
 from fsanet_tf.weights import load_model
 from preprocessing.create_300w_lp import read_labels
 from tests.legacy_files import legacy_arrays, write_legacy
@@ -79,8 +80,8 @@ MUTATED_LABELS = 500
 READERS = {
     "faces.npz": (write_dataset, load_dataset, 700),
     "card.json": (write_card, lambda path: read_card(path.with_suffix(".keras")), 300),
-    "photo.jpg": (write_photo, read_photo, 150),
-    "photo.png": (write_photo, read_photo, 150),
+    "photo.jpg": (write_photo, read_picture, 150),
+    "photo.png": (write_photo, read_picture, 150),
     "video.avi": (write_video, lambda path: list(Video(str(path))), 60),
     "net.keras": (write_network, load_model, 80),
     "net.h5": (write_released, load_model, 80),

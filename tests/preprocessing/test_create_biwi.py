@@ -133,8 +133,8 @@ def test_bad_frames_are_named(hpdb, tmp_path):
     reasons = {problem.name: problem.reason for problem in part.problems}
     assert len(reasons) == len(part.problems) == 4
     assert "expected left, top, right" in reasons["09/frame_00001_rgb.png"]
-    assert "not a readable picture" in reasons["09/frame_00002_rgb.png"]
-    assert "no such picture" in reasons["09/frame_00003_rgb.png"]
+    assert "expected a picture, could not read it" in reasons["09/frame_00002_rgb.png"]
+    assert "no such file (expected a picture)" in reasons["09/frame_00003_rgb.png"]
     assert "frame_00004_pose.txt" in reasons["09/frame_00004_rgb.png"]
 
 

@@ -1,0 +1,81 @@
+"""`docs/benchmarks.md` and its picture, from the figures that were measured."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from benchmarks.comparison import Comparison, as_markdown, tables
+from fsanet_tf.files import replace_when_done
+
+matplotlib.use("Agg")
+
+LIBRARIES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "opencv-python", "numpy")
+BARS = "Inference, 1x1"
+GROWTH = ("Faces a call, 1x1", "Threads, 1x1", "Faces in a photo: crop and pose")
+PAGE = """# Benchmarks
+
+`{command}` measures all of this and makes this page. {machine}.
+
+The ways of a column were run in turns, so that a busy machine hits all alike; a cell holds **how many times
+better than the baseline** it is, the median, and ± what lies between the quartiles. Ratios travel farther
+than times.
+
+![How fast 1x1 answers, and what a face costs as the work grows]({picture})
+"""
+
+
+def machine() -> str:
+    """The day, the processor, and the versions of what is measured."""
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    processor = (models or [platform.processor()])[0]
+    versions = [f"{library} {importlib.metadata.version(library)}" for library in LIBRARIES]
+    return ", ".join([str(date.today()), f"{os.cpu_count()} cores of {processor}", *versions])
+
+
+def write_page(path: Path, comparisons: Sequence[Comparison], command: str) -> None:
+    """Write the page, and beside it the picture of the same name."""
+    picture = path.with_suffix(".png")
+    draw(comparisons, picture)
+    sections = [PAGE.format(command=command, machine=machine(), picture=picture.name)]
+    for title, columns in tables(comparisons).items():
+        (baseline,) = {column.baseline for column in columns}
+        sections.append(f"## {title}\n\nBaseline: {baseline}.\n\n{as_markdown(columns)}\n")
+    with replace_when_done(path) as temporary:
+        temporary.write_text("\n".join(sections))
+
+
+def draw(comparisons: Sequence[Comparison], path: Path) -> None:
+    """Draw how many times faster each network answers, and what a face costs as the work grows."""
+    by_title = tables(comparisons)
+    figure = Figure(figsize=(15, 9), layout="constrained")
+    rows = figure.add_gridspec(2, 1)
+    above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
+    for axes, column in zip(
+        above.subplots(1, len(by_title[BARS]), squeeze=False)[0], by_title[BARS], strict=True
+    ):
+        names = sorted(column.rows, key=column.times_better)
+        bars = axes.barh(names, [column.times_better(name) for name in names])
+        axes.bar_label(bars, fmt="%.2g", padding=2)
+        axes.set(title=column.column, xlabel=f"times faster than the {column.baseline}")
+        axes.margins(x=0.15)
+    for axes, title in zip(below.subplots(1, len(GROWTH), squeeze=False)[0], GROWTH, strict=True):
+        for column in by_title[title]:
+            counts = [int(name.split()[0]) for name in column.rows]
+            axes.loglog(counts, [row.median for row in column.rows.values()], marker="o", label=column.column)
+        axes.set(title=title, xlabel=" ".join(list(column.rows)[-1].split()[1:]), ylabel=column.unit)
+        axes.set_xticks(counts, counts)
+        axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with replace_when_done(path) as temporary:
+        figure.savefig(temporary, dpi=100)

@@ -1,0 +1,63 @@
+"""The tables of the benchmarks: medians, ratios to the baseline, and the page that is made of them."""
+
+import cv2
+import pytest
+
+from benchmarks.comparison import as_markdown, compare, read_comparisons, tables, write_comparisons
+from benchmarks.page import BARS, GROWTH, write_page
+from tests.conftest import assert_one_clear_line, run_command
+
+
+def test_less_time_and_more_throughput_are_better():
+    times = compare("t", "c", "ms a face", "slow", {"slow": [4.0, 4.0, 10.0], "fast": [1.0, 2.0, 3.0]})
+    assert times.rows["fast"].median == 2 and times.rows["fast"].spread == 1
+    assert times.times_better("fast") == 2 and times.times_better("slow") == 1
+    rates = compare("t", "c", "images/s", "slow", {"slow": [100.0], "fast": [250.0]})
+    assert rates.times_better("fast") == 2.5
+
+
+def test_a_table_says_where_a_way_was_not_measured():
+    columns = [
+        compare("t", "one", "ms", "a", {"a": [2.0], "b": [1.0]}),
+        compare("t", "two", "ms", "a", {"a": [3.0]}),
+    ]
+    assert as_markdown(columns).splitlines() == [
+        "| ms | one | two |",
+        "|---|---|---|",
+        "| a | **1 ×** 2 | **1 ×** 3 |",
+        "| b | **2 ×** 1 | – |",
+    ]
+
+
+def test_figures_survive_their_file(tmp_path):
+    columns = [compare("t", "one", "ms", "a", {"a": [2.0, 2.5], "b": [1.0]})]
+    write_comparisons(tmp_path / "f.json", columns, machine="here")
+    assert read_comparisons(tmp_path / "f.json") == columns
+
+
+def test_page_holds_every_table_and_a_picture(tmp_path):
+    columns = [
+        compare(BARS, "one face", "ms a face", "original", {"original": [5.0], "ours": [1.0]}),
+        *(compare(title, "ours", "ms", "1 face", {"1 face": [5.0], "4 faces": [1.0]}) for title in GROWTH),
+    ]
+    write_page(tmp_path / "page.md", columns, "python -m benchmarks")
+    text = (tmp_path / "page.md").read_text()
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(tables(columns))
+    assert "| ours | **5 ×** 1 |" in text
+    assert (cv2.imread(str(tmp_path / "page.png")) < 255).any()
+
+
+def test_missing_reference_is_said():
+    assert_one_clear_line(run_command("-m", "benchmarks", "--reference=nowhere"), "nowhere: no such folder")
+
+
+@pytest.mark.slow
+def test_quick_benchmarks_make_a_page(reference, tmp_path):
+    output = (f"--output={tmp_path}/page.md", f"--work_dir={tmp_path}/work")
+    result = run_command("-m", "benchmarks", "--quick", f"--reference={reference}", *output)
+    assert result.returncode == 0, result.stderr
+    comparisons = read_comparisons(tmp_path / "page.json")
+    assert {column.table for column in comparisons} >= {BARS, *GROWTH, "Start-up to the first pose"}
+    for column in comparisons:
+        assert all(row.median > 0 for row in column.rows.values()), column.column
+    assert (tmp_path / "page.png").stat().st_size > 10_000
