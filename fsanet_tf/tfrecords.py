@@ -129,6 +129,11 @@ def read_index(index_path: str | Path) -> Shards:
             index["image_size"],
             index["margin_ratio"],
         )
+        for counts in (shards.num_faces, shards.num_moderate, (shards.image_size,) * len(shards.paths)):
+            if len(counts) != len(shards.paths) or not all(type(n) is int and n >= 0 for n in counts):
+                raise ValueError(
+                    f"expected a count for each of {len(shards.paths)} shards, received {counts}"
+                )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{index_path}: expected an index of shards, could not read it ({error})") from error
     for path in shards.paths:

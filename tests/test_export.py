@@ -186,6 +186,7 @@ def test_saved_model_answers_without_this_package(exported, aflw2000, reference,
     np.testing.assert_array_equal(out["roll"], out["b"][:, 2])
 
 
+@pytest.mark.slow
 def test_fusion_is_one_file_with_an_open_batch_and_timed(tmp_path):
     for variant in ("fsanet_noS_metric", "ssrnet_mt"):
         build_model(variant, 32).save(tmp_path / f"{variant}.keras")

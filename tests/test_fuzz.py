@@ -14,9 +14,13 @@ import scipy.io
 from demo.sources import Video
 from fsanet_tf.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.errors import InputError
+from fsanet_tf.files import write_json
 from fsanet_tf.models import build_model
 from fsanet_tf.networks import load_network, read_card
 from fsanet_tf.pictures import read_picture
+from fsanet_tf.run_directory import config_as_json, is_finished
+from fsanet_tf.tfrecords import read_index, write_shards
+from fsanet_tf.training_config import TrainingConfig
 from fsanet_tf.weights import load_model
 from preprocessing.create_300w_lp import read_labels
 from tests.legacy_files import legacy_arrays, write_legacy
@@ -76,10 +80,21 @@ def write_released(path):
     write_legacy(path, legacy_arrays(build_model("fsanet_noS_metric", 64)))
 
 
+def write_index(path):
+    write_dataset(path.with_name("shards.npz"))
+    write_shards([path.with_name("shards.npz")], path, num_shards=2)
+
+
+def write_run(path):
+    write_json(path, config_as_json(TrainingConfig(data=("a.npz",))))
+
+
 MUTATED_LABELS = 500
 READERS = {
     "faces.npz": (write_dataset, load_dataset, 700),
     "card.json": (write_card, lambda path: read_card(path.with_suffix(".keras")), 300),
+    "faces.tfrecords.json": (write_index, lambda path: read_index(path).count(1), 200),
+    "config.json": (write_run, lambda path: is_finished(TrainingConfig(data=("a.npz",)), path.parent), 200),
     "photo.jpg": (write_photo, read_picture, 150),
     "photo.png": (write_photo, read_picture, 150),
     "video.avi": (write_video, lambda path: list(Video(str(path))), 60),
@@ -108,6 +123,15 @@ def test_damaged_files_are_refused_in_one_way(name, tmp_path):
                 refused += len(str(error).splitlines()) == 1
         assert {file.name for file in tmp_path.iterdir()} == before
     assert refused > 0
+
+
+@pytest.mark.parametrize("change", [{"num_faces": "ab"}, {"num_moderate": [1]}, {"image_size": 16.5}])
+def test_an_index_that_does_not_fit_is_refused(change, tmp_path):
+    path = tmp_path / "faces.tfrecords.json"
+    write_index(path)
+    write_json(path, {**json.loads(path.read_text()), **change})
+    with pytest.raises(InputError, match="expected an index of shards"):
+        read_index(path)
 
 
 def test_damaged_labels_are_refused_in_one_way(tmp_path):

@@ -21,7 +21,7 @@ from fsanet_tf.input_pipeline import FacesInMemory, FacesInShards, split_indices
 from fsanet_tf.models import build_model
 from fsanet_tf.pose import geodesic_errors
 from fsanet_tf.tfrecords import read_index, write_shards
-from fsanet_tf.training import train
+from fsanet_tf.training import copy_matching_weights, train
 from fsanet_tf.training_config import AugmentationConfig, TrainingConfig
 from fsanet_tf.weights import load_model
 from tests.conftest import ROOT, assert_one_clear_line, run_command
@@ -123,26 +123,21 @@ def test_nan_names_the_step_and_the_last_good_checkpoint(faces, tmp_path):
     assert not (tmp_path / "run/last.keras").exists()
 
 
-def test_init_weights_copies_what_both_networks_have(faces, tmp_path):
-    source = build_model("fsanet_noS_capsule", 16)
-    source.save(tmp_path / "source.keras")
-    train(
-        small(faces, epochs=1, learning_rate=0.0, init_weights=str(tmp_path / "source.keras")),
-        tmp_path / "run",
-        0,
-    )
-    trained = load_model(tmp_path / "run/final.keras")
+def test_init_weights_copies_what_both_networks_have():
+    source, target = build_model("fsanet_noS_capsule", 16), build_model(VARIANT, 16)
+    assert 0 < copy_matching_weights(source, target) < len(target.weights)
     for block in range(1, 8):
-        name = f"relu_block{block}_conv"
-        np.testing.assert_array_equal(
-            trained.get_layer(name).get_weights()[0], source.get_layer(name).get_weights()[0]
+        ours, theirs = (
+            model.get_layer(f"relu_block{block}_conv").get_weights() for model in (target, source)
         )
+        np.testing.assert_array_equal(ours[0], theirs[0])
+    with pytest.raises(InputError, match="has no weight in common"):
+        copy_matching_weights(keras.Sequential([keras.layers.Dense(1, name="other")]), target)
 
 
-@pytest.mark.parametrize(("optimizer", "loss"), [("adam", "geodesic"), ("adamw", "mae")])
-def test_every_recipe_trains(optimizer, loss, faces, tmp_path):
+def test_another_recipe_trains(faces, tmp_path):
     config = small(
-        faces, epochs=1, optimizer=optimizer, loss=loss, schedule="cosine", warmup_epochs=1, ema=0.9
+        faces, epochs=1, optimizer="adamw", loss="geodesic", schedule="cosine", warmup_epochs=1, ema=0.9
     )
     assert train(config, tmp_path, verbose=0).exists()
 
@@ -229,6 +224,7 @@ def test_shards_train(faces, tmp_path):
         train(small(index), tmp_path / "other", verbose=0)
 
 
+@pytest.mark.slow
 def test_quick_goes_from_rendered_heads_to_a_network(tmp_path):
     result = run_command("train.py", "--quick", f"--output_dir={tmp_path / 'quick'}")
     assert result.returncode == 0, result.stderr

@@ -1,0 +1,145 @@
+"""Every command of the documents runs, in a folder that holds small stand-ins for what it names."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from fsanet_tf.dataset import FaceDataset, save_dataset
+from fsanet_tf.models import build_model
+from preprocessing.create_synthetic import create_synthetic
+from tests.conftest import ROOT
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = ("python", "saved_model_cli", "mkdir", "docker", "curl", "pip", "ruff")
+
+# What is not run here, and where it is.
+ELSEWHERE = {
+    "python3 -m venv": "an environment: .ci/run makes one",
+    "pip install": "an environment: .ci/run makes one",
+    "ruff": ".ci/run",
+    "python -m pytest": "this is it",
+    "python -m fsanet_tf.download_weights": "needs a network: tests/test_download_weights.py has its own",
+    "python demo/web.py": "serves until it is stopped: tests/demo/test_web.py",
+    "docker": "its page says that it was not run: there is no docker",
+    "curl": "asks the docker above",
+    "python train.py --quick": "tests/test_training.py",
+    "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
+    "python -m benchmarks.memory": "three gigabytes, by hand",
+}
+# What makes a long job short; the rest of the command stays.
+SHORTER = {
+    "train.py": ["--epochs=1", "--batch_size=8"],
+    "export.py": ["--latency_rounds=0", "--max_mae_increase=90"],
+    "create_synthetic.py": ["--count=4"],
+    "benchmarks.demo": ["--frames=2"],
+    "benchmarks.inference": ["--variants=1x1", "--rounds=3"],
+    "benchmarks.scaling": ["--rounds=3"],
+    "benchmarks.startup": ["--rounds=1"],
+    "benchmarks.training": ["--rounds=1", "--seconds=0.1"],
+    "benchmarks.preprocessing": ["--rounds=1"],
+}
+NUM_FACES = 24
+
+
+def commands(document: Path) -> list[str]:
+    """The shell commands of a document: lines of its bash blocks, and what stands in backticks."""
+    text = document.read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    quoted = re.findall(rf"`((?:{'|'.join(PROGRAMS)}) [^`]*)`", prose)
+    cleaned = (" ".join(line.split("  #")[0].split()) for line in [*lines, *quoted])
+    return [line for line in cleaned if line.startswith(PROGRAMS)]
+
+
+def is_named(command: str, names: Iterable[str]) -> bool:
+    """Whether the command begins with one of the names, whole."""
+    return any(f"{command} ".startswith(f"{name} ") for name in names)
+
+
+ALL = dict.fromkeys(command for document in DOCUMENTS for command in commands(document))
+HERE = [command for command in ALL if not is_named(command, ELSEWHERE)]
+
+
+def write_faces(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (NUM_FACES, 64, 64, 3), np.uint8)
+    poses = rng.uniform(-60, 60, (NUM_FACES, 3)).astype(np.float32)
+    save_dataset(path, FaceDataset(images, poses, np.array([f"face{i}" for i in range(NUM_FACES)])))
+
+
+def write_aflw_crops(folder: Path, labels: Path) -> None:
+    folder.mkdir()
+    columns = [
+        f"{angle}_{source}" for source in ("landmarks", "network") for angle in ("yaw", "pitch", "roll")
+    ]
+    rows = [",".join(["name", *columns])]
+    for number in range(NUM_FACES):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((96, 96, 3), 10 * number, np.uint8))
+        rows.append(f"{number}.png,1,2,3,{number},2,3")
+    labels.write_text("\n".join(rows) + "\n")
+
+
+def write_video(path: Path, image: np.ndarray) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, image.shape[1::-1])
+    for shift in range(12):
+        writer.write(np.roll(image, shift, axis=1))
+    writer.release()
+
+
+@pytest.fixture(scope="module")
+def folder(reference, tmp_path_factory) -> Path:
+    """A checkout's folder with the data that the documents name beside it."""
+    root = tmp_path_factory.mktemp("documents")
+    work, shared = root / "work", root / "shared"
+    (work / "docs").mkdir(parents=True)
+    for name in ("train.py", "evaluate.py", "export.py", "fsanet_tf", "preprocessing", "demo", "benchmarks"):
+        (work / name).symlink_to(ROOT / name)
+    (shared / "data/AFLW2000").mkdir(parents=True)
+    for name in ("weights", "peers"):
+        (shared / name).symlink_to(reference / name)
+    for picture in sorted((reference / "data/AFLW2000").glob("*.jpg"))[:NUM_FACES]:
+        for path in (picture, picture.with_suffix(".mat")):
+            (shared / "data/AFLW2000" / path.name).symlink_to(path)
+    (work / "AFLW2000").symlink_to(shared / "data/AFLW2000")
+    for weights in (reference / "weights/300W_LP_models").glob("*_capsule_3_16_2_21_5.h5"):
+        (work / weights.name).symlink_to(weights)
+
+    photo = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)[:256, 96:352]
+    (shared / "media").mkdir()
+    for path in (work / "photo.jpg", shared / "media/photo.jpg"):
+        cv2.imwrite(str(path), photo)
+    for path in (work / "talk.mp4", shared / "media/talk.mp4"):
+        write_video(path, photo)
+    create_synthetic(work / "300W_LP/AFW", NUM_FACES)
+    create_synthetic(work / "hpdb", 4, "biwi")
+    write_aflw_crops(work / "AFLW_crops", work / "AFLW_crops_labels.csv")
+    for name in ("faces", "AFW", "AFW_Flip", "HELEN", "aflw2000", "tight", "biwi_train", "biwi_test"):
+        write_faces(work / f"{name}.npz")
+    for name in ("net", "var"):
+        build_model("fsanet_var_capsule").save(work / f"{name}.keras")
+    return work
+
+
+def test_what_is_named_elsewhere_is_still_there():
+    for command in ELSEWHERE:
+        assert any(is_named(line, [command]) for line in ALL), command
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", HERE)
+def test_command_runs(command, folder, reference):
+    shorter = [flag for name, flags in SHORTER.items() if f"{name} " in f"{command} " for flag in flags]
+    line = command.replace("python ", f"{sys.executable} ", 1) + "".join(f" {flag}" for flag in shorter)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "FSANET_DETECTORS": str(reference / "detectors")}
+    result = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
