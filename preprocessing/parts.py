@@ -132,14 +132,9 @@ def _part_path(parts_dir: Path, number: int) -> Path:
 
 
 def _process(tasks, pending, process, parts_dir, workers):
-    """Run the pending tasks and give their numbers as they end."""
-    if workers == 1 or len(pending) < 2:
-        for number in pending:
-            _write_part(process, tasks[number], _part_path(parts_dir, number))
-            yield number
-        return
-    context = worker_context()
-    with ProcessPoolExecutor(min(workers, len(pending)), mp_context=context) as pool:
+    """Run the pending tasks in other processes, which may crash, and give their numbers as they end."""
+    workers = min(workers, len(pending))
+    with ProcessPoolExecutor(workers or 1, mp_context=worker_context()) as pool:
         numbers = {
             pool.submit(_write_part, process, tasks[number], _part_path(parts_dir, number)): number
             for number in pending
@@ -149,13 +144,19 @@ def _process(tasks, pending, process, parts_dir, workers):
                 future.result()
                 yield numbers[future]
         except BrokenExecutor as error:
+            undone = [n for n in pending if not _part_path(parts_dir, n).exists()]
+            suspects = " or ".join(_name(tasks[number]) for number in undone[:workers])
             raise InputError(
-                "a worker died: a source crashes the library that reads it, or memory ran out; "
-                "--workers=1 goes on where this stopped and shows where"
+                f"a worker died on {suspects}: a source crashes the library that reads it, or memory ran "
+                "out; the same command goes on where this stopped, --workers=1 narrows it down"
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _name(task: Path | Sequence[Path]) -> str:
+    return str(task) if isinstance(task, Path) else f"{task[0]} … {task[-1].name}"
 
 
 def _write_part(process: Callable[[Any], Part], task: Any, path: Path) -> None:

@@ -1,5 +1,6 @@
 """300W-LP and AFLW2000: the original's crops, pixel for pixel, and what happens to bad sources."""
 
+import os
 import re
 import shutil
 import signal
@@ -13,7 +14,8 @@ import scipy.io
 
 from fsanet_tf.dataset import load_dataset
 from fsanet_tf.errors import InputError
-from preprocessing.create_300w_lp import read_labels, visible_box
+from preprocessing.create_300w_lp import find_faces, read_labels, visible_box
+from preprocessing.parts import Part, create_dataset
 from tests.conftest import ROOT, assert_one_clear_line, run_command
 
 SCRIPT = "preprocessing/create_300w_lp.py"
@@ -102,6 +104,24 @@ def test_a_killed_run_goes_on(reference, tmp_path):
     assert "2000 crops of 2000 sources" in result.stdout and not parts.exists()
     start = int(re.search(r"(\d+)/2000", result.stderr)[1])  # of the bar
     assert start >= 100 * len(kept)  # workers of the killed run may have ended a part more
+
+
+def test_a_source_that_crashes_its_reader_is_narrowed_down(folder, tmp_path):
+    """SciPy's reader is C, and some damaged files crash it; here a worker crashes itself."""
+    faces, _ = folder
+    paths = find_faces(faces)
+    with pytest.raises(InputError, match=f"a worker died on {paths[1]}: a source crashes"):
+        create_dataset(
+            paths, [1] * len(paths), crash_at_the_second, {"paths": paths}, {tmp_path / "out.npz": range(12)},
+            image_size=64, margin_ratio=0.6, workers=1,
+        )  # fmt: skip
+    assert not (tmp_path / "out.npz").exists()
+
+
+def crash_at_the_second(path, paths):
+    if path == paths[1]:
+        os.abort()
+    return Part()
 
 
 def test_parts_of_other_settings_are_not_kept(folder, tmp_path):
