@@ -22,7 +22,7 @@ from fsanet_tf.networks import Network, load_network, shipped_networks
 from preprocessing.create_300w_lp import create_300w_lp
 
 PEER_MARGIN = 0.4
-RELEASED = {
+RELEASED: dict[str, tuple[str, ...]] = {
     "1x1": ("fsanet_capsule_3_16_2_21_5",),
     "var": ("fsanet_var_capsule_3_16_2_21_5",),
     "noS": ("fsanet_noS_capsule_3_16_2_192_5",),
@@ -68,7 +68,7 @@ def main() -> None:
     }
     shipped = {path.stem: load_network(path) for path in shipped_networks().values()}
     peers = {path.stem: peer(path, 0) for path in sorted((reference / "peers").glob("*.onnx"))}
-    groups = [
+    groups: list[tuple[str, str, float | None, list[Network]]] = [
         (f"released {name}", "0.6", PAPER[name], [weights[s] for s in stems])
         for name, stems in RELEASED.items()
     ]

@@ -44,7 +44,7 @@ def time_stages(
         marks.append(time.perf_counter())
         kept, crops = predictor.crop(frame, found)
         marks.append(time.perf_counter())
-        poses = predictor.network.predict(crops) if kept else []
+        poses = predictor.network.predict(crops) if kept else crops[:0]
         marks.append(time.perf_counter())
         for face, pose in zip(kept, poses, strict=True):
             draw_face(frame, face.box, pose)

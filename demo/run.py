@@ -78,8 +78,8 @@ def run_photos(
         show(drawn, wait_ms=0)
     if len(unreadable) == len(photos):
         raise unreadable[0]
-    for error in unreadable:
-        print(f"left out: {error}")
+    for reason in unreadable:
+        print(f"left out: {reason}")
 
 
 def follow(predictor: PosePredictor, detect: Detector) -> Callable[[int, Frame], list[FacePose]]:
