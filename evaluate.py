@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from fsanet_tf.command_line import import_tensorflow_quietly, run
-from fsanet_tf.dataset import load_dataset
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file, sha256, write_json
 
@@ -34,7 +34,7 @@ def main() -> None:
     import_tensorflow_quietly()
     from fsanet_tf.evaluation import draw_report, format_table, measure, measure_by_yaw
     from fsanet_tf.inference import predict_poses
-    from fsanet_tf.weights import load_model
+    from fsanet_tf.weights.keras_files import load_model
 
     models = [load_model(path) for path in FLAGS.weights]
     true = dataset.poses[rows]

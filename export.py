@@ -4,11 +4,8 @@ Several networks, separated by commas, become one file each format: their mean (
 `parity.json` and the table on the screen say how far each file is from the Keras network, and how fast.
 """
 
-import contextlib
 import dataclasses
-import io
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,15 +13,14 @@ import numpy as np
 from absl import flags
 
 import fsanet_tf
+from fsanet_tf.cards import card_path, read_card
 from fsanet_tf.command_line import import_tensorflow_quietly, run
-from fsanet_tf.crop import LANDMARK_MARGIN, resize_crops
-from fsanet_tf.dataset import load_dataset
+from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.errors import InputError
+from fsanet_tf.export.latency import Latency, measure_in_new_process
+from fsanet_tf.export.parity import Faces, Parity, compare, load_faces, random_faces, spread
 from fsanet_tf.files import replace_when_done, require_file, sha256, write_json
-from fsanet_tf.latency import Latency, measure_in_new_process
-from fsanet_tf.networks import card_path, load_network, read_card
-from fsanet_tf.released import RELEASED
-from fsanet_tf.tflite_file import FLOAT32, read_operations
+from fsanet_tf.weights.released import RELEASED
 
 SUFFIXES = {
     "saved_model": "_saved_model",
@@ -37,7 +33,6 @@ SUFFIXES = {
 }
 INT8 = "tflite_int8"
 THREADS = (1, 2)
-NUM_RANDOM_CROPS = 32
 NUM_REPRESENTATIVE = 200
 
 flags.DEFINE_list("weights", [], "Networks: .keras, or released .h5; several are averaged.")
@@ -51,110 +46,6 @@ flags.DEFINE_float("max_mae_increase", 0.05, "Degrees of MAE that a file may los
 flags.DEFINE_integer("latency_rounds", 100, "Timed calls a file; 0 times nothing.", lower_bound=0)
 flags.mark_flag_as_required("output_dir")
 FLAGS = flags.FLAGS
-
-
-@dataclasses.dataclass(frozen=True)
-class Parity:
-    """How far an exported file is from the Keras network.
-
-    Attributes:
-        file: its name.
-        bytes: its size.
-        mean_deg, max_deg: mean and largest difference of an angle.
-        mae_deg: mean absolute error where the faces have labels.
-        mae_increase_deg: that, minus the Keras network's.
-        worst_face_deg: the largest increase of one face's mean absolute error.
-        not_float32: a `.tflite` file's operations whose output is not float32, by kind.
-        gpu_refused: what TFLite's GPU delegate would refuse.
-    """
-
-    file: str
-    bytes: int
-    mean_deg: float
-    max_deg: float
-    mae_deg: float | None
-    mae_increase_deg: float | None
-    worst_face_deg: float | None
-    not_float32: dict[str, int] | None
-    gpu_refused: list[str] | None
-
-    def __str__(self) -> str:
-        text = f"{self.file}: {self.bytes / 1024:.0f} KiB, from Keras {self.mean_deg:.2g}° mean, "
-        text += f"{self.max_deg:.2g}° at most"
-        if self.mae_deg is not None:
-            text += f", MAE {self.mae_deg:.3f}° ({self.mae_increase_deg:+.3f}°), "
-            text += f"worst face {self.worst_face_deg:+.1f}°"
-        return text
-
-
-@dataclasses.dataclass(frozen=True)
-class Faces:
-    """Float32 crops `(N, size, size, 3)`, and true poses `(N, 3)` in degrees where there are any."""
-
-    crops: np.ndarray
-    poses: np.ndarray | None
-
-
-def load_faces(path: str | None, image_size: int) -> Faces | None:
-    if path is None:
-        return None
-    data = load_dataset(path)
-    rows = data.within_protocol(1)
-    if len(rows) == 0:
-        raise InputError(f"{path}: no face with angles within 99 degrees")
-    return Faces(resize_crops(data.images[rows], image_size).astype(np.float32), data.poses[rows])
-
-
-def random_faces(image_size: int) -> Faces:
-    shape = (NUM_RANDOM_CROPS, image_size, image_size, 3)
-    return Faces(np.random.default_rng(0).integers(0, 256, shape).astype(np.float32), None)
-
-
-def spread(crops: np.ndarray, count: int) -> np.ndarray:
-    """`count` crops drawn from all of them, always the same."""
-    rows = np.random.default_rng(0).permutation(len(crops))[:count]
-    return crops[np.sort(rows)]
-
-
-def compare(path: Path, faces: Faces, poses: np.ndarray) -> Parity:
-    """Load an exported file as a user would and hold it against the Keras network's poses."""
-    answers = load_network(path).predict(faces.crops)
-    difference = np.abs(answers - poses)
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    labelled: dict[str, float | None] = dict.fromkeys(("mae_deg", "mae_increase_deg", "worst_face_deg"))
-    if faces.poses is not None:
-        errors, before = (np.abs(p - faces.poses).mean(axis=1) for p in (answers, poses))
-        increase = errors - before
-        figures = (errors.mean(), increase.mean(), increase.max())
-        labelled = dict(zip(labelled, map(float, figures), strict=True))
-    not_float32 = gpu_refused = None
-    if path.suffix == ".tflite":
-        operations = read_operations(path.read_bytes())
-        not_float32 = dict(Counter(op.kind for op in operations if op.output_type != FLOAT32))
-        gpu_refused = refused_by_gpu(path)
-    return Parity(
-        file=path.name,
-        bytes=sum(p.stat().st_size for p in files),
-        mean_deg=float(difference.mean()),
-        max_deg=float(difference.max()),
-        **labelled,
-        not_float32=not_float32,
-        gpu_refused=gpu_refused,
-    )
-
-
-def refused_by_gpu(path: Path) -> list[str]:
-    """The analyser's warnings about TFLite's GPU delegate."""
-    import tensorflow as tf
-
-    with contextlib.redirect_stdout(io.StringIO()) as text:
-        tf.lite.experimental.Analyzer.analyze(model_path=str(path), gpu_compatibility=True)
-    lines = [
-        line.removeprefix("GPU COMPATIBILITY WARNING: ")
-        for line in text.getvalue().splitlines()
-        if "GPU COMP" in line
-    ]
-    return sorted(set(lines))
 
 
 def make_card(model, name: str, paths: Sequence[str]) -> dict:
@@ -180,7 +71,7 @@ def make_card(model, name: str, paths: Sequence[str]) -> dict:
 
 
 def write(model, name: str, path: Path, card: dict, representative: Faces | None) -> list:
-    from fsanet_tf.export import (
+    from fsanet_tf.export.formats import (
         export_frozen_graph,
         export_int8,
         export_onnx,
@@ -217,7 +108,7 @@ def judge(path: Path, faces: Faces, poses: np.ndarray) -> Parity:
 
 def load_source(paths: Sequence[str]):
     from fsanet_tf.models import fuse
-    from fsanet_tf.weights import load_model
+    from fsanet_tf.weights.keras_files import load_model
 
     models = [load_model(path) for path in paths]
     if len(models) == 1:

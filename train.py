@@ -13,8 +13,7 @@ from absl import flags
 from fsanet_tf.command_line import import_tensorflow_quietly, run
 from fsanet_tf.config import VARIANTS, variant_config
 from fsanet_tf.errors import InputError
-from fsanet_tf.run_directory import is_finished
-from fsanet_tf.training_config import (
+from fsanet_tf.training.config import (
     DISTRIBUTIONS,
     LOSSES,
     OPTIMIZERS,
@@ -22,6 +21,7 @@ from fsanet_tf.training_config import (
     AugmentationConfig,
     TrainingConfig,
 )
+from fsanet_tf.training.run_directory import is_finished
 
 PROTOCOL_BATCH_SIZES = {1: 16, 2: 8}
 DEFAULTS = TrainingConfig(data=())
@@ -123,7 +123,7 @@ def main() -> None:
         print(f"{output_dir}: this training is finished, nothing to do")
         return
     import_tensorflow_quietly()
-    from fsanet_tf.training import train
+    from fsanet_tf.training.trainer import train
 
     final = train(config, output_dir, verbose=1 if sys.stdout.isatty() else 2)
     print(f"trained: {final}")

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from benchmarks.inference import peer
 from fsanet_tf.command_line import import_tensorflow_quietly, run
 from fsanet_tf.crop import LANDMARK_MARGIN
-from fsanet_tf.dataset import FaceDataset, load_dataset
+from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.evaluation import Errors, measure, measure_by_yaw
 from fsanet_tf.files import replace_when_done
 from fsanet_tf.networks import Network, load_network, shipped_networks

@@ -86,7 +86,7 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
 def _cell(column: Comparison, name: str) -> str:
     row = column.rows[name]
     shown = f"{row.median:.3g}" if row.median < 1000 else f"{row.median:,.0f}"
-    spread = f" ± {row.spread:.2g}" if row.spread else ""
+    spread = f" ± {row.spread:.2g}" if row.spread > 0.005 * row.median else ""
     return f"**{column.times_better(name):.2g} ×** {shown}{spread}"
 
 

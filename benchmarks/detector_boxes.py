@@ -14,7 +14,7 @@ from absl import flags
 from tqdm import tqdm
 
 from fsanet_tf.command_line import run
-from fsanet_tf.dataset import is_moderate
+from fsanet_tf.data.dataset import is_moderate
 from fsanet_tf.detectors import DETECTORS, Detection, make_detector
 from fsanet_tf.evaluation import measure
 from fsanet_tf.pictures import read_picture

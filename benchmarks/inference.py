@@ -15,7 +15,7 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from fsanet_tf.command_line import import_tensorflow_quietly
-from fsanet_tf.latency import interleave, time_faces
+from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks import PRETRAINED_DIR, Network, load_network
 
 VARIANTS = {

@@ -16,8 +16,8 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from fsanet_tf.command_line import import_tensorflow_quietly
-from fsanet_tf.dataset import FaceDataset, save_dataset
-from fsanet_tf.training_config import TrainingConfig
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
+from fsanet_tf.training.config import TrainingConfig
 
 NUM_CROPS = 122_450
 NPZ = "one .npz of 1.5 GB"
@@ -28,9 +28,9 @@ def train_a_little(data: str) -> float:
     import_tensorflow_quietly()
     import keras
 
-    from fsanet_tf.input_pipeline import training_batches
+    from fsanet_tf.data.input_pipeline import training_batches
     from fsanet_tf.models import build_model
-    from fsanet_tf.training import load_faces
+    from fsanet_tf.training.trainer import load_faces
 
     config = TrainingConfig(data=(data,))
     faces, _, _ = load_faces(config)

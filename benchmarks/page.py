@@ -22,7 +22,7 @@ PAGE = """# Benchmarks
 
 `{command}` measures all of this and makes this page. {machine}.
 
-The ways of a column were run in turns, so that a busy machine hits all alike; a cell holds **how many times
+The ways of a column were run in turns, in a new order each round, so that a busy machine hits all alike; a cell holds **how many times
 better than the baseline** it is, the median, and ± what lies between the quartiles. Ratios travel farther
 than times.
 

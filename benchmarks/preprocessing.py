@@ -15,7 +15,7 @@ import scipy.io
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
-from fsanet_tf.dataset import load_dataset
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.pictures import read_picture
 from preprocessing.create_300w_lp import create_300w_lp, find_faces
 

@@ -10,7 +10,7 @@ from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.inference import UNIT, frozen_graph, peer
 from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.detectors import Detection
-from fsanet_tf.latency import interleave, time_faces
+from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks import DEFAULT_THREADS, Network, load_network
 from fsanet_tf.predictor import PosePredictor
 

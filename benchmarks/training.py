@@ -14,8 +14,8 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from fsanet_tf.command_line import import_tensorflow_quietly
-from fsanet_tf.dataset import FaceDataset
-from fsanet_tf.training_config import AugmentationConfig
+from fsanet_tf.data.augmentation_config import AugmentationConfig
+from fsanet_tf.data.dataset import FaceDataset
 
 NUM_FACES = 1024
 UNIT = "images/s"
@@ -68,8 +68,8 @@ def of_input(faces, rounds: int, seconds: float) -> Comparison:
     """Augmentation of batches of 128 in memory, and the whole `tf.data` pipeline."""
     import tensorflow as tf
 
-    from fsanet_tf.augmentation import augment
-    from fsanet_tf.input_pipeline import training_batches
+    from fsanet_tf.data.augmentation import augment
+    from fsanet_tf.data.input_pipeline import training_batches
 
     rng, seeds = np.random.default_rng(0), itertools.count()
     images, poses = faces.dataset.images[:128], tf.constant(faces.dataset.poses[:128])
@@ -93,7 +93,7 @@ def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
     import keras
     import tensorflow as tf
 
-    from fsanet_tf.input_pipeline import training_batches
+    from fsanet_tf.data.input_pipeline import training_batches
     from fsanet_tf.layers import FusedBatchNormalization
     from fsanet_tf.models import build_model
 
@@ -128,7 +128,7 @@ def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
 
 def measure() -> list[Comparison]:
     import_tensorflow_quietly()
-    from fsanet_tf.input_pipeline import FacesInMemory
+    from fsanet_tf.data.input_pipeline import FacesInMemory
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (NUM_FACES, 64, 64, 3), dtype=np.uint8)

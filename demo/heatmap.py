@@ -89,7 +89,7 @@ def main() -> None:
     image = read_photo(photos[0])
     detect = make_detector(given.detector)
     import_tensorflow_quietly()
-    from fsanet_tf.weights import load_model
+    from fsanet_tf.weights.keras_files import load_model
 
     shipped = PRETRAINED_DIR / f"{given.model}.keras"
     path = shipped if shipped.exists() else Path(given.model)

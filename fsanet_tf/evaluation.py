@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fsanet_tf.dataset import FaceDataset
+from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.drawing import draw_axes, write_text
 from fsanet_tf.pictures import write_picture
 from fsanet_tf.plots import draw_cumulative_error, draw_error_against_yaw

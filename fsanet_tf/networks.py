@@ -1,18 +1,17 @@
 """Networks as functions, whatever file they come from: `.keras`, `.h5`, SavedModel, `.tflite`, shipped."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from fsanet_tf.cards import read_card
 from fsanet_tf.command_line import import_tensorflow_quietly, silent_output
 from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
-from fsanet_tf.tflite_file import embedded_card
 
 PRETRAINED_DIR = Path(__file__).parent / "pretrained"
 FUSION = "fusion"
@@ -85,31 +84,9 @@ def load_network(source: str | Path, num_threads: int | None = None) -> Network:
     return Network(predict, image_size, **known)
 
 
-def card_path(path: Path) -> Path:
-    """Where the card of a network stands: `net.keras` has `net.json`, a SavedModel has it inside."""
-    return path / "assets.extra" / "card.json" if path.is_dir() else path.with_suffix(".json")
-
-
-def read_card(path: Path) -> dict:
-    """The card of a network: what stands beside it, or inside a `.tflite` file; empty where there is none."""
-    card = card_path(path)
-    try:
-        if card.exists():
-            content = json.loads(card.read_text())
-        elif path.suffix == ".tflite":
-            content = embedded_card(path.read_bytes())
-        else:
-            return {}
-        if not isinstance(content, dict):
-            raise ValueError("no JSON object")
-    except ValueError as error:
-        raise InputError(f"{card}: expected the card of a network, could not read it ({error})") from error
-    return content
-
-
 def _keras(path: Path):
     import_tensorflow_quietly()
-    from fsanet_tf.weights import load_model
+    from fsanet_tf.weights.keras_files import load_model
 
     model = load_model(path)
     return lambda crops: np.asarray(model.predict(crops, verbose=0)), model.input_shape[1]

@@ -11,7 +11,7 @@ from absl import flags
 from tqdm import tqdm
 
 from fsanet_tf.command_line import run
-from fsanet_tf.dataset import FaceDataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.files import require_file
 from fsanet_tf.pictures import read_picture
 from fsanet_tf.pose import ANGLE_NAMES

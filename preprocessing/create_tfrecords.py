@@ -16,7 +16,7 @@ def main() -> None:
     if not given.data:
         raise InputError("--data: expected at least one .npz file")
     import_tensorflow_quietly()
-    from fsanet_tf.tfrecords import write_shards
+    from fsanet_tf.data.tfrecords import write_shards
 
     shards = write_shards(
         [Path(path) for path in given.data], Path(given.output), given.num_shards, given.seed

@@ -5,15 +5,15 @@ import os
 import numpy as np
 import pytest
 
-from fsanet_tf.dataset import FaceDataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from tests.conftest import assert_one_clear_line, run_command
 
 EVALUATE = ("evaluate.py",)
 TRAIN = ("train.py", "--output_dir=out/run")
-CONVERT = ("-m", "fsanet_tf.convert_weights")
+CONVERT = ("-m", "fsanet_tf.weights.convert")
 PREPARE = ("preprocessing/create_300w_lp.py",)
 BIWI = ("preprocessing/create_biwi.py",)
-DOWNLOAD = ("-m", "fsanet_tf.download_weights")
+DOWNLOAD = ("-m", "fsanet_tf.weights.download")
 GOOD, ANY = "--data=good.npz", "--weights=text.keras"
 
 CASES = [

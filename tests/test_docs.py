@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from fsanet_tf.dataset import FaceDataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.models import build_model
 from preprocessing.create_synthetic import create_synthetic
 from tests.conftest import ROOT
@@ -26,13 +26,12 @@ ELSEWHERE = {
     "pip install": "an environment: .ci/run makes one",
     "ruff": ".ci/run",
     "python -m pytest": "this is it",
-    "python -m fsanet_tf.download_weights": "needs a network: tests/test_download_weights.py has its own",
+    "python -m fsanet_tf.weights.download": "needs a network: tests/weights/test_download.py has its own",
     "python demo/web.py": "serves until it is stopped: tests/demo/test_web.py",
     "docker": "its page says that it was not run: there is no docker",
     "curl": "asks the docker above",
-    "python train.py --quick": "tests/test_training.py",
+    "python train.py --quick": "tests/training/test_training.py",
     "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
-    "python -m benchmarks.memory": "three gigabytes, by hand",
 }
 # What makes a long job short; the rest of the command stays.
 SHORTER = {
@@ -40,11 +39,6 @@ SHORTER = {
     "export.py": ["--latency_rounds=0", "--max_mae_increase=90"],
     "create_synthetic.py": ["--count=4"],
     "benchmarks.demo": ["--frames=2"],
-    "benchmarks.inference": ["--variants=1x1", "--rounds=3"],
-    "benchmarks.scaling": ["--rounds=3"],
-    "benchmarks.startup": ["--rounds=1"],
-    "benchmarks.training": ["--rounds=1", "--seconds=0.1"],
-    "benchmarks.preprocessing": ["--rounds=1"],
 }
 NUM_FACES = 24
 

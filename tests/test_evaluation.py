@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fsanet_tf.dataset import load_dataset
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.evaluation import format_table, measure, measure_by_yaw
 from tests.conftest import assert_one_clear_line, run_command
 

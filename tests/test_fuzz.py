@@ -12,16 +12,17 @@ import pytest
 import scipy.io
 
 from demo.sources import Video
-from fsanet_tf.dataset import FaceDataset, load_dataset, save_dataset
+from fsanet_tf.cards import read_card
+from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
+from fsanet_tf.data.tfrecords import read_index, write_shards
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import write_json
 from fsanet_tf.models import build_model
-from fsanet_tf.networks import load_network, read_card
+from fsanet_tf.networks import load_network
 from fsanet_tf.pictures import read_picture
-from fsanet_tf.run_directory import config_as_json, is_finished
-from fsanet_tf.tfrecords import read_index, write_shards
-from fsanet_tf.training_config import TrainingConfig
-from fsanet_tf.weights import load_model
+from fsanet_tf.training.config import TrainingConfig
+from fsanet_tf.training.run_directory import config_as_json, is_finished
+from fsanet_tf.weights.keras_files import load_model
 from preprocessing.create_300w_lp import read_labels
 from tests.legacy_files import legacy_arrays, write_legacy
 

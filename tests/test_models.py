@@ -6,11 +6,11 @@ import pytest
 
 from fsanet_tf.config import VARIANTS, FSANetConfig, variant_config
 from fsanet_tf.crop import resize_crops
-from fsanet_tf.dataset import load_dataset
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.inference import predict_poses
-from fsanet_tf.legacy_weights import load_released_weights
 from fsanet_tf.models import build_model
+from fsanet_tf.weights.legacy import load_released_weights
 from tests.conftest import run_command
 
 PARAMETERS = {
@@ -106,7 +106,7 @@ def test_predict_poses_resizes_averages_and_refuses_what_is_not_finite(rng):
 def test_layers_run_on_other_backends(backend, tmp_path):
     pytest.importorskip(backend, reason=f"{backend} is not installed; it is no dependency")
     code = (
-        "import sys, keras, numpy as np; from fsanet_tf.weights import load_model; "
+        "import sys, keras, numpy as np; from fsanet_tf.weights.keras_files import load_model; "
         "model = load_model(sys.argv[1]); x = np.load(sys.argv[2]); "
         "np.save(sys.argv[3], model.predict(x, verbose=0)); "
         "model.compile('adam', 'mae', jit_compile=False); model.fit(x, x[:, 0, 0], verbose=0)"

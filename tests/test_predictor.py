@@ -11,7 +11,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.networks import Network, load_network, shipped_networks
 from fsanet_tf.predictor import PosePredictor
-from fsanet_tf.weights import load_model
+from fsanet_tf.weights.keras_files import load_model
 from tests.conftest import run_command
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from fsanet_tf.dataset import FaceDataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from tests.conftest import ROOT
 
 # Runs a module with the folder of the first argument before everything else, and nothing of the checkout.

@@ -17,7 +17,7 @@ from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.detectors import Detection
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.predictor import PosePredictor
-from fsanet_tf.weights import load_model
+from fsanet_tf.weights.keras_files import load_model
 from preprocessing.create_300w_lp import crop_face, read_labels, visible_box
 from tests.conftest import ROOT, assert_one_clear_line, run_command
 

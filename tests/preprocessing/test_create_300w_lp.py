@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from fsanet_tf.dataset import load_dataset
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from preprocessing.create_300w_lp import find_faces, read_labels, visible_box
 from preprocessing.parts import Part, create_dataset

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from fsanet_tf.dataset import load_dataset
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.pose import rotation_matrices
 from preprocessing.create_biwi import (

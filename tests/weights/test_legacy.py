@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.legacy_weights import load_released_weights
 from fsanet_tf.models import build_model
+from fsanet_tf.weights.legacy import load_released_weights
 from tests.legacy_files import legacy_arrays, write_legacy
 from tests.test_models import PARAMETERS
 

@@ -1,4 +1,4 @@
-"""How fast networks answer, side by side in one process: `python -m fsanet_tf.latency FILE …`.
+"""How fast networks answer, side by side in one process: `python -m fsanet_tf.export.latency FILE …`.
 
 TensorFlow's threads are of a whole process, so each number of threads is measured in one of its own.
 """
@@ -6,6 +6,7 @@ TensorFlow's threads are of a whole process, so each number of threads is measur
 import argparse
 import dataclasses
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -38,15 +39,22 @@ class Latency:
 
 
 def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Times of each call in milliseconds, taken in turns so that a busy machine hits all alike."""
+    """Times of each call in milliseconds.
+
+    The calls take turns, so that a busy machine hits all alike, in a new order each round, so that none
+    always finds the caches that another left.
+    """
+    order = list(calls)
+    shuffle = random.Random(0).shuffle
     for call in calls.values():
         for _ in range(WARMUPS):
             call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
-        for name, call in calls.items():
+        shuffle(order)
+        for name in order:
             start = time.perf_counter()
-            call()
+            calls[name]()
             times[name].append(1e3 * (time.perf_counter() - start))
     return times
 
@@ -98,7 +106,13 @@ def time_faces(networks: dict[str, Network], count: int, rounds: int) -> dict[st
 
 def measure_in_new_process(paths: Sequence[Path], rounds: int, num_threads: int) -> dict[str, Latency]:
     """`measure_latency` in a process of its own, by path."""
-    command = [sys.executable, "-m", "fsanet_tf.latency", f"--rounds={rounds}", f"--threads={num_threads}"]
+    command = [
+        sys.executable,
+        "-m",
+        "fsanet_tf.export.latency",
+        f"--rounds={rounds}",
+        f"--threads={num_threads}",
+    ]
     result = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False)
     if result.returncode:
         raise RuntimeError(f"the latency of {', '.join(map(str, paths))}: {result.stderr.strip()}")

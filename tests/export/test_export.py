@@ -14,16 +14,17 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from fsanet_tf.dataset import load_dataset, save_dataset
+from fsanet_tf.cards import embedded_card, read_card
+from fsanet_tf.data.dataset import load_dataset, save_dataset
 from fsanet_tf.detectors import Detection
-from fsanet_tf.export import export_int8
+from fsanet_tf.export.formats import export_int8
+from fsanet_tf.export.operations import read_operations
+from fsanet_tf.export.quantization import CONVOLUTIONS, DENSE, LARGE, ready_for_int8
 from fsanet_tf.files import sha256
 from fsanet_tf.models import build_model
-from fsanet_tf.networks import load_network, read_card
+from fsanet_tf.networks import load_network
 from fsanet_tf.predictor import PosePredictor
-from fsanet_tf.quantization import CONVOLUTIONS, DENSE, LARGE, ready_for_int8
-from fsanet_tf.tflite_file import embedded_card, read_operations
-from fsanet_tf.weights import load_model
+from fsanet_tf.weights.keras_files import load_model
 from tests.conftest import ROOT, assert_one_clear_line, run_command
 
 NAME = "fsanet_var_capsule"
@@ -59,6 +60,7 @@ def test_parity_on_aflw2000(exported):
     for name in EXACT:
         assert rows[name]["max_deg"] < 1e-3
         assert rows[name]["mae_deg"] == pytest.approx(5.351, abs=0.005)
+    assert rows[f"{NAME}.onnx"]["bytes"] < 1.1 * rows[f"{NAME}.pb"]["bytes"]  # no second copy of weights
     for precision, (degrees, kib) in SMALL.items():
         row = rows[f"{NAME}_{precision}.tflite"]
         assert abs(row["mae_increase_deg"]) < degrees and row["bytes"] <= kib * 1024

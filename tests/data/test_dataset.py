@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fsanet_tf.dataset import FaceDataset, load_dataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.errors import InputError
 
 

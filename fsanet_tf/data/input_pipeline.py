@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.augmentation import augment
 from fsanet_tf.crop import resize_crops
-from fsanet_tf.dataset import FaceDataset
-from fsanet_tf.tfrecords import Shards, read_faces
-from fsanet_tf.training_config import AugmentationConfig
+from fsanet_tf.data.augmentation import augment
+from fsanet_tf.data.augmentation_config import AugmentationConfig
+from fsanet_tf.data.dataset import FaceDataset
+from fsanet_tf.data.tfrecords import Shards, read_faces
 
 
 def split_indices(

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from fsanet_tf.download_weights import download
 from fsanet_tf.errors import InputError
-from fsanet_tf.released import RELEASED, ReleasedFile
+from fsanet_tf.weights.download import download
+from fsanet_tf.weights.released import RELEASED, ReleasedFile
 from tests.conftest import assert_one_clear_line, run_command
 
 CONTENT = bytes(range(256)) * 2000
@@ -85,5 +85,5 @@ def test_table_names_all_eighteen_files():
 
 
 def test_command_refuses_an_unknown_name(tmp_path):
-    result = run_command("-m", "fsanet_tf.download_weights", "--names=nothing", f"--output_dir={tmp_path}")
+    result = run_command("-m", "fsanet_tf.weights.download", "--names=nothing", f"--output_dir={tmp_path}")
     assert_one_clear_line(result, "--names: nothing is not one of")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.dataset import MAX_ANGLE_DEG, is_moderate, load_joint_poses, open_images
+from fsanet_tf.data.dataset import MAX_ANGLE_DEG, is_moderate, load_joint_poses, open_images
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file, write_json
 

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import keras
 
-import fsanet_tf.layers
-import fsanet_tf.recipe  # noqa: F401  registers what a checkpoint refers to
+import fsanet_tf.layers  # noqa: F401  registers what a file refers to
+from fsanet_tf.cards import card_path
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file, sha256, write_json
-from fsanet_tf.legacy_weights import load_released_weights
-from fsanet_tf.networks import card_path
+from fsanet_tf.weights.legacy import load_released_weights
 
 EXPECTED = "a network: .keras, or an .h5 released with the original"
 

@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from fsanet_tf.cards import card_path, embed_card
 from fsanet_tf.command_line import silent_output
 from fsanet_tf.errors import InputError
+from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
 from fsanet_tf.files import replace_when_done, write_json
-from fsanet_tf.networks import FROZEN_INPUT, FROZEN_OUTPUT, card_path
+from fsanet_tf.networks import FROZEN_INPUT, FROZEN_OUTPUT
 from fsanet_tf.pose import ANGLE_NAMES
-from fsanet_tf.quantization import Trial, quantize, ready_for_int8
-from fsanet_tf.tflite_file import embed_card
 
 PRECISIONS = ("float32", "float16", "dynamic")
 ONNX_OPSET = 17
@@ -71,10 +71,25 @@ def export_onnx(model: keras.Model, path: Path, card: dict) -> None:
     function = tf.function(lambda image: {"pose": frozen(image)[0]}, input_signature=signature)
     with silent_output():
         proto, _ = convert.from_function(function, input_signature=signature, opset=ONNX_OPSET)
+    _drop_shapes_of_constants(proto.graph)
     for key, value in card.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with replace_when_done(path) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def _drop_shapes_of_constants(graph) -> None:
+    """Take out a second copy of the weights, which tf2onnx keeps of each einsum to ask for its shape."""
+    from onnx import numpy_helper
+
+    sizes = {constant.name: tuple(constant.dims) for constant in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Shape" and node.input[0] in sizes]:
+        shape = np.array(sizes[node.input[0]], np.int64)
+        graph.initializer.append(numpy_helper.from_array(shape, node.output[0]))
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for constant in [constant for constant in graph.initializer if constant.name not in used]:
+        graph.initializer.remove(constant)
 
 
 def export_saved_model(model: keras.Model, path: Path, card: dict) -> None:

@@ -1,13 +1,10 @@
-"""What stands in a `.tflite` file: its operations, and the card that this project puts inside."""
+"""The operations of a `.tflite` file."""
 
 import dataclasses
-import json
 import math
 
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-CARD = b"fsanet_tf.card"
 FLOAT32 = "FLOAT32"
 
 
@@ -60,23 +57,3 @@ def read_operations(content: bytes) -> list[Operation]:
             )
         )
     return operations
-
-
-def embed_card(content: bytes, card: dict) -> bytes:
-    """The file with the card among its metadata."""
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = json.dumps(card).encode()
-    entry.name, entry.buffer = CARD, len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-
-
-def embedded_card(content: bytes) -> dict:
-    """The card inside the file; empty where there is none."""
-    model = schema.Model.GetRootAs(content, 0)
-    for i in range(model.MetadataLength()):
-        if model.Metadata(i).Name() == CARD:
-            return json.loads(model.Buffers(model.Metadata(i).Buffer()).DataAsNumpy().tobytes())
-    return {}

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.dataset import is_moderate
+from fsanet_tf.data.augmentation_config import AugmentationConfig
+from fsanet_tf.data.dataset import is_moderate
 from fsanet_tf.pose import mirror_poses, rotate_poses
-from fsanet_tf.training_config import AugmentationConfig
 
 MAX_CUT = 15 / 64  # share of the crop's side that the original cuts off at most
 ZOOM_RANGE = (0.8, 1.2)

@@ -14,16 +14,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fsanet_tf import recipe
-from fsanet_tf.dataset import FaceDataset, save_dataset
+from fsanet_tf.data.augmentation_config import AugmentationConfig
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
+from fsanet_tf.data.input_pipeline import FacesInMemory, FacesInShards, split_indices, training_batches
+from fsanet_tf.data.tfrecords import read_index, write_shards
 from fsanet_tf.errors import InputError
-from fsanet_tf.input_pipeline import FacesInMemory, FacesInShards, split_indices, training_batches
 from fsanet_tf.models import build_model
 from fsanet_tf.pose import geodesic_errors
-from fsanet_tf.tfrecords import read_index, write_shards
-from fsanet_tf.training import copy_matching_weights, train
-from fsanet_tf.training_config import AugmentationConfig, TrainingConfig
-from fsanet_tf.weights import load_model
+from fsanet_tf.training import recipe
+from fsanet_tf.training.config import TrainingConfig
+from fsanet_tf.training.trainer import copy_matching_weights, train
+from fsanet_tf.weights.keras_files import load_model
 from tests.conftest import ROOT, assert_one_clear_line, run_command
 
 VARIANT = "fsanet_noS_metric"

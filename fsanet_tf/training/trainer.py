@@ -8,11 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fsanet_tf import recipe
-from fsanet_tf.dataset import load_dataset
-from fsanet_tf.errors import InputError
-from fsanet_tf.files import replace_when_done, write_json
-from fsanet_tf.input_pipeline import (
+from fsanet_tf.data.dataset import load_dataset
+from fsanet_tf.data.input_pipeline import (
     Faces,
     FacesInMemory,
     FacesInShards,
@@ -20,8 +17,13 @@ from fsanet_tf.input_pipeline import (
     training_batches,
     validation_batches,
 )
+from fsanet_tf.data.tfrecords import SUFFIX, read_index
+from fsanet_tf.errors import InputError
+from fsanet_tf.files import replace_when_done, write_json
 from fsanet_tf.models import build_model
-from fsanet_tf.run_directory import (
+from fsanet_tf.training import recipe
+from fsanet_tf.training.config import TrainingConfig
+from fsanet_tf.training.run_directory import (
     BEST_FILE,
     CONFIG_FILE,
     CURVE_FILE,
@@ -31,9 +33,7 @@ from fsanet_tf.run_directory import (
     config_as_json,
     is_finished,
 )
-from fsanet_tf.tfrecords import SUFFIX, read_index
-from fsanet_tf.training_config import TrainingConfig
-from fsanet_tf.weights import load_model, save_model
+from fsanet_tf.weights.keras_files import load_model, save_model
 
 
 def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "auto") -> Path:

@@ -1,4 +1,4 @@
-"""Convert a released `.h5`: `python -m fsanet_tf.convert_weights --weights=W.h5 --output=net.keras`.
+"""Convert a released `.h5`: `python -m fsanet_tf.weights.convert --weights=W.h5 --output=net.keras`.
 
 The network's own variant is found in the file; `--variant` refuses any other.
 """
@@ -13,8 +13,8 @@ from fsanet_tf.files import sha256
 
 def main() -> None:
     import_tensorflow_quietly()
-    from fsanet_tf.legacy_weights import load_released_weights
-    from fsanet_tf.weights import save_model
+    from fsanet_tf.weights.keras_files import save_model
+    from fsanet_tf.weights.legacy import load_released_weights
 
     given = flags.FLAGS
     model = load_released_weights(given.weights, given.variant)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.training_config import TrainingConfig
+from fsanet_tf.training.config import TrainingConfig
 
 CONFIG_FILE, LOG_FILE, CURVE_FILE = "config.json", "log.csv", "curve.png"
 LAST_FILE, BEST_FILE, FINAL_FILE = "last.keras", "best.keras", "final.keras"

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fsanet_tf import augmentation
-from fsanet_tf.augmentation import augment
+from fsanet_tf.data import augmentation
+from fsanet_tf.data.augmentation import augment
+from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.pose import mirror_poses, rotate_poses
-from fsanet_tf.training_config import AugmentationConfig
 
 NOTHING = AugmentationConfig(original=False)
 

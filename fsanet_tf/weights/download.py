@@ -1,4 +1,4 @@
-"""Fetch released weights: `python -m fsanet_tf.download_weights --output_dir=weights`.
+"""Fetch released weights: `python -m fsanet_tf.weights.download --output_dir=weights`.
 
 `--names=300W_LP_models/ssrnet_mt,…` chooses files; the default is all.
 """
@@ -10,7 +10,7 @@ from absl import flags
 from fsanet_tf.command_line import run
 from fsanet_tf.errors import InputError
 from fsanet_tf.fetch import fetch
-from fsanet_tf.released import BASE_URL, RELEASED, ReleasedFile
+from fsanet_tf.weights.released import BASE_URL, RELEASED, ReleasedFile
 
 
 def download(file: ReleasedFile, output_dir: Path, base_url: str = BASE_URL) -> Path:

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from fsanet_tf.command_line import silent_output
 from fsanet_tf.errors import InputError
+from fsanet_tf.export.operations import Operation, read_operations
 from fsanet_tf.models.streams import (
     BLOCK_FILTERS,
     RELU_STREAM,
@@ -30,7 +31,6 @@ from fsanet_tf.models.streams import (
     stream_layer_name,
 )
 from fsanet_tf.networks import load_network
-from fsanet_tf.tflite_file import Operation, read_operations
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 DENSE = ("FULLY_CONNECTED", "BATCH_MATMUL")

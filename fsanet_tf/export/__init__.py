@@ -1,0 +1,1 @@
+"""Files for servers and phones: written, quantised, looked into, timed."""

@@ -1,0 +1,1 @@
+"""A training run: its configuration, recipe, working directory, and the run itself."""
