@@ -7,6 +7,8 @@ protocol 1, and prints how the boxes lie, and the error at several margins besid
 boxes of the same faces.
 """
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ from tqdm import tqdm
 from fsanet_tf.command_line import run
 from fsanet_tf.data.dataset import is_moderate
 from fsanet_tf.detectors import DETECTORS, Detection, make_detector
-from fsanet_tf.evaluation import measure
+from fsanet_tf.errors import InputError
+from fsanet_tf.evaluation import Errors, measure
 from fsanet_tf.pictures import read_picture
 from fsanet_tf.predictor import PosePredictor
 from preprocessing.create_300w_lp import find_faces, read_labels, visible_box
@@ -36,10 +39,60 @@ def matching_face(found: list[Detection], landmark_box: np.ndarray) -> Detection
     return None
 
 
-def print_geometry(faces: list[Detection], landmark_boxes: list[np.ndarray]) -> None:
+@dataclasses.dataclass
+class Matched:
+    """The faces of protocol 1 that a detector found, and what became of them.
+
+    Attributes:
+        looked_at: pictures whose face is of protocol 1.
+        faces: the detections.
+        landmark_boxes: the boxes around the labelled landmarks.
+        true_deg: the labelled poses.
+        poses_deg: by margin, the poses from the detector's boxes; by None, those from landmark boxes.
+    """
+
+    looked_at: int
+    faces: list[Detection]
+    landmark_boxes: list[np.ndarray]
+    true_deg: list[np.ndarray]
+    poses_deg: dict[float | None, list]
+
+    def errors(self, margin: float | None) -> Errors:
+        return measure(np.array(self.poses_deg[margin]), np.array(self.true_deg))
+
+
+def match_faces(
+    input_dir: Path, detector: str, predictor: PosePredictor, margins: Sequence[float], count: int
+) -> Matched:
+    """Run the demo's own path on up to `count` pictures, spread over the folder."""
+    detect, own_margin = make_detector(detector), predictor.margin_ratio
+    paths = find_faces(input_dir)
+    matched = Matched(0, [], [], [], {margin: [] for margin in (*margins, None)})
+    for path in tqdm(paths[:: max(1, len(paths) // count)], unit="image", desc=detector):
+        points, pose = read_labels(path.with_suffix(".mat"))
+        if not is_moderate(pose[None])[0]:
+            continue
+        matched.looked_at += 1
+        image, box = read_picture(path), np.array(visible_box(points))
+        face = matching_face(detect(image), box)
+        if face is None:
+            continue
+        matched.faces.append(face)
+        matched.landmark_boxes.append(box)
+        matched.true_deg.append(pose)
+        for margin, rows in matched.poses_deg.items():
+            predictor.margin_ratio = own_margin if margin is None else margin
+            face_box = Detection(tuple(box.tolist()), 1.0) if margin is None else face
+            rows.append(predictor.predict(image, [face_box])[0].pose_deg)
+    predictor.margin_ratio = own_margin
+    return matched
+
+
+def print_geometry(matched: Matched) -> None:
     """How much smaller and lower landmark boxes lie: the figures in `fsanet_tf.detectors`."""
-    corners = np.array([face.box for face in faces]).reshape(-1, 2, 2)
-    landmarks = np.array(landmark_boxes).reshape(-1, 2, 2)
+    upright = np.abs(np.array(matched.true_deg)[:, 0]) <= UPRIGHT_YAW
+    corners = np.array([face.box for face in matched.faces]).reshape(-1, 2, 2)[upright]
+    landmarks = np.array(matched.landmark_boxes).reshape(-1, 2, 2)[upright]
     sides = np.ptp(corners, axis=1).max(axis=1)
     shares = np.ptp(landmarks, axis=1).max(axis=1) / sides
     drops = (landmarks.mean(axis=1) - corners.mean(axis=1))[:, 1] / sides
@@ -48,35 +101,14 @@ def print_geometry(faces: list[Detection], landmark_boxes: list[np.ndarray]) -> 
 
 def main() -> None:
     given = flags.FLAGS
-    detect = make_detector(given.detector)
     predictor = PosePredictor(given.model)
-    own_margin = predictor.margin_ratio
-    paths = find_faces(Path(given.input_dir))
-    paths = paths[:: max(1, len(paths) // given.count)]
-    faces, boxes, true = [], [], []
-    poses: dict[float | None, list] = {margin: [] for margin in (*MARGINS, None)}  # None: landmark boxes
-    looked_at = 0
-    for path in tqdm(paths, unit="image"):
-        points, pose = read_labels(path.with_suffix(".mat"))
-        if not is_moderate(pose[None])[0]:
-            continue
-        looked_at += 1
-        image, box = read_picture(path), np.array(visible_box(points))
-        face = matching_face(detect(image), box)
-        if face is None:
-            continue
-        faces.append(face)
-        boxes.append(box)
-        true.append(pose)
-        for margin, rows in poses.items():
-            predictor.margin_ratio = own_margin if margin is None else margin
-            face_box = Detection(tuple(box.tolist()), 1.0) if margin is None else face
-            rows.append(predictor.predict(image, [face_box])[0].pose_deg)
-    print(f"{given.detector}: {len(faces)} of {looked_at} faces found")
-    upright = [i for i, pose in enumerate(true) if abs(pose[0]) <= UPRIGHT_YAW]
-    print_geometry([faces[i] for i in upright], [boxes[i] for i in upright])
-    for margin, rows in poses.items():
-        error = measure(np.array(rows), np.array(true))
+    matched = match_faces(Path(given.input_dir), given.detector, predictor, MARGINS, given.count)
+    print(f"{given.detector}: {len(matched.faces)} of {matched.looked_at} faces found")
+    if not matched.faces:
+        raise InputError(f"{given.input_dir}: {given.detector} finds no labelled face")
+    print_geometry(matched)
+    for margin in matched.poses_deg:
+        error = matched.errors(margin)
         name = "landmark boxes" if margin is None else f"margin {margin}"
         print(f"{name}: MAE {error.mae:.2f}°, geodesic {error.geodesic:.2f}°")
 

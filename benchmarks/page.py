@@ -22,9 +22,9 @@ PAGE = """# Benchmarks
 
 `{command}` measures all of this and makes this page. {machine}.
 
-The ways of a column were run in turns, in a new order each round, so that a busy machine hits all alike; a cell holds **how many times
-better than the baseline** it is, the median, and ± what lies between the quartiles. Ratios travel farther
-than times.
+The ways of a column were run in turns, in a new order each round, so that a busy machine hits all alike. A
+cell holds **how many times better than the baseline** it is, the median, and ± what lies between the
+quartiles. Ratios travel farther than times.
 
 ![How fast 1x1 answers, and what a face costs as the work grows]({picture})
 """
