@@ -39,18 +39,18 @@ HEADER = """# Accuracy
 
 `python -m benchmarks.accuracy --output=docs/accuracy.md` makes this page.
 
-AFLW2000, protocol 1: {count} faces, whose three angles lie within ±99°, of 2,000. Mean absolute errors, geodesic
-error (angle of the rotation between the poses), and the MAE by range of the true |yaw|; degrees. Released networks and
-the paper's were trained on 300W-LP, the shipped ones on AFLW. Crops from the landmark box: "0.6" is the original's,
-"0.29 □" the shipped networks' (square), "0.4" the port's.
+AFLW2000, protocol 1: the {count} of 2,000 faces whose three angles lie within ±99°. Mean absolute errors,
+geodesic error (angle of the rotation between the poses), and the MAE by range of the true |yaw|; degrees.
+Released networks and the paper's were trained on 300W-LP, the shipped ones on AFLW. Crops from the landmark
+box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
 
 | network | crop | protocol | images | paper: MAE | yaw | pitch | roll | MAE | geodesic | {ranges} |
-|---|---|---|---|---|---|---|---|---|---|{rule}|"""
+|---|---|---|---|---|---|---|---|---|---|---|{rule}|"""
 BY_DETECTOR = """
 ## By detector box
 
-The shipped fusion by the demo's own path, on AFLW2000, protocol 1: MAE / geodesic error of the faces that the detector
-finds, and of the same faces from their landmark boxes. `python -m benchmarks.detector_boxes` tries other margins.
+The shipped fusion by the demo's own path, on AFLW2000, protocol 1: MAE / geodesic error of the faces that the
+detector finds, and of the same faces from their landmark boxes. Other margins: [demo.md](demo.md#detectors).
 
 | detector | images | found | its boxes | landmark boxes |
 |---|---|---|---|---|"""
