@@ -71,10 +71,9 @@ def write_comparisons(path: str | Path, comparisons: Sequence[Comparison], **abo
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
     """One table of comparisons that share a title: medians, spread, and how many times better."""
-    first = comparisons[0]
     names = list(dict.fromkeys(name for column in comparisons for name in column.rows))
     lines = [
-        "| " + " | ".join([first.unit, *(column.column for column in comparisons)]) + " |",
+        "| | " + " | ".join(f"{column.column} ({column.unit})" for column in comparisons) + " |",
         "|---" * (1 + len(comparisons)) + "|",
     ]
     for name in names:
@@ -85,9 +84,12 @@ def as_markdown(comparisons: Sequence[Comparison]) -> str:
 
 def _cell(column: Comparison, name: str) -> str:
     row = column.rows[name]
-    shown = f"{row.median:.3g}" if row.median < 1000 else f"{row.median:,.0f}"
-    spread = f" ± {row.spread:.2g}" if row.spread > 0.005 * row.median else ""
-    return f"**{column.times_better(name):.2g} ×** {shown}{spread}"
+    spread = f" ± {_number(row.spread, 2)}" if row.spread > 0.005 * row.median else ""
+    return f"**{column.times_better(name):.2g} ×** {_number(row.median, 3)}{spread}"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}g}" if value < 10**digits else f"{value:,.0f}"
 
 
 def tables(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
