@@ -15,6 +15,7 @@ import skimage.data
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.models import build_model
 from preprocessing.create_synthetic import create_synthetic
+from tests.biwi_files import write_hpdb
 from tests.conftest import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -114,7 +115,7 @@ def folder(reference, tmp_path_factory) -> Path:
     for path in (work / "talk.mp4", shared / "media/talk.mp4"):
         write_video(path, photo)
     create_synthetic(work / "300W_LP/AFW", NUM_FACES)
-    create_synthetic(work / "hpdb", 4, "biwi")
+    write_hpdb(work / "hpdb")
     write_aflw_crops(work / "AFLW_crops", work / "AFLW_crops_labels.csv")
     for name in ("faces", "AFW", "AFW_Flip", "HELEN", "aflw2000", "tight", "biwi_train", "biwi_test"):
         write_faces(work / f"{name}.npz")

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
@@ -17,31 +16,16 @@ from preprocessing.create_biwi import (
     read_pose,
     split_videos,
 )
+from tests.biwi_files import FRAME, write_frame, write_hpdb
 from tests.conftest import run_command
 
 SCRIPT = "preprocessing/create_biwi.py"
-FRAME = np.zeros((480, 640, 3), np.uint8)
-
-
-def write_frame(video, number, image, rotation):
-    video.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(video / f"frame_{number:05d}_rgb.png"), image)
-    rows = "\n".join(" ".join(f"{value:.9f}" for value in row) for row in rotation)
-    (video / f"frame_{number:05d}_pose.txt").write_text(f"{rows}\n\n1.0 2.0 900.0\n")
 
 
 @pytest.fixture(scope="module")
 def hpdb(tmp_path_factory):
-    """Three videos of two frames: the astronaut, in 640×480, with known rotations."""
     root = tmp_path_factory.mktemp("hpdb")
-    astronaut = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
-    frame = np.zeros_like(FRAME)
-    frame[:, 64:576] = astronaut[:480]
-    for video in ("01", "02", "03"):
-        for number in (3, 4):
-            write_frame(root / video, number, frame, np.eye(3))
-            box = root / video / f"frame_{number:05d}_box.txt"
-            box.write_text("240 60 350 190\n")
+    write_hpdb(root)
     return root
 
 
