@@ -1,5 +1,7 @@
 """The one crop: from a frame and a box to the square that the networks take."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 
@@ -10,6 +12,19 @@ IMAGE_SIZE = 64
 # Share of the box's width and height that is added on each side; the original's, per source of the box.
 LANDMARK_MARGIN = 0.6
 BIWI_MARGIN = 0.4
+
+
+@dataclasses.dataclass(frozen=True)
+class CropRule:
+    """How the crops of a data set were cut, and a network that was trained on them wants its own.
+
+    Attributes:
+        margin_ratio: share of the box's width and height that is added on each side.
+        square: whether boxes are made square first, not stretched.
+    """
+
+    margin_ratio: float
+    square: bool = False
 
 
 def require_bgr(image: np.ndarray, name: str = "image") -> None:

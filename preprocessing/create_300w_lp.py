@@ -11,7 +11,7 @@ import scipy.io
 from absl import flags
 
 from fsanet_tf.command_line import run
-from fsanet_tf.crop import IMAGE_SIZE, LANDMARK_MARGIN, crop_box, grow_box
+from fsanet_tf.crop import IMAGE_SIZE, LANDMARK_MARGIN, CropRule, crop_box, grow_box
 from fsanet_tf.errors import InputError
 from fsanet_tf.pictures import read_picture
 from preprocessing.command import define_flags, report
@@ -166,7 +166,7 @@ def create_300w_lp(
         {"margin_ratio": margin_ratio, "image_size": image_size, "square": square},
         {output: range(len(tasks))},
         image_size=image_size,
-        margin_ratio=margin_ratio,
+        crop=CropRule(margin_ratio, square),
         workers=workers,
         strict=strict,
     )

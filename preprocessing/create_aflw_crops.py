@@ -11,6 +11,7 @@ from absl import flags
 from tqdm import tqdm
 
 from fsanet_tf.command_line import run
+from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.files import require_file
 from fsanet_tf.pictures import read_picture
@@ -18,7 +19,7 @@ from fsanet_tf.pose import ANGLE_NAMES
 
 LANDMARK_WEIGHT = 0.4
 MAX_DISAGREEMENT_DEG = 25.0
-TIGHT_MARGIN = 0.29  # the crops' side is 1.58 times the landmark box
+TIGHT_CROP = CropRule(0.29, square=True)  # the crops' side is 1.58 times the landmark box
 
 flags.DEFINE_string("input_dir", None, "Folder of the square crops.")
 flags.DEFINE_string("labels", None, "CSV with name and {yaw,pitch,roll}_{landmarks,network} in degrees.")
@@ -57,7 +58,7 @@ def main() -> None:
         images.append(read_picture(Path(FLAGS.input_dir) / row["name"]))
         poses.append(blended_pose(row))
         names.append(row["name"])
-    dataset = FaceDataset(np.stack(images), np.stack(poses), np.array(names), TIGHT_MARGIN)
+    dataset = FaceDataset(np.stack(images), np.stack(poses), np.array(names), TIGHT_CROP)
     save_dataset(FLAGS.output, dataset)
     print(f"{FLAGS.output}: {len(dataset)} crops of {dataset.image_size} pixels")
 

@@ -12,7 +12,7 @@ import numpy as np
 from absl import flags
 
 from fsanet_tf.command_line import import_tensorflow_quietly, run
-from fsanet_tf.crop import BIWI_MARGIN, IMAGE_SIZE, crop_box, grow_box
+from fsanet_tf.crop import BIWI_MARGIN, IMAGE_SIZE, CropRule, crop_box, grow_box
 from fsanet_tf.errors import InputError
 from fsanet_tf.pictures import read_picture
 from preprocessing.command import define_flags, report
@@ -217,7 +217,7 @@ def main() -> None:
         {"settings": settings},
         outputs,
         image_size=settings.image_size,
-        margin_ratio=settings.margin_ratio,
+        crop=CropRule(settings.margin_ratio),
         workers=given.workers,
         strict=given.strict,
     )

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from fsanet_tf.crop import CropRule
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done
 
@@ -58,7 +59,7 @@ def create_dataset(
     outputs: Mapping[Path, Sequence[int]],
     *,
     image_size: int,
-    margin_ratio: float,
+    crop: CropRule,
     workers: int = 0,
     strict: bool = False,
 ) -> list[Problem]:
@@ -71,7 +72,7 @@ def create_dataset(
         settings: keyword arguments of `process`, with a telling `repr`.
         outputs: for each `.npz` to write, the numbers of the tasks that go into it.
         image_size: side of the crops.
-        margin_ratio: noted in the files.
+        crop: noted in the files.
         workers: processes; 0: one a core.
         strict: raise at the first source that gives no crop.
 
@@ -98,7 +99,7 @@ def create_dataset(
     if strict and problems:
         raise InputError(str(problems[0]))
     for output, numbers in outputs.items():
-        _join([paths[number] for number in numbers], output, image_size, margin_ratio)
+        _join([paths[number] for number in numbers], output, image_size, crop)
     shutil.rmtree(parts_dir)
     return problems
 
@@ -177,7 +178,7 @@ def _read_problems(path: Path) -> list[Problem]:
         return [Problem(*row) for row in part["problems"].tolist()]
 
 
-def _join(paths: Sequence[Path], output: Path, image_size: int, margin_ratio: float) -> None:
+def _join(paths: Sequence[Path], output: Path, image_size: int, crop: CropRule) -> None:
     """Write one `.npz` from parts, a part in memory at a time."""
     poses, names = [], []
     for path in paths:
@@ -187,7 +188,7 @@ def _join(paths: Sequence[Path], output: Path, image_size: int, margin_ratio: fl
     pose, name = np.concatenate(poses), np.concatenate(names)
     if not len(pose):
         raise InputError(f"{output}: no source gave a crop, nothing to write")
-    small = {"pose": pose, "name": name, "img_size": image_size, "margin_ratio": margin_ratio}
+    small = {"pose": pose, "name": name, "img_size": image_size, **dataclasses.asdict(crop)}
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(pose), image_size, image_size, 3)}
     with replace_when_done(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with archive.open("image.npy", "w", force_zip64=True) as stream:

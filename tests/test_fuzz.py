@@ -13,6 +13,7 @@ import scipy.io
 
 from demo.sources import Video
 from fsanet_tf.cards import read_card
+from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.data.tfrecords import read_index, write_shards
 from fsanet_tf.errors import InputError
@@ -51,7 +52,9 @@ def write_dataset(path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (4, 16, 16, 3), np.uint8)
     poses = rng.uniform(-90, 90, (4, 3))
-    save_dataset(path, FaceDataset(images, poses, np.array([f"face{i}.jpg" for i in range(4)]), 0.6))
+    save_dataset(
+        path, FaceDataset(images, poses, np.array([f"face{i}.jpg" for i in range(4)]), CropRule(0.6))
+    )
 
 
 def write_labels(path):

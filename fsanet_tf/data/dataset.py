@@ -3,16 +3,20 @@
 import contextlib
 import dataclasses
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from fsanet_tf.crop import CropRule
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file
 
 MAX_ANGLE_DEG = 99.0  # protocol 1 leaves out faces with a larger angle
+# What a damaged .npz makes NumPy and zipfile raise.
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 EXPECTED = "an .npz with image (N, S, S, 3) uint8 and pose (N, 3)"
 
 
@@ -24,13 +28,13 @@ class FaceDataset:
         images: uint8 BGR `(N, size, size, 3)`.
         poses: float32 `(N, 3)`, yaw, pitch, roll in degrees.
         names: `(N,)`, where each crop came from; empty strings for files of the original.
-        margin_ratio: how far the crops' boxes were grown on each side; None for files of the original.
+        crop: how the crops were cut; None for files of the original.
     """
 
     images: np.ndarray
     poses: np.ndarray
     names: np.ndarray
-    margin_ratio: float | None = None
+    crop: CropRule | None = None
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -52,15 +56,15 @@ def is_moderate(poses: np.ndarray) -> np.ndarray:
 
 
 def save_dataset(path: str | Path, dataset: FaceDataset) -> None:
-    """Write an `.npz` that the original reads too: `image`, `pose`, `img_size`; and `name`."""
+    """Write an `.npz` that the original reads too: `image`, `pose`, `img_size`; and `name` and `crop`'s."""
     arrays = {
         "image": dataset.images,
         "pose": dataset.poses.astype(np.float64),
         "img_size": np.array(dataset.image_size),
         "name": dataset.names,
     }
-    if dataset.margin_ratio is not None:
-        arrays["margin_ratio"] = np.array(dataset.margin_ratio)
+    if dataset.crop is not None:
+        arrays |= {key: np.array(value) for key, value in dataclasses.asdict(dataset.crop).items()}
     with replace_when_done(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
 
@@ -78,7 +82,7 @@ def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     if len(paths) == 1:
         return _load(Path(paths[0]))
-    poses, image_size, margin = load_joint_poses(paths)
+    poses, image_size, crop = load_joint_poses(paths)
     images = np.empty((len(poses), image_size, image_size, 3), np.uint8)
     names, start = [], 0
     for path in paths:
@@ -86,14 +90,14 @@ def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
         images[start : start + len(part)] = part.images
         start += len(part)
         names.append(part.names)
-    return FaceDataset(images, poses, np.concatenate(names), margin)
+    return FaceDataset(images, poses, np.concatenate(names), crop)
 
 
 def _open(path: Path) -> np.lib.npyio.NpzFile:
     require_file(path, EXPECTED)
     try:
         archive = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise InputError(f"{path}: expected {EXPECTED}, received a bare array")
@@ -104,20 +108,20 @@ def _open(path: Path) -> np.lib.npyio.NpzFile:
     return archive
 
 
-def load_joint_poses(paths: Sequence[str | Path]) -> tuple[np.ndarray, int, float | None]:
-    """`load_poses` of several files as one; the margin is None where theirs differ.
+def load_joint_poses(paths: Sequence[str | Path]) -> tuple[np.ndarray, int, CropRule | None]:
+    """`load_poses` of several files as one; the crop is None where theirs differ.
 
     Raises:
         InputError: as `load_dataset`.
     """
-    poses, sizes, margins = zip(*(load_poses(path) for path in paths), strict=True)
+    poses, sizes, crops = zip(*(load_poses(path) for path in paths), strict=True)
     if len(set(sizes)) != 1:
         raise InputError(f"{', '.join(map(str, paths))}: image sizes differ: {sorted(set(sizes))}")
-    return np.concatenate(poses), sizes[0], margins[0] if len(set(margins)) == 1 else None
+    return np.concatenate(poses), sizes[0], crops[0] if len(set(crops)) == 1 else None
 
 
-def load_poses(path: str | Path) -> tuple[np.ndarray, int, float | None]:
-    """All of a file but its images: float32 poses `(N, 3)`, the image size and the crops' margin.
+def load_poses(path: str | Path) -> tuple[np.ndarray, int, CropRule | None]:
+    """All of a file but its images: float32 poses `(N, 3)`, the image size and how the crops were cut.
 
     Raises:
         InputError: as `load_dataset`.
@@ -125,8 +129,8 @@ def load_poses(path: str | Path) -> tuple[np.ndarray, int, float | None]:
     path = Path(path)
     with open_images(path) as (_, shape):
         pass
-    poses, _, margin = _load_labels(path, shape[0])
-    return poses, shape[1], margin
+    poses, _, crop = _load_labels(path, shape[0])
+    return poses, shape[1], crop
 
 
 @contextlib.contextmanager
@@ -146,7 +150,7 @@ def open_images(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
             if version != (1, 0):
                 read = np.lib.format.read_array_header_2_0
             shape, _, dtype = read(stream)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
         _require_images(path, shape, dtype)
         yield stream, shape
@@ -161,20 +165,24 @@ def _load(path: Path) -> FaceDataset:
     with _open(path) as archive:
         try:
             images = archive["image"]
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
     _require_images(path, images.shape, images.dtype)
     return FaceDataset(images, *_load_labels(path, len(images)))
 
 
-def _load_labels(path: Path, num_images: int) -> tuple[np.ndarray, np.ndarray, float | None]:
-    """Poses, names and margin."""
+def _load_labels(path: Path, num_images: int) -> tuple[np.ndarray, np.ndarray, CropRule | None]:
+    """Poses, names and how the crops were cut."""
     with _open(path) as archive:
         try:
             poses = archive["pose"]
             names = archive["name"] if "name" in archive else np.full(num_images, "")
-            margin = float(archive["margin_ratio"]) if "margin_ratio" in archive else None
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            crop = None
+            if "margin_ratio" in archive:
+                crop = CropRule(
+                    float(archive["margin_ratio"]), "square" in archive and bool(archive["square"])
+                )
+        except UNREADABLE as error:
             raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
     if poses.shape != (num_images, 3) or not np.issubdtype(poses.dtype, np.number):
         raise InputError(
@@ -186,4 +194,4 @@ def _load_labels(path: Path, num_images: int) -> tuple[np.ndarray, np.ndarray, f
         raise InputError(f"{path}: pose {row} is not finite: {poses[row].tolist()}")
     if len(names) != num_images:
         raise InputError(f"{path}: name must have {num_images} entries, received {len(names)}")
-    return poses, names, margin
+    return poses, names, crop

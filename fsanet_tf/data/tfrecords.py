@@ -6,14 +6,14 @@ index, `NAME.tfrecords.json`, names the shards beside it and counts their faces.
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.data.dataset import MAX_ANGLE_DEG, is_moderate, load_joint_poses, open_images
+from fsanet_tf.crop import CropRule
+from fsanet_tf.data.dataset import MAX_ANGLE_DEG, UNREADABLE, is_moderate, load_joint_poses, open_images
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file, write_json
 
@@ -30,14 +30,14 @@ class Shards:
         num_faces: in each shard, all of them.
         num_moderate: in each shard, those within protocol 1.
         image_size: side of the crops.
-        margin_ratio: how far the crops' boxes were grown; None where not known.
+        crop: how the crops were cut; None where not known.
     """
 
     paths: tuple[Path, ...]
     num_faces: tuple[int, ...]
     num_moderate: tuple[int, ...]
     image_size: int
-    margin_ratio: float | None
+    crop: CropRule | None
 
     def split(self, validation_fraction: float) -> tuple["Shards", "Shards"]:
         """Training and validation shards; faces were dealt to shards at random."""
@@ -71,7 +71,7 @@ def write_shards(data: Sequence[Path], index_path: Path, num_shards: int, seed: 
     """
     if not index_path.name.endswith(SUFFIX):
         raise InputError(f"{index_path}: expected a name that ends in {SUFFIX}")
-    poses, image_size, margin_ratio = load_joint_poses(data)
+    poses, image_size, crop = load_joint_poses(data)
     shard_of = np.random.default_rng(seed).integers(num_shards, size=len(poses))
     moderate = is_moderate(poses)
     stem = index_path.name.removesuffix(SUFFIX)
@@ -88,7 +88,7 @@ def write_shards(data: Sequence[Path], index_path: Path, num_shards: int, seed: 
         "num_faces": np.bincount(shard_of, minlength=num_shards).tolist(),
         "num_moderate": np.bincount(shard_of[moderate], minlength=num_shards).tolist(),
         "image_size": image_size,
-        "margin_ratio": margin_ratio,
+        "crop": crop and dataclasses.asdict(crop),
     }
     write_json(index_path, index)
     return read_index(index_path)
@@ -101,7 +101,7 @@ def _stream_images(data: Sequence[Path], image_size: int) -> Iterator[bytes]:
             with open_images(path) as (stream, _):
                 while image := stream.read(num_bytes):
                     yield image
-        except (OSError, EOFError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise InputError(f"{path}: could not read it to the end ({error})") from error
 
 
@@ -127,7 +127,7 @@ def read_index(index_path: str | Path) -> Shards:
             tuple(index["num_faces"]),
             tuple(index["num_moderate"]),
             index["image_size"],
-            index["margin_ratio"],
+            index["crop"] and CropRule(**index["crop"]),
         )
         for counts in (shards.num_faces, shards.num_moderate, (shards.image_size,) * len(shards.paths)):
             if len(counts) != len(shards.paths) or not all(type(n) is int and n >= 0 for n in counts):

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.input_pipeline import (
     Faces,
@@ -55,7 +56,7 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
     if is_finished(config, output_dir):
         return final_path
     keras.utils.set_random_seed(config.seed)
-    training_faces, validation_faces, margin_ratio = load_faces(config)
+    training_faces, validation_faces, crop = load_faces(config)
     steps_per_epoch = training_faces.count // config.batch_size
     if steps_per_epoch == 0:
         raise InputError(
@@ -90,7 +91,7 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
             shuffle=False,  # the batches already are
         )
         step = steps_done(model)
-    return _finish(config, output_dir, margin_ratio, record)
+    return _finish(config, output_dir, crop, record)
 
 
 def steps_done(model: keras.Model) -> int:
@@ -98,14 +99,14 @@ def steps_done(model: keras.Model) -> int:
     return int(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(model.optimizer.iterations)))
 
 
-def load_faces(config: TrainingConfig) -> tuple[Faces, Faces, float | None]:
-    """Training faces, validation faces, and the margin of their crops.
+def load_faces(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | None]:
+    """Training faces, validation faces, and how the training crops were cut.
 
     Raises:
         InputError: a file cannot be used, or nothing is left to validate on.
     """
     if config.data[0].endswith(SUFFIX):
-        training, validation, margin_ratio = _faces_in_shards(config)
+        training, validation, crop = _faces_in_shards(config)
     else:
         data = load_dataset(config.data)
         rows = data.within_protocol(config.protocol)
@@ -113,22 +114,22 @@ def load_faces(config: TrainingConfig) -> tuple[Faces, Faces, float | None]:
         if not config.validation_data:
             train_rows, validation_rows = split_indices(rows, config.validation_fraction, config.seed)
         training, validation = FacesInMemory(data, train_rows), FacesInMemory(data, validation_rows)
-        margin_ratio = data.margin_ratio
+        crop = data.crop
     if config.validation_data:
         validation_data = load_dataset(config.validation_data)
         validation = FacesInMemory(validation_data, validation_data.within_protocol(config.protocol))
     if validation.count == 0:
         raise InputError(f"{', '.join(config.data)}: no face left to validate on")
-    return training, validation, margin_ratio
+    return training, validation, crop
 
 
-def _faces_in_shards(config: TrainingConfig) -> tuple[Faces, Faces, float | None]:
+def _faces_in_shards(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | None]:
     if len(config.data) > 1:
         raise InputError(f"--data: expected one index of shards, received {len(config.data)} files")
     shards = read_index(config.data[0])
     parts = shards.split(0.0 if config.validation_data else config.validation_fraction)
     training, validation = (FacesInShards(part, config.protocol) for part in parts)
-    return training, validation, shards.margin_ratio
+    return training, validation, shards.crop
 
 
 def _strategy_scope(distribution: str):
@@ -272,7 +273,7 @@ def _averaged_weights(model: keras.Model):
             variable.assign(value)
 
 
-def _finish(config: TrainingConfig, output_dir: Path, margin_ratio: float | None, record: RunRecord) -> Path:
+def _finish(config: TrainingConfig, output_dir: Path, crop: CropRule | None, record: RunRecord) -> Path:
     """Draw the curve and write the best net, without its optimiser, with its card."""
     from fsanet_tf.plots import draw_training_curve
 
@@ -282,7 +283,7 @@ def _finish(config: TrainingConfig, output_dir: Path, margin_ratio: float | None
     card = {
         "variant": config.variant,
         "image_size": config.image_size,
-        "margin_ratio": margin_ratio,
+        **(dataclasses.asdict(crop) if crop else {}),
         "training": dataclasses.asdict(config),
         "validation_mae_deg": best_row["val_mae"],
         "best_epoch": int(best_row["epoch"]),

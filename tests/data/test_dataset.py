@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.errors import InputError
 
@@ -10,7 +11,7 @@ from fsanet_tf.errors import InputError
 def faces(rng, count=4, size=16):
     images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     poses = rng.uniform(-50, 50, (count, 3)).astype("float32")
-    return FaceDataset(images, poses, np.array([f"face{i}" for i in range(count)]), 0.6)
+    return FaceDataset(images, poses, np.array([f"face{i}" for i in range(count)]), CropRule(0.6))
 
 
 def test_data_set_survives_the_round_trip(tmp_path, rng):
@@ -19,12 +20,12 @@ def test_data_set_survives_the_round_trip(tmp_path, rng):
     back = load_dataset(tmp_path / "a.npz")
     np.testing.assert_array_equal(back.images, data.images)
     np.testing.assert_array_equal(back.poses, data.poses)
-    assert back.names.tolist() == data.names.tolist() and back.margin_ratio == 0.6
+    assert back.names.tolist() == data.names.tolist() and back.crop == CropRule(0.6)
 
 
 def test_the_originals_own_file_loads_and_ours_has_its_keys(tmp_path, rng, reference):
     original = load_dataset(reference / "golden/aflw2000_crops_first64.npz")
-    assert original.images.shape == (64, 64, 64, 3) and original.margin_ratio is None
+    assert original.images.shape == (64, 64, 64, 3) and original.crop is None
     save_dataset(tmp_path / "a.npz", faces(rng))
     with np.load(tmp_path / "a.npz") as archive:
         assert {"image", "pose", "img_size"} <= set(archive.files) and archive["img_size"] == 16
@@ -37,7 +38,7 @@ def test_several_files_are_joined_in_order(tmp_path, rng):
         save_dataset(path, part)
     joined = load_dataset(paths)
     np.testing.assert_array_equal(joined.images, np.concatenate([part.images for part in parts]))
-    assert len(joined.poses) == len(joined.names) == 5 and joined.margin_ratio == 0.6
+    assert len(joined.poses) == len(joined.names) == 5 and joined.crop == CropRule(0.6)
 
 
 def test_protocol_1_leaves_out_extreme_faces(rng):

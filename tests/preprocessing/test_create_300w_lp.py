@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from preprocessing.create_300w_lp import find_faces, read_labels, visible_box
@@ -113,7 +114,7 @@ def test_a_source_that_crashes_its_reader_is_narrowed_down(folder, tmp_path):
     with pytest.raises(InputError, match=f"a worker died on {paths[1]}: a source crashes"):
         create_dataset(
             paths, [1] * len(paths), crash_at_the_second, {"paths": paths}, {tmp_path / "out.npz": range(12)},
-            image_size=64, margin_ratio=0.6, workers=1,
+            image_size=64, crop=CropRule(0.6), workers=1,
         )  # fmt: skip
     assert not (tmp_path / "out.npz").exists()
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.pose import rotation_matrices
@@ -132,7 +133,7 @@ def test_protocol_1_with_mtcnn_finds_the_astronaut(hpdb, tmp_path):
     result = run_command(SCRIPT, f"--input_dir={hpdb}", f"--output={tmp_path / 'biwi.npz'}", "--workers=1")
     assert result.returncode == 0, result.stderr
     data = load_dataset(tmp_path / "biwi.npz")
-    assert len(data) == 6 and data.margin_ratio == 0.4
+    assert len(data) == 6 and data.crop == CropRule(0.4)
     np.testing.assert_allclose(data.poses, 0, atol=1e-6)
     np.testing.assert_allclose(rotation_matrices(data.poses[0]), np.eye(3), atol=1e-6)
     assert data.images[0].std() > 30  # a face, no black border

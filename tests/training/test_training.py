@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fsanet_tf.crop import CropRule
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.data.input_pipeline import FacesInMemory, FacesInShards, split_indices, training_batches
@@ -37,7 +38,7 @@ def faces(tmp_path_factory):
     poses = rng.uniform(-60, 60, (60, 3)).astype("float32")
     images = rng.integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
     images[:, :8] = (poses[:, 0, None, None, None] + 100).astype(np.uint8)  # something to learn
-    save_dataset(path, FaceDataset(images, poses, np.full(60, "")))
+    save_dataset(path, FaceDataset(images, poses, np.full(60, ""), CropRule(0.29, square=True)))
     return path
 
 
@@ -56,6 +57,7 @@ def test_run_leaves_its_files_and_a_second_start_does_nothing(faces, tmp_path):
     card = json.loads((tmp_path / "final.json").read_text())
     assert card["variant"] == VARIANT and 0 < card["validation_mae_deg"] < 100
     assert card["training"]["batch_size"] == 8
+    assert (card["margin_ratio"], card["square"]) == (0.29, True)  # what the demo then crops by
     before = final.stat().st_mtime_ns
     assert train(small(faces), tmp_path, verbose=0) == final and final.stat().st_mtime_ns == before
     with pytest.raises(InputError, match=r"another run: epochs was 2, is 3"):
