@@ -58,14 +58,15 @@ def draw(comparisons: Sequence[Comparison], path: Path) -> None:
     figure = Figure(figsize=(15, 9), layout="constrained")
     rows = figure.add_gridspec(2, 1)
     above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
-    for axes, column in zip(
-        above.subplots(1, len(by_title[BARS]), squeeze=False)[0], by_title[BARS], strict=True
-    ):
-        names = sorted(column.rows, key=column.times_better)
+    columns = by_title[BARS]
+    names = sorted(columns[0].rows, key=columns[0].times_better)
+    panels = above.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    for axes, column in zip(panels, columns, strict=True):
         bars = axes.barh(names, [column.times_better(name) for name in names])
         axes.bar_label(bars, fmt="%.2g", padding=2)
-        axes.set(title=column.column, xlabel=f"times faster than the {column.baseline}")
+        axes.set_title(column.column)
         axes.margins(x=0.15)
+    above.suptitle(f"{BARS}: times faster than the {columns[0].baseline}")
     for axes, title in zip(below.subplots(1, len(GROWTH), squeeze=False)[0], GROWTH, strict=True):
         for column in by_title[title]:
             counts = [int(name.split()[0]) for name in column.rows]
