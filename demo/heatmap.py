@@ -16,12 +16,12 @@ from absl import flags
 
 from demo.sources import ASTRONAUT, photo_paths, read_photo
 from fsanet_tf.command_line import import_tensorflow_quietly, run
-from fsanet_tf.crop import crop_box, grow_box
 from fsanet_tf.detectors import DETECTORS, make_detector
 from fsanet_tf.drawing import write_text
 from fsanet_tf.errors import InputError
-from fsanet_tf.networks import PRETRAINED_DIR, load_network
+from fsanet_tf.networks import PRETRAINED_DIR
 from fsanet_tf.pictures import write_picture
+from fsanet_tf.predictor import PosePredictor
 
 if TYPE_CHECKING:
     import keras
@@ -93,18 +93,15 @@ def main() -> None:
 
     shipped = PRETRAINED_DIR / f"{given.model}.keras"
     path = shipped if shipped.exists() else Path(given.model)
-    model, card = load_model(path), load_network(path)
-    mappings_of = structure_model(model)
-    sheets = []
-    for face in detect(image):
-        box = grow_box(face.landmark_box or face.box, card.margin_ratio, image.shape, card.square)
-        if box[0] >= box[2] or box[1] >= box[3]:
-            continue
-        crop = crop_box(image, box, card.image_size)
-        mappings = np.asarray(mappings_of.predict(crop[None].astype(np.float32), verbose=0))[0]
-        sheets.append(draw_heatmaps(crop, fold(mappings, len(mappings))))
-    if not sheets:
+    mappings_of = structure_model(load_model(path))
+    _, crops = PosePredictor(path).crop(image, detect(image))
+    if not len(crops):
         raise InputError(f"{given.source}: no face found")
+    mappings = np.asarray(mappings_of.predict(crops, verbose=0))
+    sheets = [
+        draw_heatmaps(crop.astype(np.uint8), fold(rows, len(rows)))
+        for crop, rows in zip(crops, mappings, strict=True)
+    ]
     output = Path(given.output or f"{photos[0].stem}_heatmap.png")
     write_picture(output, np.vstack(sheets))
     print(f"drawn: {output}")

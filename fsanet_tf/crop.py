@@ -12,6 +12,7 @@ IMAGE_SIZE = 64
 # Share of the box's width and height that is added on each side; the original's, per source of the box.
 LANDMARK_MARGIN = 0.6
 BIWI_MARGIN = 0.4
+FARTHEST = 1e9  # pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +53,13 @@ def grow_box(
             The original does not.
 
     Returns:
-        left, top, right, bottom as whole pixels, within [0, size − 1].
+        left, top, right, bottom as whole pixels, within [0, size − 1]; empty where the box lies outside.
+
+    Raises:
+        InputError: an edge is not finite or absurdly far, or the box is inside out.
     """
+    if not all(abs(edge) < FARTHEST for edge in box) or box[0] > box[2] or box[1] > box[3]:
+        raise InputError(f"box {tuple(box)}: expected left, top, right, bottom in pixels")
     left, top, right, bottom = (int(edge) for edge in box)
     height, width = image_shape[:2]
     if square:

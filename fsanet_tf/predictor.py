@@ -11,8 +11,6 @@ from fsanet_tf.detectors import Detection
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks import Network, load_network
 
-FARTHEST = 1e9  # pixels; a box with such an edge, or NaN, is none
-
 
 @dataclasses.dataclass(frozen=True)
 class FacePose:
@@ -80,9 +78,10 @@ class PosePredictor:
         kept, crops = [], []
         for face in faces:
             landmark_box = face.landmark_box or face.box
-            if not (np.abs(landmark_box) < FARTHEST).all():
-                continue
-            box = grow_box(landmark_box, self.margin_ratio, frame.shape, self.network.square)
+            try:
+                box = grow_box(landmark_box, self.margin_ratio, frame.shape, self.network.square)
+            except InputError:
+                continue  # no box at all
             if box[0] < box[2] and box[1] < box[3]:
                 crops.append(crop_box(frame, box, self.network.image_size))
                 kept.append(face)
