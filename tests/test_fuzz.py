@@ -23,6 +23,7 @@ from fsanet_tf.networks import load_network
 from fsanet_tf.pictures import read_picture
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import config_as_json, is_finished
+from fsanet_tf.training.trainer import RunRecord
 from fsanet_tf.weights.keras_files import load_model
 from preprocessing.create_300w_lp import read_labels
 from tests.legacy_files import legacy_arrays, write_legacy
@@ -93,12 +94,21 @@ def write_run(path):
     write_json(path, config_as_json(TrainingConfig(data=("a.npz",))))
 
 
+def write_log(path):
+    path.write_text("epoch,loss,val_loss,val_mae\n1.0,30.5,28.25,28.25\n2.0,20.5,18.25,18.25\n")
+
+
+def read_log(path):
+    RunRecord(path.parent, TrainingConfig(data=("a.npz",)), steps_per_epoch=3).forget_from(2)
+
+
 MUTATED_LABELS = 500
 READERS = {
     "faces.npz": (write_dataset, load_dataset, 700),
     "card.json": (write_card, lambda path: read_card(path.with_suffix(".keras")), 300),
     "faces.tfrecords.json": (write_index, lambda path: read_index(path).count(1), 200),
     "config.json": (write_run, lambda path: is_finished(TrainingConfig(data=("a.npz",)), path.parent), 200),
+    "log.csv": (write_log, read_log, 200),
     "photo.jpg": (write_photo, read_picture, 150),
     "photo.png": (write_photo, read_picture, 150),
     "video.avi": (write_video, lambda path: list(Video(str(path))), 60),

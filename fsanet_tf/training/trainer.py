@@ -201,12 +201,22 @@ class RunRecord:
         self.rows: list[dict[str, float]] = []
 
     def forget_from(self, epoch: int) -> None:
-        """Read the log of the earlier run, up to the epoch that its checkpoint had reached."""
+        """Read the log of the earlier run, up to the epoch that its checkpoint had reached.
+
+        Raises:
+            InputError: it is damaged.
+        """
         path = self.output_dir / LOG_FILE
-        if path.exists():
+        if not path.exists():
+            return
+        try:
             with path.open(newline="") as file:
                 rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
             self.rows = [row for row in rows if row["epoch"] <= epoch]
+        except (ValueError, TypeError, KeyError, csv.Error) as error:
+            raise InputError(
+                f"{path}: expected the log of an earlier run, could not read it ({error})"
+            ) from error
 
     @property
     def best(self) -> float:
