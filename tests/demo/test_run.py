@@ -3,10 +3,10 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 
 import cv2
 import numpy as np
@@ -101,9 +101,10 @@ def test_ctrl_c_finishes_the_file(media):
     writer.release()
     command = [sys.executable, RUN, "--source=long.avi", "--detector=haar", "--csv=long.csv"]
     process = subprocess.Popen(command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (read := list(media.glob(".long_poses.mp4.*/long_poses.mp4"))) or read[0].stat().st_size < 1000:
-        time.sleep(0.1)
-    time.sleep(0.5)
+    shown = ""
+    while not re.search(r" [1-9]\d*/800 ", shown):  # the bar has begun to move
+        shown += (character := process.stderr.read(1))
+        assert character, shown
     process.send_signal(signal.SIGINT)
     stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and "keeping what was drawn" in stdout
