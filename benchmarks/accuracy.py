@@ -6,6 +6,7 @@ boxes of each detector.
 """
 
 import functools
+import os
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from benchmarks.inference import peer
 from fsanet_tf.command_line import import_tensorflow_quietly, run
 from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
+from fsanet_tf.detectors import ASSET_DIR_VARIABLE
 from fsanet_tf.evaluation import Errors, measure, measure_by_yaw
 from fsanet_tf.files import replace_when_done
 from fsanet_tf.networks import Network, load_network, shipped_networks
@@ -98,6 +100,7 @@ def format_detector(name: str, matched: Matched, margin: float) -> str:
 
 def main() -> None:
     reference = Path(flags.FLAGS.reference)
+    os.environ.setdefault(ASSET_DIR_VARIABLE, str(reference / "detectors"))
     import_tensorflow_quietly()
     weights = {
         stem: load_network(reference / f"weights/300W_LP_models/{stem}.h5")
@@ -147,7 +150,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_string(
-        "reference", "../shared", "Folder with AFLW2000, released weights and the port's nets."
+        "reference", "../shared", "Folder with AFLW2000, released weights, the port's nets and detectors."
     )
     flags.DEFINE_string("output", "docs/accuracy.md", "Page to write.")
     run(main)
