@@ -63,7 +63,7 @@ def write_shards(data: Sequence[Path], index_path: Path, num_shards: int, seed: 
     Args:
         data: the files; they are read as streams, never whole.
         index_path: the index to write, `NAME.tfrecords.json`; the shards stand beside it.
-        num_shards: files to write.
+        num_shards: files to write; fewer where there are fewer faces.
         seed: of the dealing.
 
     Raises:
@@ -72,7 +72,8 @@ def write_shards(data: Sequence[Path], index_path: Path, num_shards: int, seed: 
     if not index_path.name.endswith(SUFFIX):
         raise InputError(f"{index_path}: expected a name that ends in {SUFFIX}")
     poses, image_size, crop = load_joint_poses(data)
-    shard_of = np.random.default_rng(seed).integers(num_shards, size=len(poses))
+    num_shards = min(num_shards, len(poses))  # none is empty
+    shard_of = np.random.default_rng(seed).permutation(len(poses)) % num_shards
     moderate = is_moderate(poses)
     stem = index_path.name.removesuffix(SUFFIX)
     names = [f"{stem}-{i:05d}-of-{num_shards:05d}.tfrecord" for i in range(num_shards)]
