@@ -130,6 +130,15 @@ def test_what_is_named_elsewhere_is_still_there():
 
 
 @pytest.mark.slow
+def test_the_readmes_code_prints_a_pose(folder, monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(folder)
+    exec(code, {})
+    (line,) = capsys.readouterr().out.splitlines()
+    assert all(abs(float(angle)) < 30 for angle in line.split()[-3:])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", HERE)
 def test_command_runs(command, folder, reference):
     shorter = [flag for name, flags in SHORTER.items() if f"{name} " in f"{command} " for flag in flags]
