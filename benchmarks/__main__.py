@@ -1,8 +1,9 @@
 """Every benchmark, one after the other: `python -m benchmarks`.
 
-Writes `docs/benchmarks.md`, its picture and `docs/benchmarks.json`, an hour's work. Each part is a command of
-its own (`python -m benchmarks.inference --help`); a run that was stopped goes on with the parts it lacks.
-`--quick` takes a minute: few rounds of 1x1, nothing exported, no training.
+Writes `docs/benchmarks.md`, its picture and `docs/benchmarks.json`, half an hour's work. Each part is a
+command of its own (`python -m benchmarks.inference --help`); a run that was stopped goes on with the parts
+it lacks. `--quick` takes a minute: few rounds of 1x1, nothing exported, no training; its page goes to
+--work_dir.
 """
 
 import shutil
@@ -63,17 +64,18 @@ def main() -> None:
         for column in run_part(name, arguments, done / f"{name}.json")
     ]
     comparisons = [column for columns in tables(found).values() for column in columns]
-    page = Path(given.output)
+    page = Path(given.output or (work_dir / "quick.md" if given.quick else "docs/benchmarks.md"))
     write_comparisons(page.with_suffix(".json"), comparisons, machine=machine())
     write_page(page, comparisons, "python -m benchmarks" + (" --quick" if given.quick else ""))
     shutil.rmtree(done)
+    print(f"written: {page}, {page.with_suffix('.json').name}, {page.with_suffix('.png').name}")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("reference", "../shared", "Folder of the reference data.")
-    flags.DEFINE_string("output", "docs/benchmarks.md", "Page to write; its .json and .png stand beside it.")
+    flags.DEFINE_string("output", None, "Page to write, docs/benchmarks.md; its .json and .png go beside it.")
     flags.DEFINE_string(
         "work_dir", "runs/benchmarks", "Gets exported networks and the parts of a stopped run."
     )
-    flags.DEFINE_bool("quick", False, "A minute instead of an hour.")
+    flags.DEFINE_bool("quick", False, "A minute instead of half an hour.")
     run(main)

@@ -47,7 +47,7 @@ def exported(reference: Path, variant: str, folder: Path) -> dict[str, Path]:
     if not faces.exists():
         source = f"--input_dir={reference / 'data/AFLW2000'}"
         _python("preprocessing/create_300w_lp.py", source, f"--output={faces}")
-    if not folder.exists():
+    if not (folder / "parity.json").exists():  # what export.py writes last
         weights = f"--weights={released_weights(reference, variant)}"
         command = ("export.py", weights, f"--representative_data={faces}", "--latency_rounds=0")
         _python(*command, "--batch=dynamic", "--format=tflite_float32", f"--output_dir={folder}_open")

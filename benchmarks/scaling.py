@@ -7,7 +7,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
-from benchmarks.inference import UNIT, frozen_graph, peer
+from benchmarks.inference import ORIGINAL, PEER, UNIT, frozen_graph, peer
 from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.detectors import Detection
 from fsanet_tf.export.latency import interleave, time_faces
@@ -36,7 +36,7 @@ def of_threads(reference: Path, rounds: int) -> list[Comparison]:
     columns = []
     for name, load in (
         ("shipped TFLite", lambda threads: load_network("1x1", threads)),
-        ("PyTorch port's ONNX", lambda threads: peer(_peer_path(reference), threads)),
+        (PEER, lambda threads: peer(_peer_path(reference), threads)),
     ):
         networks = {_some(threads, "thread"): load(threads) for threads in THREADS}
         for count in (1, 64):
@@ -76,9 +76,9 @@ def measure() -> list[Comparison]:
 
     tf.config.threading.set_intra_op_parallelism_threads(DEFAULT_THREADS)
     networks = {
-        "original's frozen graph": load_network(frozen_graph(reference, "1x1")),
+        ORIGINAL: load_network(frozen_graph(reference, "1x1")),
         "shipped TFLite": load_network("1x1"),
-        "PyTorch port's ONNX": peer(_peer_path(reference), DEFAULT_THREADS),
+        PEER: peer(_peer_path(reference), DEFAULT_THREADS),
     }
     return [*of_batches(networks, rounds), *of_threads(reference, rounds), *of_photos(rounds)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
-from benchmarks.inference import frozen_graph
+from benchmarks.inference import ORIGINAL, frozen_graph
 from fsanet_tf.networks import PRETRAINED_DIR
 
 CODE = """
@@ -20,7 +20,6 @@ if len(sys.argv) > 1:
     network.predict(np.zeros((1, 64, 64, 3), np.float32))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
 """
-ORIGINAL = "original's frozen graph"
 
 
 def start(arguments: list[str]) -> tuple[float, float]:
