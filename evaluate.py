@@ -1,6 +1,7 @@
 """Measure networks on a data set: `python evaluate.py --weights=net.keras --data=aflw2000.npz`.
 
-Several networks, separated by commas, are averaged (the paper's fusion).
+A network is a `.keras`, released `.h5`, exported file or shipped name; several, separated by commas, are
+averaged (the paper's fusion).
 """
 
 import dataclasses
@@ -8,12 +9,19 @@ from pathlib import Path
 
 from absl import flags
 
-from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.command_line import run
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
-from fsanet_tf.files import require_file, sha256, write_json
+from fsanet_tf.evaluation import draw_report, format_table, measure, measure_by_yaw
+from fsanet_tf.files import sha256, write_json
+from fsanet_tf.inference import predict_poses
+from fsanet_tf.networks import load_network
 
-flags.DEFINE_list("weights", [], "Networks: .keras, or released .h5; several are averaged.")
+flags.DEFINE_list(
+    "weights",
+    [],
+    "Networks: any file of ours or the original's, SavedModel folder, or shipped name; several are averaged.",
+)
 flags.DEFINE_string("data", None, "Faces: an .npz of the preprocessing.")
 flags.DEFINE_integer("protocol", 1, "1 leaves out faces with an angle above 99°, 2 keeps all.", 1, 2)
 flags.DEFINE_integer("batch_size", 128, "Faces a step.", 1)
@@ -29,28 +37,23 @@ def main() -> None:
     rows = dataset.within_protocol(FLAGS.protocol)
     if not len(rows):
         raise InputError(f"{FLAGS.data}: no face lies within protocol {FLAGS.protocol}")
-    for path in FLAGS.weights:
-        require_file(path, "a network")
-    import_tensorflow_quietly()
-    from fsanet_tf.evaluation import draw_report, format_table, measure, measure_by_yaw
-    from fsanet_tf.inference import predict_poses
-    from fsanet_tf.weights.keras_files import load_model
-
-    models = [load_model(path) for path in FLAGS.weights]
+    networks = [load_network(path) for path in FLAGS.weights]
     true = dataset.poses[rows]
-    predicted = predict_poses(models, dataset.images[rows], FLAGS.batch_size)
+    predicted = predict_poses(networks, dataset.images[rows], FLAGS.batch_size)
     table = {"all": measure(predicted, true), **measure_by_yaw(predicted, true)}
     num_left_out = len(dataset) - len(rows)
-    names = " + ".join(model.name for model in models)
+    names = " + ".join(Path(path).name for path in FLAGS.weights)
     print(f"{names} on {FLAGS.data}, protocol {FLAGS.protocol}: {len(rows)} images, {num_left_out} left out")
     print(format_table(table))
+    for network in networks:
+        if dataset.crop not in (None, network.crop):
+            print(f"note: {FLAGS.data} holds {dataset.crop}; {network.name} wants {network.crop}")
     if FLAGS.output_dir is None:
         return
     output_dir = Path(FLAGS.output_dir)
     report = {
         "networks": [
-            {"file": path, "name": model.name, "sha256": sha256(path)}
-            for path, model in zip(FLAGS.weights, models, strict=True)
+            {"file": path, "sha256": sha256(path) if Path(path).is_file() else None} for path in FLAGS.weights
         ],
         "data": FLAGS.data,
         "protocol": FLAGS.protocol,

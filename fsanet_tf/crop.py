@@ -27,6 +27,9 @@ class CropRule:
     margin_ratio: float
     square: bool = False
 
+    def __str__(self) -> str:
+        return f"{'square' if self.square else 'stretched'} boxes grown by {self.margin_ratio:g}"
+
 
 def require_bgr(image: np.ndarray, name: str = "image") -> None:
     """Raise `InputError` unless `image` is uint8 `(height, width, 3)` with pixels in it."""

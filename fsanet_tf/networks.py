@@ -9,7 +9,7 @@ import numpy as np
 
 from fsanet_tf.cards import read_card
 from fsanet_tf.command_line import import_tensorflow_quietly, silent_output
-from fsanet_tf.crop import LANDMARK_MARGIN
+from fsanet_tf.crop import LANDMARK_MARGIN, CropRule
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
 
@@ -30,12 +30,19 @@ class Network:
         image_size: side of its input in pixels.
         margin_ratio: how far it wants landmark boxes grown on each side.
         square: whether it wants squares, not stretched boxes.
+        name: what it was loaded by.
     """
 
     predict: Callable[[np.ndarray], np.ndarray]
     image_size: int
     margin_ratio: float = LANDMARK_MARGIN
     square: bool = False
+    name: str = ""
+
+    @property
+    def crop(self) -> CropRule:
+        """How it wants its crops."""
+        return CropRule(self.margin_ratio, self.square)
 
 
 def shipped_networks() -> dict[str, Path]:
@@ -46,7 +53,9 @@ def shipped_networks() -> dict[str, Path]:
 def _fusion(num_threads: int | None) -> Network:
     members = [load_network(path, num_threads) for path in shipped_networks().values()]
     return dataclasses.replace(
-        members[0], predict=lambda crops: np.mean([member.predict(crops) for member in members], axis=0)
+        members[0],
+        predict=lambda crops: np.mean([member.predict(crops) for member in members], axis=0),
+        name=FUSION,
     )
 
 
@@ -81,7 +90,7 @@ def load_network(source: str | Path, num_threads: int | None = None) -> Network:
             raise InputError(f"{path}: expected {EXPECTED}")
     card = read_card(path)
     known = {key: card[key] for key in ("margin_ratio", "square") if card.get(key) is not None}
-    return Network(predict, image_size, **known)
+    return Network(predict, image_size, **known, name=str(source))
 
 
 def _keras(path: Path):

@@ -19,8 +19,8 @@ GOOD, ANY = "--data=good.npz", "--weights=text.keras"
 CASES = [
     # evaluate
     ((*EVALUATE, GOOD), "--weights: expected at least one network"),
-    ((*EVALUATE, GOOD, "--weights=absent.keras"), "absent.keras: no such file"),
-    ((*EVALUATE, GOOD, "--weights=folder"), "folder: is a folder"),
+    ((*EVALUATE, GOOD, "--weights=absent.keras"), "absent.keras: no such network"),
+    ((*EVALUATE, GOOD, "--weights=folder"), "folder: expected a SavedModel folder"),
     ((*EVALUATE, GOOD, "--weights=empty.keras"), "empty.keras: is empty"),
     ((*EVALUATE, GOOD, "--weights=text.txt"), "text.txt: expected a network"),
     ((*EVALUATE, GOOD, ANY), "text.keras: expected a network"),

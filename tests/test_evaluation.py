@@ -77,6 +77,12 @@ def test_report_and_figures(released, aflw2000, tmp_path):
         assert picture is not None and picture.std() > 10
 
 
+def test_other_crops_than_the_network_wants_are_noted(aflw2000):
+    output = evaluate(["1x1"], aflw2000)
+    assert "holds stretched boxes grown by 0.6; 1x1 wants square boxes grown by 0.29" in output
+    assert float(re.search(r"all +1969.* (\S+) +\S+ +\S+\n", output)[1]) == pytest.approx(5.51, abs=0.01)
+
+
 def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, aflw2000):
     from fsanet_tf.models import build_model
 
@@ -84,4 +90,4 @@ def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, aflw2000):
     model.get_layer("stage1_bin_scales").bias.assign([np.nan] * 3)
     model.save(tmp_path / "nan.keras")
     result = run_command("evaluate.py", f"--weights={tmp_path / 'nan.keras'}", f"--data={aflw2000}")
-    assert_one_clear_line(result, "ssrnet_mt: the pose of face 0 is not finite")
+    assert_one_clear_line(result, "nan.keras: the pose of face 0 is not finite")

@@ -1,5 +1,7 @@
 """Every variant: shape, parameters, saving, and the released outputs."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.models import build_model
-from fsanet_tf.weights.legacy import load_released_weights
+from fsanet_tf.networks import Network, load_network
 from tests.conftest import run_command
 
 PARAMETERS = {
@@ -85,8 +87,7 @@ def test_unknown_names_are_refused():
     ],
 )
 def test_released_weights_give_the_released_outputs(name, released, reference, aflw2000):
-    model = load_released_weights(released / f"{name}.h5")
-    poses = predict_poses([model], load_dataset(aflw2000).images)
+    poses = predict_poses([load_network(released / f"{name}.h5")], load_dataset(aflw2000).images)
     difference = np.abs(poses - np.load(reference / "golden/aflw2000_outputs.npz")[name])
     assert difference.mean() < 1e-3 and difference.max() < 1e-2
 
@@ -96,10 +97,11 @@ def test_predict_poses_resizes_averages_and_refuses_what_is_not_finite(rng):
     models = [build_model("fsanet_noS_metric"), build_model("ssrnet_mt")]
     small = resize_crops(crops).astype("float32")
     expected = np.mean([model.predict(small, verbose=0) for model in models], axis=0)
-    np.testing.assert_allclose(predict_poses(models, crops), expected, atol=1e-4)
+    networks = [Network(functools.partial(model.predict, verbose=0), 64, name=model.name) for model in models]
+    np.testing.assert_allclose(predict_poses(networks, crops), expected, atol=1e-4)
     models[1].get_layer("stage1_bin_scales").bias.assign([np.nan] * 3)
     with pytest.raises(InputError, match="ssrnet_mt: the pose of face 0 is not finite"):
-        predict_poses(models, crops)
+        predict_poses(networks, crops)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

@@ -11,7 +11,6 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.networks import Network, load_network, shipped_networks
 from fsanet_tf.predictor import PosePredictor
-from fsanet_tf.weights.keras_files import load_model
 from tests.conftest import run_command
 
 
@@ -69,9 +68,9 @@ def test_every_shipped_network_sees_the_astronaut_look_at_us(astronaut):
 def test_shipped_fusion_equals_evaluation(astronaut):
     """The demo's TFLite files give what `evaluate.py` gives for the `.keras` files, within 1e-3°."""
     crops = np.stack([crop_box(astronaut, box) for box in ((180, 60, 280, 180), (100, 10, 400, 310))])
-    models = [load_model(path.with_suffix(".keras")) for path in shipped_networks().values()]
+    networks = [load_network(path.with_suffix(".keras")) for path in shipped_networks().values()]
     np.testing.assert_allclose(
-        load_network("fusion").predict(crops.astype("float32")), predict_poses(models, crops), atol=1e-3
+        load_network("fusion").predict(crops.astype("float32")), predict_poses(networks, crops), atol=1e-3
     )
 
 

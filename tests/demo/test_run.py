@@ -1,6 +1,7 @@
 """The demo as a newcomer runs it: photo, folder, video, and what cannot be shown."""
 
 import csv
+import functools
 import json
 import os
 import re
@@ -16,8 +17,8 @@ import skimage.data
 from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.detectors import Detection
 from fsanet_tf.inference import predict_poses
+from fsanet_tf.networks import load_network
 from fsanet_tf.predictor import PosePredictor
-from fsanet_tf.weights.keras_files import load_model
 from preprocessing.create_300w_lp import crop_face, read_labels, visible_box
 from tests.conftest import ROOT, assert_one_clear_line, run_command
 
@@ -100,7 +101,10 @@ def test_ctrl_c_finishes_the_file(media):
         writer.write(astronaut)
     writer.release()
     command = [sys.executable, RUN, "--source=long.avi", "--detector=haar", "--csv=long.csv"]
-    process = subprocess.Popen(command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background jobs ignore it
+    process = subprocess.Popen(
+        command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    )
     shown = ""
     while not re.search(r" [1-9]\d*/800 ", shown):  # the bar has begun to move
         shown += (character := process.stderr.read(1))
@@ -117,7 +121,7 @@ def test_angles_are_those_of_evaluation(released, reference):
     photo = sorted((reference / "data/AFLW2000").rglob("*.jpg"))[0]
     crop, pose = crop_face(photo, LANDMARK_MARGIN, 64)
     weights = released / "fsanet_capsule_3_16_2_21_5.h5"
-    evaluated = predict_poses([load_model(weights)], crop[None])[0]
+    evaluated = predict_poses([load_network(weights)], crop[None])[0]
     points, _ = read_labels(photo.with_suffix(".mat"))
     (face,) = PosePredictor(weights).predict(cv2.imread(str(photo)), [Detection(visible_box(points), 1.0)])
     np.testing.assert_allclose(face.pose_deg, evaluated, atol=1e-3)
