@@ -95,12 +95,12 @@ def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
 
 def _open(path: Path) -> np.lib.npyio.NpzFile:
     require_file(path, EXPECTED)
+    if not zipfile.is_zipfile(path):  # NumPy would speak of pickles
+        raise InputError(f"{path}: expected {EXPECTED}, received no zip archive, or a cut one")
     try:
         archive = np.load(path, allow_pickle=False)
     except UNREADABLE as error:
         raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise InputError(f"{path}: expected {EXPECTED}, received a bare array")
     missing = {"image", "pose"} - set(archive.files)
     if missing:
         archive.close()
