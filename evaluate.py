@@ -12,7 +12,6 @@ from absl import flags
 from fsanet_tf.command_line import run
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
-from fsanet_tf.evaluation import draw_report, format_table, measure, measure_by_yaw
 from fsanet_tf.files import sha256, write_json
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.networks import load_network
@@ -38,6 +37,8 @@ def main() -> None:
     if not len(rows):
         raise InputError(f"{FLAGS.data}: no face lies within protocol {FLAGS.protocol}")
     networks = [load_network(path) for path in FLAGS.weights]
+    from fsanet_tf.evaluation import draw_report, format_table, measure, measure_by_yaw
+
     true = dataset.poses[rows]
     predicted = predict_poses(networks, dataset.images[rows], FLAGS.batch_size)
     table = {"all": measure(predicted, true), **measure_by_yaw(predicted, true)}
