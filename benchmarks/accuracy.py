@@ -22,6 +22,7 @@ from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.detectors import ASSET_DIR_VARIABLE
 from fsanet_tf.evaluation import Errors, measure, measure_by_yaw
 from fsanet_tf.files import replace_when_done
+from fsanet_tf.inference import predict_poses
 from fsanet_tf.networks import Network, load_network, shipped_networks
 from fsanet_tf.predictor import PosePredictor
 from preprocessing.create_300w_lp import create_300w_lp
@@ -128,7 +129,7 @@ def main() -> None:
 
     @functools.cache  # a fusion's members stand in the table too
     def poses_of(network: Network, crop: str) -> np.ndarray:
-        return network.predict(data[crop].images[faces[crop]].astype(np.float32))
+        return predict_poses([network], data[crop].images[faces[crop]])
 
     rows = []
     for name, crop, paper, networks in tqdm(groups, unit="network"):

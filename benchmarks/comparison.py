@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -107,6 +106,6 @@ def run_benchmark(measure: Callable[[], Sequence[Comparison]]) -> None:
         for title, columns in tables(comparisons).items():
             print(f"{title}\n\n{as_markdown(columns)}\n")
         if flags.FLAGS.json:
-            write_comparisons(flags.FLAGS.json, comparisons, command=" ".join(sys.argv))
+            write_comparisons(flags.FLAGS.json, comparisons)
 
     run(main)

@@ -94,7 +94,7 @@ def main() -> None:
     shipped = PRETRAINED_DIR / f"{given.model}.keras"
     path = shipped if shipped.exists() else Path(given.model)
     mappings_of = structure_model(load_model(path))
-    _, crops = PosePredictor(path).crop(image, detect(image))
+    _, crops = PosePredictor(given.model).crop(image, detect(image))
     if not len(crops):
         raise InputError(f"{given.source}: no face found")
     mappings = np.asarray(mappings_of.predict(crops, verbose=0))
