@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fsanet_tf.command_line import import_tensorflow_quietly
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
 
 ROOT = Path(__file__).parent.parent
 import_tensorflow_quietly()
@@ -42,6 +43,14 @@ def aflw2000(reference, tmp_path_factory) -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def write_noise_faces(path: Path, count: int) -> None:
+    """A data set of 64-pixel noise with poses within ±60°."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, 64, 64, 3), np.uint8)
+    poses = rng.uniform(-60, 60, (count, 3)).astype(np.float32)
+    save_dataset(path, FaceDataset(images, poses, np.array([f"face{i}" for i in range(count)])))
 
 
 def run_command(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

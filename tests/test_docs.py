@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import skimage.data
 
-from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.models import build_model
 from preprocessing.create_synthetic import create_synthetic
 from tests.biwi_files import write_hpdb
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_noise_faces
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = ("python", "saved_model_cli", "mkdir", "docker", "curl", "pip", "ruff")
@@ -41,7 +40,7 @@ SHORTER = {
     "create_synthetic.py": ["--count=4"],
     "benchmarks.demo": ["--frames=2"],
 }
-NUM_FACES = 24
+NUM_FACES = 24  # in each stand-in
 
 
 def commands(document: Path) -> list[str]:
@@ -62,13 +61,6 @@ def is_named(command: str, names: Iterable[str]) -> bool:
 
 ALL = dict.fromkeys(command for document in DOCUMENTS for command in commands(document))
 HERE = [command for command in ALL if not is_named(command, ELSEWHERE)]
-
-
-def write_faces(path: Path) -> None:
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (NUM_FACES, 64, 64, 3), np.uint8)
-    poses = rng.uniform(-60, 60, (NUM_FACES, 3)).astype(np.float32)
-    save_dataset(path, FaceDataset(images, poses, np.array([f"face{i}" for i in range(NUM_FACES)])))
 
 
 def write_aflw_crops(folder: Path, labels: Path) -> None:
@@ -118,7 +110,7 @@ def folder(reference, tmp_path_factory) -> Path:
     write_hpdb(work / "hpdb")
     write_aflw_crops(work / "AFLW_crops", work / "AFLW_crops_labels.csv")
     for name in ("faces", "AFW", "AFW_Flip", "HELEN", "aflw2000", "tight", "biwi_train", "biwi_test"):
-        write_faces(work / f"{name}.npz")
+        write_noise_faces(work / f"{name}.npz", NUM_FACES)
     for name in ("net", "var"):
         build_model("fsanet_var_capsule").save(work / f"{name}.keras")
     return work

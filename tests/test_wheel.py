@@ -4,11 +4,9 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from fsanet_tf.data.dataset import FaceDataset, save_dataset
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_noise_faces
 
 # Runs a module with the folder of the first argument before everything else, and nothing of the checkout.
 FROM_FOLDER = (
@@ -45,10 +43,7 @@ def pip(*arguments, python=sys.executable):
 
 @pytest.fixture
 def workplace(tmp_path):
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (24, 64, 64, 3), np.uint8)
-    poses = rng.uniform(-60, 60, (24, 3)).astype(np.float32)
-    save_dataset(tmp_path / "faces.npz", FaceDataset(images, poses, np.full(24, "")))
+    write_noise_faces(tmp_path / "faces.npz", 24)
     return tmp_path
 
 
