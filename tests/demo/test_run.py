@@ -110,7 +110,7 @@ def test_ctrl_c_finishes_the_file(media):
         shown += (character := process.stderr.read(1))
         assert character, shown
     process.send_signal(signal.SIGINT)
-    stdout, _ = process.communicate(timeout=60)
+    stdout, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and "keeping what was drawn" in stdout
     frames = cv2.VideoCapture(str(media / "long_poses.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)
     assert 1 <= frames < 800
