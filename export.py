@@ -14,12 +14,13 @@ from absl import flags
 
 import fsanet_tf
 from fsanet_tf.cards import card_path, read_card
-from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.command_line import run
 from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.latency import Latency, measure_in_new_process
 from fsanet_tf.export.parity import Faces, Parity, compare, load_faces, random_faces, spread
 from fsanet_tf.files import replace_when_done, require_file, sha256, write_json
+from fsanet_tf.quiet import import_tensorflow_quietly
 from fsanet_tf.weights.released import RELEASED
 
 SUFFIXES = {

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from benchmarks.detector_boxes import Matched, match_faces
 from benchmarks.inference import peer
-from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.command_line import run
 from fsanet_tf.crop import LANDMARK_MARGIN
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.detectors import ASSET_DIR_VARIABLE
@@ -25,6 +25,7 @@ from fsanet_tf.files import replace_when_done
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.networks import Network, load_network, shipped_networks
 from fsanet_tf.predictor import PosePredictor
+from fsanet_tf.quiet import import_tensorflow_quietly
 from preprocessing.create_300w_lp import create_300w_lp
 
 PEER_MARGIN = 0.4

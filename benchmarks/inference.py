@@ -14,9 +14,9 @@ import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
-from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks import PRETRAINED_DIR, Network, load_network
+from fsanet_tf.quiet import import_tensorflow_quietly
 
 VARIANTS = {
     "1x1": "fsanet_capsule_3_16_2_21_5",

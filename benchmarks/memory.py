@@ -15,8 +15,8 @@ import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
-from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
+from fsanet_tf.quiet import import_tensorflow_quietly
 from fsanet_tf.training.config import TrainingConfig
 
 NUM_CROPS = 122_450

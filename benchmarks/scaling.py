@@ -8,11 +8,11 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.inference import ORIGINAL, PEER, UNIT, frozen_graph, peer
-from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.detectors import Detection
 from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks import DEFAULT_THREADS, Network, load_network
 from fsanet_tf.predictor import PosePredictor
+from fsanet_tf.quiet import import_tensorflow_quietly
 
 BATCHES = (1, 4, 16, 64, 256)
 THREADS = (1, 2, 4)

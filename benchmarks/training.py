@@ -13,9 +13,9 @@ import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
-from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
+from fsanet_tf.quiet import import_tensorflow_quietly
 
 NUM_FACES = 1024
 UNIT = "images/s"

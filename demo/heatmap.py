@@ -15,13 +15,14 @@ import numpy as np
 from absl import flags
 
 from demo.sources import ASTRONAUT, photo_paths, read_photo
-from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.command_line import run
 from fsanet_tf.detectors import DETECTORS, make_detector
 from fsanet_tf.drawing import write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks import PRETRAINED_DIR
 from fsanet_tf.pictures import write_picture
 from fsanet_tf.predictor import PosePredictor
+from fsanet_tf.quiet import import_tensorflow_quietly
 
 if TYPE_CHECKING:
     import keras

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from fsanet_tf.command_line import silent_output
 from fsanet_tf.errors import InputError
 from fsanet_tf.pictures import read_picture
+from fsanet_tf.quiet import silent_output
 
 ASTRONAUT = "astronaut"
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")

@@ -170,7 +170,7 @@ def ssd() -> Detector:
 
 def mtcnn() -> Detector:
     """MTCNN (Zhang et al., 2016); its weights come with its package."""
-    from fsanet_tf.command_line import import_tensorflow_quietly
+    from fsanet_tf.quiet import import_tensorflow_quietly
 
     import_tensorflow_quietly()
     from mtcnn import MTCNN

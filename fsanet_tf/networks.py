@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.cards import read_card
-from fsanet_tf.command_line import import_tensorflow_quietly, silent_output
 from fsanet_tf.crop import LANDMARK_MARGIN, CropRule
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
+from fsanet_tf.quiet import import_tensorflow_quietly, silent_output
 
 PRETRAINED_DIR = Path(__file__).parent / "pretrained"
 FUSION = "fusion"

@@ -5,9 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fsanet_tf.command_line import silent_output
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file
+from fsanet_tf.quiet import silent_output
 
 
 def read_picture(path: str | Path) -> np.ndarray:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.command_line import run
 from fsanet_tf.crop import BIWI_MARGIN, IMAGE_SIZE, CropRule, crop_box, grow_box
 from fsanet_tf.errors import InputError
 from fsanet_tf.pictures import read_picture
+from fsanet_tf.quiet import import_tensorflow_quietly
 from preprocessing.command import define_flags, report
 from preprocessing.parts import Part, Problem, create_dataset
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from absl import flags
 
-from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.command_line import run
 from fsanet_tf.errors import InputError
+from fsanet_tf.quiet import import_tensorflow_quietly
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
+from fsanet_tf.quiet import import_tensorflow_quietly
 
 ROOT = Path(__file__).parent.parent
 import_tensorflow_quietly()

@@ -14,12 +14,12 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from fsanet_tf.cards import card_path, embed_card
-from fsanet_tf.command_line import silent_output
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
 from fsanet_tf.files import replace_when_done, write_json
 from fsanet_tf.networks import FROZEN_INPUT, FROZEN_OUTPUT
 from fsanet_tf.pose import ANGLE_NAMES
+from fsanet_tf.quiet import silent_output
 
 PRECISIONS = ("float32", "float16", "dynamic")
 ONNX_OPSET = 17

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.command_line import import_tensorflow_quietly
 from fsanet_tf.networks import Network, load_network
+from fsanet_tf.quiet import import_tensorflow_quietly
 
 WARMUPS = 5
 WITHOUT_TENSORFLOW = (".tflite", ".onnx")

@@ -20,7 +20,6 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from fsanet_tf.command_line import silent_output
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.operations import Operation, read_operations
 from fsanet_tf.models.streams import (
@@ -31,6 +30,7 @@ from fsanet_tf.models.streams import (
     stream_layer_name,
 )
 from fsanet_tf.networks import load_network
+from fsanet_tf.quiet import silent_output
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 DENSE = ("FULLY_CONNECTED", "BATCH_MATMUL")

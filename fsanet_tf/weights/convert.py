@@ -5,10 +5,11 @@ The network's own variant is found in the file; `--variant` refuses any other.
 
 from absl import flags
 
-from fsanet_tf.command_line import import_tensorflow_quietly, run
+from fsanet_tf.command_line import run
 from fsanet_tf.config import VARIANTS
 from fsanet_tf.crop import BIWI_MARGIN, LANDMARK_MARGIN
 from fsanet_tf.files import sha256
+from fsanet_tf.quiet import import_tensorflow_quietly
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def read_angles(page, previous: list[float]) -> list[float]:
 
 
 def read_picture(page, height: int) -> np.ndarray:
-    """The drawn photo, BGR, once the browser shows one of that height: it follows the angles, loaded by itself."""
+    """The drawn photo, BGR, once the browser shows one of that height; it comes after the angles."""
     shown = page.locator("#poses img")
     page.wait_for_function(
         "height => document.querySelector('#poses img')?.naturalHeight === height", arg=height, timeout=60_000
