@@ -13,9 +13,9 @@ import numpy as np
 from absl import flags
 
 import fsanet_tf
-from fsanet_tf.cards import card_path, read_card
+from fsanet_tf.cards import card_path, read_card, read_crop_rule
 from fsanet_tf.command_line import run
-from fsanet_tf.crop import LANDMARK_MARGIN
+from fsanet_tf.crop import CropRule
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.latency import Latency, measure_in_new_process
 from fsanet_tf.export.parity import Faces, Parity, compare, load_faces, random_faces, spread
@@ -49,7 +49,16 @@ flags.mark_flag_as_required("output_dir")
 FLAGS = flags.FLAGS
 
 
-def make_card(model, name: str, paths: Sequence[str]) -> dict:
+def common_crop_rule(paths: Sequence[str]) -> CropRule:
+    """How the networks want their crops; a fusion's members must want the same."""
+    rules = {path: read_crop_rule(Path(path)) for path in paths}
+    if len(set(rules.values())) > 1:
+        wishes = ", ".join(f"{path} wants {rule}" for path, rule in rules.items())
+        raise InputError(f"--weights: expected networks of one crop, received: {wishes}")
+    return rules[paths[0]]
+
+
+def make_card(model, paths: Sequence[str], rule: CropRule) -> dict:
     """What a file says of itself; what the source's card says comes first."""
     import keras
     import tensorflow as tf
@@ -57,18 +66,17 @@ def make_card(model, name: str, paths: Sequence[str]) -> dict:
     sources = {path: sha256(path) for path in paths}
     trained = {file.sha256: file.folder.removesuffix("_models") for file in RELEASED.values()}
     card = {
-        "variant": name,
+        "variant": model.name,
         "image_size": model.input_shape[1],
         "input": "BGR, 0 to 255",
         "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
-        "margin_ratio": LANDMARK_MARGIN,
-        "square": False,
+        **dataclasses.asdict(rule),
         "training": {"data": sorted({trained.get(digest, "unknown") for digest in sources.values()})},
     }
     card.update({key: value for key, value in read_card(Path(paths[0])).items() if key in card})
     versions = {"fsanet_tf": fsanet_tf.__version__, "keras": keras.__version__, "tensorflow": tf.__version__}
     named = {Path(path).name: digest for path, digest in sources.items()}
-    return {**card, "variant": name, "source_sha256": named, "versions": versions}
+    return {**card, "variant": model.name, "source_sha256": named, "versions": versions}
 
 
 def write(model, name: str, path: Path, card: dict, representative: Faces | None) -> list:
@@ -159,6 +167,7 @@ def main() -> None:
     formats = FLAGS.format or [name for name in SUFFIXES if name != INT8 or FLAGS.representative_data]
     if INT8 in formats and not FLAGS.representative_data:
         raise InputError("--format=tflite_int8: expected --representative_data, faces that set its ranges")
+    rule = common_crop_rule(FLAGS.weights)
     import_tensorflow_quietly()
     import keras
 
@@ -169,7 +178,7 @@ def main() -> None:
     representative = load_faces(FLAGS.representative_data, size)
     faces = load_faces(FLAGS.parity_data, size) or representative or random_faces(size)
     poses = model.predict(faces.crops, verbose=0)
-    card = make_card(model, model.name, FLAGS.weights)
+    card = make_card(model, FLAGS.weights, rule)
     output_dir = Path(FLAGS.output_dir)
     report: dict = {"files": [], "int8_trials": [], "latency": {}, "refused": []}
     for name in formats:

@@ -17,18 +17,17 @@ from tqdm import tqdm
 from benchmarks.detector_boxes import Matched, match_faces
 from benchmarks.inference import peer
 from fsanet_tf.command_line import run
-from fsanet_tf.crop import LANDMARK_MARGIN
+from fsanet_tf.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.detectors import ASSET_DIR_VARIABLE
 from fsanet_tf.evaluation import Errors, measure, measure_by_yaw
 from fsanet_tf.files import replace_when_done
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.networks import Network, load_network, shipped_networks
-from fsanet_tf.predictor import PosePredictor
 from fsanet_tf.quiet import import_tensorflow_quietly
 from preprocessing.create_300w_lp import create_300w_lp
 
-PEER_MARGIN = 0.4
+PEER_CROP = CropRule(0.4)
 RELEASED: dict[str, tuple[str, ...]] = {
     "1x1": ("fsanet_capsule_3_16_2_21_5",),
     "var": ("fsanet_var_capsule_3_16_2_21_5",),
@@ -76,9 +75,9 @@ BIWI and 300W-LP are not at hand. Yaw / pitch / roll / mean, degrees.
 What each exported file costs is in the [README](../README.md)."""
 
 
-def crops_of(reference: Path, folder: Path, margin: float, square: bool) -> FaceDataset:
-    path = folder / f"{margin}_{square}.npz"
-    create_300w_lp(reference / "data/AFLW2000", path, margin_ratio=margin, square=square)
+def crops_of(reference: Path, folder: Path, rule: CropRule) -> FaceDataset:
+    path = folder / f"{rule}.npz"
+    create_300w_lp(reference / "data/AFLW2000", path, rule=rule)
     return load_dataset(path)
 
 
@@ -122,9 +121,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         own = next(iter(shipped.values()))
         data = {
-            "0.6": crops_of(reference, Path(folder), LANDMARK_MARGIN, False),
-            "0.29 □": crops_of(reference, Path(folder), own.margin_ratio, own.square),
-            "0.4": crops_of(reference, Path(folder), PEER_MARGIN, False),
+            "0.6": crops_of(reference, Path(folder), LANDMARK_CROP),
+            "0.29 □": crops_of(reference, Path(folder), own.crop),
+            "0.4": crops_of(reference, Path(folder), PEER_CROP),
         }
     faces = {crop: dataset.within_protocol(1) for crop, dataset in data.items()}
 
@@ -139,11 +138,11 @@ def main() -> None:
         ranges = measure_by_yaw(poses, true)
         rows.append(format_row(name, crop, paper, measure(poses, true), ranges))
     header = HEADER.format(count=len(true), ranges=" | ".join(ranges), rule="|".join(["---"] * len(ranges)))
-    predictor = PosePredictor("fusion")
+    fusion = load_network("fusion")
+    margin = fusion.crop.margin_ratio
     detectors = []
     for name, pictures in DETECTOR_COUNTS.items():
-        margin = predictor.margin_ratio
-        matched = match_faces(reference / "data/AFLW2000", name, predictor, [margin], pictures)
+        matched = match_faces(reference / "data/AFLW2000", name, fusion, [margin], pictures)
         detectors.append(format_detector(name, matched, margin))
     with replace_when_done(flags.FLAGS.output) as temporary:
         lines = [header.rstrip(), *rows, BY_DETECTOR, *detectors, FROM_THE_PAPER]

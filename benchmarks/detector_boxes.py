@@ -20,6 +20,7 @@ from fsanet_tf.data.dataset import is_moderate
 from fsanet_tf.detectors import DETECTORS, Detection, make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation import Errors, measure
+from fsanet_tf.networks import Network, load_network
 from fsanet_tf.pictures import read_picture
 from fsanet_tf.predictor import PosePredictor
 from preprocessing.create_300w_lp import find_faces, read_labels, visible_box
@@ -62,12 +63,12 @@ class Matched:
 
 
 def match_faces(
-    input_dir: Path, detector: str, predictor: PosePredictor, margins: Sequence[float], count: int
+    input_dir: Path, detector: str, network: Network, margins: Sequence[float], count: int
 ) -> Matched:
     """Run the demo's own path on up to `count` pictures, spread over the folder."""
-    detect, own_margin = make_detector(detector), predictor.margin_ratio
-    paths = find_faces(input_dir)
-    matched = Matched(0, [], [], [], {margin: [] for margin in (*margins, None)})
+    detect, paths = make_detector(detector), find_faces(input_dir)
+    predictors = {margin: PosePredictor(network, margin) for margin in (*margins, None)}
+    matched = Matched(0, [], [], [], {margin: [] for margin in predictors})
     for path in tqdm(paths[:: max(1, len(paths) // count)], unit="image", desc=detector):
         points, pose = read_labels(path.with_suffix(".mat"))
         if not is_moderate(pose[None])[0]:
@@ -80,11 +81,9 @@ def match_faces(
         matched.faces.append(face)
         matched.landmark_boxes.append(box)
         matched.true_deg.append(pose)
-        for margin, rows in matched.poses_deg.items():
-            predictor.margin_ratio = own_margin if margin is None else margin
+        for margin, predictor in predictors.items():
             face_box = Detection(tuple(box.tolist()), 1.0) if margin is None else face
-            rows.append(predictor.predict(image, [face_box])[0].pose_deg)
-    predictor.margin_ratio = own_margin
+            matched.poses_deg[margin].append(predictor.predict(image, [face_box])[0].pose_deg)
     return matched
 
 
@@ -101,8 +100,8 @@ def print_geometry(matched: Matched) -> None:
 
 def main() -> None:
     given = flags.FLAGS
-    predictor = PosePredictor(given.model)
-    matched = match_faces(Path(given.input_dir), given.detector, predictor, MARGINS, given.count)
+    network = load_network(given.model)
+    matched = match_faces(Path(given.input_dir), given.detector, network, MARGINS, given.count)
     print(f"{given.detector}: {len(matched.faces)} of {matched.looked_at} faces found")
     if not matched.faces:
         raise InputError(f"{given.input_dir}: {given.detector} finds no labelled face")

@@ -1,11 +1,13 @@
 """Cards: what a network says of itself, beside its file, in its folder, or inside a `.tflite` file."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
+from fsanet_tf.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.errors import InputError
 
 CARD = b"fsanet_tf.card"
@@ -31,6 +33,16 @@ def read_card(path: Path) -> dict:
     except ValueError as error:
         raise InputError(f"{card}: expected the card of a network, could not read it ({error})") from error
     return content
+
+
+def read_crop_rule(path: Path) -> CropRule:
+    """How a network wants its crops; the original's way where its card does not say."""
+    card = read_card(path)
+    known = {key: card[key] for key in ("margin_ratio", "square") if card.get(key) is not None}
+    try:
+        return dataclasses.replace(LANDMARK_CROP, **known)
+    except InputError as error:
+        raise InputError(f"{path}: its card is damaged: {error}") from error
 
 
 def embed_card(content: bytes, card: dict) -> bytes:

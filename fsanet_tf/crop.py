@@ -1,6 +1,7 @@
 """The one crop: from a frame and a box to the square that the networks take."""
 
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -8,10 +9,6 @@ import numpy as np
 from fsanet_tf.errors import InputError
 
 IMAGE_SIZE = 64
-
-# Share of the box's width and height that is added on each side; the original's, per source of the box.
-LANDMARK_MARGIN = 0.6
-BIWI_MARGIN = 0.4
 FARTHEST = 1e9  # pixels
 
 
@@ -20,15 +17,29 @@ class CropRule:
     """How the crops of a data set were cut, and a network that was trained on them wants its own.
 
     Attributes:
-        margin_ratio: share of the box's width and height that is added on each side.
-        square: whether boxes are made square first, not stretched.
+        margin_ratio: share of the box's width (height) that is added left and right (above and below).
+        square: whether boxes are made square first; where not, as in the original, crops are stretched.
+
+    Raises:
+        InputError: a margin that is no number from 0 up, or a square that is no truth value.
     """
 
     margin_ratio: float
     square: bool = False
 
+    def __post_init__(self):
+        if not isinstance(self.margin_ratio, int | float) or not 0 <= self.margin_ratio < math.inf:
+            raise InputError(f"margin_ratio: expected a share of 0 or more, received {self.margin_ratio!r}")
+        if not isinstance(self.square, bool):
+            raise InputError(f"square: expected true or false, received {self.square!r}")
+
     def __str__(self) -> str:
         return f"{'square' if self.square else 'stretched'} boxes grown by {self.margin_ratio:g}"
+
+
+# The original's, by where the box comes from.
+LANDMARK_CROP = CropRule(0.6)
+BIWI_CROP = CropRule(0.4)
 
 
 def require_bgr(image: np.ndarray, name: str = "image") -> None:
@@ -41,19 +52,14 @@ def require_bgr(image: np.ndarray, name: str = "image") -> None:
 
 
 def grow_box(
-    box: tuple[float, float, float, float],
-    margin_ratio: float,
-    image_shape: tuple[int, ...],
-    square: bool = False,
+    box: tuple[float, float, float, float], rule: CropRule, image_shape: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
     """Grow a box by a share of its size on each side and clip it to the image, as the original does.
 
     Args:
         box: left, top, right, bottom in pixels.
-        margin_ratio: share of the width (height) added left and right (above and below).
+        rule: how far, and whether the shorter sides are first lengthened about the centre.
         image_shape: the image's height and width, and whatever follows.
-        square: first lengthen the shorter sides about the centre, so that the crop is not stretched.
-            The original does not.
 
     Returns:
         left, top, right, bottom as whole pixels, within [0, size − 1]; empty where the box lies outside.
@@ -65,14 +71,14 @@ def grow_box(
         raise InputError(f"box {tuple(box)}: expected left, top, right, bottom in pixels")
     left, top, right, bottom = (int(edge) for edge in box)
     height, width = image_shape[:2]
-    if square:
+    if rule.square:
         missing = abs((right - left) - (bottom - top))
         if right - left < bottom - top:
             left, right = left - missing // 2, right + missing - missing // 2
         else:
             top, bottom = top - missing // 2, bottom + missing - missing // 2
-    margin_x = margin_ratio * (right - left)
-    margin_y = margin_ratio * (bottom - top)
+    margin_x = rule.margin_ratio * (right - left)
+    margin_y = rule.margin_ratio * (bottom - top)
     return (
         max(int(left - margin_x), 0),
         max(int(top - margin_y), 0),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.cards import read_card
-from fsanet_tf.crop import LANDMARK_MARGIN, CropRule
+from fsanet_tf.cards import read_crop_rule
+from fsanet_tf.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
 from fsanet_tf.quiet import import_tensorflow_quietly, silent_output
@@ -28,21 +28,14 @@ class Network:
         predict: float32 BGR crops `(N, size, size, 3)` in [0, 255] to float32 poses `(N, 3)`: yaw,
             pitch, roll in degrees.
         image_size: side of its input in pixels.
-        margin_ratio: how far it wants landmark boxes grown on each side.
-        square: whether it wants squares, not stretched boxes.
+        crop: how it wants faces cropped about their landmark boxes.
         name: what it was loaded by.
     """
 
     predict: Callable[[np.ndarray], np.ndarray]
     image_size: int
-    margin_ratio: float = LANDMARK_MARGIN
-    square: bool = False
+    crop: CropRule = LANDMARK_CROP
     name: str = ""
-
-    @property
-    def crop(self) -> CropRule:
-        """How it wants its crops."""
-        return CropRule(self.margin_ratio, self.square)
 
 
 def shipped_networks() -> dict[str, Path]:
@@ -88,9 +81,7 @@ def load_network(source: str | Path, num_threads: int | None = None) -> Network:
             predict, image_size = (_frozen_graph if path.suffix == ".pb" else _keras)(path)
         else:
             raise InputError(f"{path}: expected {EXPECTED}")
-    card = read_card(path)
-    known = {key: card[key] for key in ("margin_ratio", "square") if card.get(key) is not None}
-    return Network(predict, image_size, **known, name=str(source))
+    return Network(predict, image_size, read_crop_rule(path), str(source))
 
 
 def _keras(path: Path):

@@ -49,7 +49,9 @@ class PosePredictor:
 
     def __init__(self, network: str | Path | Network, margin_ratio: float | None = None):
         self.network = network if isinstance(network, Network) else load_network(network)
-        self.margin_ratio = self.network.margin_ratio if margin_ratio is None else margin_ratio
+        self.crop_rule = self.network.crop
+        if margin_ratio is not None:
+            self.crop_rule = dataclasses.replace(self.crop_rule, margin_ratio=margin_ratio)
 
     def predict(self, frame: np.ndarray, faces: Sequence[Detection]) -> list[FacePose]:
         """Poses of all faces of a frame, in one batch.
@@ -79,7 +81,7 @@ class PosePredictor:
         for face in faces:
             landmark_box = face.landmark_box or face.box
             try:
-                box = grow_box(landmark_box, self.margin_ratio, frame.shape, self.network.square)
+                box = grow_box(landmark_box, self.crop_rule, frame.shape)
             except InputError:
                 continue  # no box at all
             if box[0] < box[2] and box[1] < box[3]:

@@ -11,7 +11,7 @@ import scipy.io
 from absl import flags
 
 from fsanet_tf.command_line import run
-from fsanet_tf.crop import IMAGE_SIZE, LANDMARK_MARGIN, CropRule, crop_box, grow_box
+from fsanet_tf.crop import IMAGE_SIZE, LANDMARK_CROP, CropRule, crop_box, grow_box
 from fsanet_tf.errors import InputError
 from fsanet_tf.pictures import read_picture
 from preprocessing.command import define_flags, report
@@ -81,16 +81,13 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return points, pose
 
 
-def crop_face(
-    image_path: Path, margin_ratio: float, image_size: int, square: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+def crop_face(image_path: Path, rule: CropRule, image_size: int) -> tuple[np.ndarray, np.ndarray]:
     """One picture and its labels to a crop and its pose.
 
     Args:
         image_path: the `.jpg`; the `.mat` of the same name stands beside it.
-        margin_ratio: share of the landmark box added on each side.
+        rule: how to crop about the landmark box.
         image_size: side of the crop.
-        square: cut a square instead of stretching the box, as the original does.
 
     Returns:
         uint8 BGR `(image_size, image_size, 3)`, and yaw, pitch, roll in degrees `(3,)`.
@@ -104,16 +101,16 @@ def crop_face(
             raise InputError(f"no {other} {path.name}")
     image = read_picture(image_path)
     points, pose = read_labels(label_path)
-    box = grow_box(visible_box(points), margin_ratio, image.shape, square)
+    box = grow_box(visible_box(points), rule, image.shape)
     return crop_box(image, box, image_size), pose
 
 
-def crop_faces(image_paths: tuple[Path, ...], margin_ratio: float, image_size: int, square: bool) -> Part:
+def crop_faces(image_paths: tuple[Path, ...], rule: CropRule, image_size: int) -> Part:
     """`crop_face` for one task; what fails is noted by name."""
     part = Part()
     for path in image_paths:
         try:
-            part.add(path.stem, *crop_face(path, margin_ratio, image_size, square))
+            part.add(path.stem, *crop_face(path, rule, image_size))
         except InputError as error:
             part.problems.append(Problem(path.stem, str(error)))
     return part
@@ -137,9 +134,8 @@ def create_300w_lp(
     input_dir: Path,
     output: Path,
     *,
-    margin_ratio: float = LANDMARK_MARGIN,
+    rule: CropRule = LANDMARK_CROP,
     image_size: int = IMAGE_SIZE,
-    square: bool = False,
     workers: int = 0,
     strict: bool = False,
 ) -> None:
@@ -148,9 +144,8 @@ def create_300w_lp(
     Args:
         input_dir: folder of `.jpg` and `.mat` pairs.
         output: the `.npz` to write.
-        margin_ratio: share of the landmark box added on each side.
+        rule: how to crop about the landmark boxes.
         image_size: side of the crops in pixels.
-        square: cut squares instead of stretching the boxes, as the original does.
         workers: processes; 0: one a core.
         strict: raise at the first source that gives no crop.
 
@@ -163,10 +158,10 @@ def create_300w_lp(
         tasks,
         [len(task) for task in tasks],
         crop_faces,
-        {"margin_ratio": margin_ratio, "image_size": image_size, "square": square},
+        {"rule": rule, "image_size": image_size},
         {output: range(len(tasks))},
         image_size=image_size,
-        crop=CropRule(margin_ratio, square),
+        crop=rule,
         workers=workers,
         strict=strict,
     )
@@ -178,15 +173,14 @@ def main() -> None:
     create_300w_lp(
         Path(given.input_dir),
         Path(given.output),
-        margin_ratio=given.margin_ratio,
+        rule=CropRule(given.margin_ratio, given.square),
         image_size=given.image_size,
-        square=given.square,
         workers=given.workers,
         strict=given.strict,
     )
 
 
 if __name__ == "__main__":
-    define_flags(margin_ratio=LANDMARK_MARGIN, image_size=IMAGE_SIZE)
+    define_flags(LANDMARK_CROP.margin_ratio, IMAGE_SIZE)
     flags.DEFINE_bool("square", False, "Cut squares instead of stretching the boxes to one.")
     run(main)

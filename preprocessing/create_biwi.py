@@ -12,7 +12,7 @@ import numpy as np
 from absl import flags
 
 from fsanet_tf.command_line import run
-from fsanet_tf.crop import BIWI_MARGIN, IMAGE_SIZE, CropRule, crop_box, grow_box
+from fsanet_tf.crop import BIWI_CROP, IMAGE_SIZE, CropRule, crop_box, grow_box
 from fsanet_tf.errors import InputError
 from fsanet_tf.pictures import read_picture
 from fsanet_tf.quiet import import_tensorflow_quietly
@@ -33,13 +33,13 @@ class BiwiSettings:
 
     Attributes:
         protocol: 1 drops a frame without an accepted face, 2 takes the last box.
-        margin_ratio: share of the detector's box added on each side.
+        crop: how to crop about the detector's box.
         image_size: side of the crops.
         detector: `mtcnn`, or `file`: `frame_NNNNN_box.txt` with left, top, right, bottom.
     """
 
     protocol: int = 1
-    margin_ratio: float = BIWI_MARGIN
+    crop: CropRule = BIWI_CROP
     image_size: int = IMAGE_SIZE
     detector: str = "mtcnn"
 
@@ -117,7 +117,7 @@ def accepted_boxes(
     """
     last: Box | None = None
     for path, frame in frames:
-        grown = [grow_box(box, settings.margin_ratio, frame.shape) for box, _ in detect(path, frame)]
+        grown = [grow_box(box, settings.crop, frame.shape) for box, _ in detect(path, frame)]
         box = choose_box(grown, frame.shape) if grown else None
         if box is not None and last is not None and abs(box[0] - last[0]) >= MAX_MOVE:
             box = None
@@ -198,7 +198,8 @@ def split_videos(num_videos: int, seed: int) -> tuple[list[int], list[int]]:
 
 def main() -> None:
     given = flags.FLAGS
-    settings = BiwiSettings(given.protocol, given.margin_ratio, given.image_size, given.detector)
+    rule = CropRule(given.margin_ratio)
+    settings = BiwiSettings(given.protocol, rule, given.image_size, given.detector)
     videos = find_videos(Path(given.input_dir))
     output = Path(given.output)
     outputs = {output: list(range(len(videos)))}
@@ -218,7 +219,7 @@ def main() -> None:
         {"settings": settings},
         outputs,
         image_size=settings.image_size,
-        crop=CropRule(settings.margin_ratio),
+        crop=settings.crop,
         workers=given.workers,
         strict=given.strict,
     )
@@ -226,7 +227,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    define_flags(margin_ratio=BIWI_MARGIN, image_size=IMAGE_SIZE)
+    define_flags(BIWI_CROP.margin_ratio, IMAGE_SIZE)
     flags.DEFINE_integer("protocol", 1, "1: all frames in one file; 2: training and test videos.", 1, 2)
     flags.DEFINE_enum("detector", "mtcnn", ("mtcnn", "file"), "Where the boxes come from.")
     flags.DEFINE_integer("seed", 0, "Of the split into training and test videos.", 0)

@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 
 from demo.sources import Video
-from fsanet_tf.cards import read_card
+from fsanet_tf.cards import read_crop_rule
 from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.data.tfrecords import read_index, write_shards
@@ -105,7 +105,7 @@ def read_log(path):
 MUTATED_LABELS = 500
 READERS = {
     "faces.npz": (write_dataset, load_dataset, 700),
-    "card.json": (write_card, lambda path: read_card(path.with_suffix(".keras")), 300),
+    "card.json": (write_card, lambda path: read_crop_rule(path.with_suffix(".keras")), 300),
     "faces.tfrecords.json": (write_index, lambda path: read_index(path).count(1), 200),
     "config.json": (write_run, lambda path: is_finished(TrainingConfig(data=("a.npz",)), path.parent), 200),
     "log.csv": (write_log, read_log, 200),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from fsanet_tf.crop import crop_box, grow_box
+from fsanet_tf.crop import LANDMARK_CROP, crop_box, grow_box
 from fsanet_tf.detectors import Detection, make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.inference import predict_poses
@@ -33,7 +33,9 @@ def test_all_faces_are_one_batch_of_the_one_crop(astronaut):
     faces = PosePredictor(counting_network(calls)).predict(astronaut, [Detection(box, 0.9) for box in boxes])
     assert len(calls) == 1 and calls[0].shape == (3, 64, 64, 3) and calls[0].dtype == np.float32
     for crop, box in zip(calls[0], boxes):
-        np.testing.assert_array_equal(crop, crop_box(astronaut, grow_box(box, 0.6, astronaut.shape)))
+        np.testing.assert_array_equal(
+            crop, crop_box(astronaut, grow_box(box, LANDMARK_CROP, astronaut.shape))
+        )
     assert [face.box for face in faces] == boxes and faces[1].pose_deg == (1.0, 2.0, 3.0)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsanet_tf.crop import FARTHEST, crop_box, grow_box
+from fsanet_tf.crop import FARTHEST, CropRule, crop_box, grow_box
 from fsanet_tf.detectors import Detection
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks import Network
@@ -31,9 +31,9 @@ angles = st.tuples(st.floats(-89, 89), st.floats(-89, 89), st.floats(-179, 179))
 def test_a_grown_box_lies_in_the_frame_or_is_empty(box, margin, square):
     if box[0] > box[2] or box[1] > box[3] or max(map(abs, box)) >= FARTHEST:
         with pytest.raises(InputError, match="expected left, top, right, bottom"):
-            grow_box(box, margin, FRAME.shape, square)
+            grow_box(box, CropRule(margin, square), FRAME.shape)
         return
-    left, top, right, bottom = grow_box(box, margin, FRAME.shape, square)
+    left, top, right, bottom = grow_box(box, CropRule(margin, square), FRAME.shape)
     assert left >= 0 and top >= 0 and right <= 119 and bottom <= 89
     if left < right and top < bottom:
         assert crop_box(FRAME, (left, top, right, bottom)).shape == (64, 64, 3)

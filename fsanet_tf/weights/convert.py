@@ -7,7 +7,7 @@ from absl import flags
 
 from fsanet_tf.command_line import run
 from fsanet_tf.config import VARIANTS
-from fsanet_tf.crop import BIWI_MARGIN, LANDMARK_MARGIN
+from fsanet_tf.crop import BIWI_CROP, LANDMARK_CROP
 from fsanet_tf.files import sha256
 from fsanet_tf.quiet import import_tensorflow_quietly
 
@@ -36,8 +36,9 @@ if __name__ == "__main__":
     flags.DEFINE_enum("variant", None, sorted(VARIANTS), "Refuse a file of another variant.")
     flags.DEFINE_float(
         "margin_ratio",
-        LANDMARK_MARGIN,
-        f"Crop margin, for the card: {LANDMARK_MARGIN} for 300W_LP_models, {BIWI_MARGIN} for BIWI_models.",
+        LANDMARK_CROP.margin_ratio,
+        f"Crop margin, for the card: {LANDMARK_CROP.margin_ratio} for 300W_LP_models, "
+        f"{BIWI_CROP.margin_ratio} for BIWI_models.",
         0.0,
     )
     flags.mark_flags_as_required(["weights", "output"])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from fsanet_tf.crop import LANDMARK_MARGIN
+from fsanet_tf.crop import LANDMARK_CROP
 from fsanet_tf.detectors import Detection
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.networks import load_network
@@ -119,7 +119,7 @@ def test_ctrl_c_finishes_the_file(media):
 
 def test_angles_are_those_of_evaluation(released, reference):
     photo = sorted((reference / "data/AFLW2000").rglob("*.jpg"))[0]
-    crop, pose = crop_face(photo, LANDMARK_MARGIN, 64)
+    crop, pose = crop_face(photo, LANDMARK_CROP, 64)
     weights = released / "fsanet_capsule_3_16_2_21_5.h5"
     evaluated = predict_poses([load_network(weights)], crop[None])[0]
     points, _ = read_labels(photo.with_suffix(".mat"))

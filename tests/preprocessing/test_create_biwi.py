@@ -64,7 +64,7 @@ def boxes_of(detections, protocol):
     """The boxes accepted for frames whose detector gives `detections`, margins left out."""
     frames = ((f"frame{i}", FRAME) for i in range(len(detections)))
     given = iter(detections)
-    settings = BiwiSettings(protocol=protocol, margin_ratio=0.0)
+    settings = BiwiSettings(protocol=protocol, crop=CropRule(0.0))
     return [
         box for _, _, box in accepted_boxes(frames, lambda *_: [(box, 1.0) for box in next(given)], settings)
     ]
@@ -89,13 +89,13 @@ def test_protocol_2_takes_the_last_box_instead():
 
 def test_margin_is_added_before_the_rules_apply():
     frames = iter([("frame", FRAME)])
-    settings = BiwiSettings(margin_ratio=0.4)
+    settings = BiwiSettings(crop=CropRule(0.4))
     [(_, _, box)] = accepted_boxes(frames, lambda *_: [(A, 1.0)], settings)
     assert box == (60, 60, 240, 240)
 
 
 def test_crop_keeps_the_far_edge(hpdb):
-    part = crop_video(hpdb / "01", BiwiSettings(margin_ratio=0.0, detector="file"))
+    part = crop_video(hpdb / "01", BiwiSettings(crop=CropRule(0.0), detector="file"))
     frame = cv2.imread(str(hpdb / "01/frame_00003_rgb.png"))
     np.testing.assert_array_equal(part.images[0], cv2.resize(frame[60:191, 240:351], (64, 64)))
     assert part.names == ["01/frame_00003", "01/frame_00004"]
