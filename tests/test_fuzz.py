@@ -23,7 +23,7 @@ from fsanet_tf.networks import load_network
 from fsanet_tf.pictures import read_picture
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import config_as_json, is_finished
-from fsanet_tf.training.trainer import RunRecord
+from fsanet_tf.training.run_record import RunRecord
 from fsanet_tf.weights.keras_files import load_model
 from preprocessing.create_300w_lp import read_labels
 from tests.legacy_files import legacy_arrays, write_legacy

@@ -1,12 +1,10 @@
 """One training run in one working directory, which a killed run takes up again."""
 
 import contextlib
-import csv
 import dataclasses
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import load_dataset
@@ -20,7 +18,7 @@ from fsanet_tf.data.input_pipeline import (
 )
 from fsanet_tf.data.tfrecords import SUFFIX, read_index
 from fsanet_tf.errors import InputError
-from fsanet_tf.files import replace_when_done, write_json
+from fsanet_tf.files import write_json
 from fsanet_tf.models import build_model
 from fsanet_tf.training import recipe
 from fsanet_tf.training.config import TrainingConfig
@@ -30,10 +28,10 @@ from fsanet_tf.training.run_directory import (
     CURVE_FILE,
     FINAL_FILE,
     LAST_FILE,
-    LOG_FILE,
     config_as_json,
     is_finished,
 )
+from fsanet_tf.training.run_record import RunRecord, steps_done
 from fsanet_tf.weights.keras_files import load_model, save_model
 
 
@@ -92,11 +90,6 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
         )
         step = steps_done(model)
     return _finish(config, output_dir, crop, record)
-
-
-def steps_done(model: keras.Model) -> int:
-    """How many steps a model has been trained; the one place where a run's progress is kept."""
-    return int(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(model.optimizer.iterations)))
 
 
 def load_faces(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | None]:
@@ -189,98 +182,6 @@ def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:
     if not copied:
         raise InputError(f"{source.name}: has no weight in common with {target.name}")
     return copied
-
-
-class RunRecord:
-    """What a run leaves in its directory while it goes: the log and the checkpoints."""
-
-    def __init__(self, output_dir: Path, config: TrainingConfig, steps_per_epoch: int):
-        self.output_dir = output_dir
-        self.config = config
-        self.steps_per_epoch = steps_per_epoch
-        self.rows: list[dict[str, float]] = []
-
-    def forget_from(self, epoch: int) -> None:
-        """Read the log of the earlier run, up to the epoch that its checkpoint had reached.
-
-        Raises:
-            InputError: it is damaged.
-        """
-        path = self.output_dir / LOG_FILE
-        if not path.exists():
-            return
-        try:
-            with path.open(newline="") as file:
-                rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-            self.rows = [row for row in rows if row["epoch"] <= epoch]
-        except (ValueError, TypeError, KeyError, csv.Error) as error:
-            raise InputError(
-                f"{path}: expected the log of an earlier run, could not read it ({error})"
-            ) from error
-
-    @property
-    def best(self) -> float:
-        """Smallest validation loss so far."""
-        return min((row["val_loss"] for row in self.rows), default=np.inf)
-
-    def callbacks(self) -> list[keras.callbacks.Callback]:
-        tensorboard = keras.callbacks.TensorBoard(str(self.output_dir / "tensorboard"))
-        average = [keras.callbacks.SwapEMAWeights()] if self.config.ema else []
-        return [tensorboard, *average, _Checkpoints(self)]
-
-
-class _Checkpoints(keras.callbacks.Callback):
-    """Writes the log, the best and, last of all, the newest checkpoint: it alone says how far a run is."""
-
-    def __init__(self, record: RunRecord):
-        super().__init__()
-        self.record = record
-
-    def on_train_batch_end(self, batch, logs=None):
-        step = steps_done(self.model)
-        if not np.isfinite(logs["loss"]):
-            last = self.record.output_dir / LAST_FILE
-            kept = f"last good checkpoint: {last}" if last.exists() else "no checkpoint had been written"
-            raise InputError(f"step {step}: the loss is {logs['loss']}; {kept}")
-        every = self.record.config.save_every
-        if every and step % every == 0 and step % self.record.steps_per_epoch:
-            self._save(LAST_FILE)
-
-    def on_epoch_end(self, epoch, logs=None):
-        record = self.record
-        improved = logs["val_loss"] < record.best
-        row = {"epoch": epoch + 1, **{key: float(value) for key, value in sorted(logs.items())}}
-        record.rows.append(row)
-        with (
-            replace_when_done(record.output_dir / LOG_FILE) as temporary,
-            temporary.open("w", newline="") as file,
-        ):
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            writer.writeheader()
-            writer.writerows(record.rows)
-        if improved:
-            with _averaged_weights(self.model):
-                self._save(BEST_FILE)
-        self._save(LAST_FILE)
-
-    def _save(self, name: str) -> None:
-        with replace_when_done(self.record.output_dir / name) as temporary:
-            self.model.save(temporary)
-
-
-@contextlib.contextmanager
-def _averaged_weights(model: keras.Model):
-    """Hold the weights' moving average in the model, where the optimiser keeps one."""
-    if not model.optimizer.use_ema:
-        yield
-        return
-    current = [variable.numpy() for variable in model.trainable_variables]
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    try:
-        yield
-    finally:
-        for variable, value in zip(model.trainable_variables, current, strict=True):
-            variable.assign(value)
 
 
 def _finish(config: TrainingConfig, output_dir: Path, crop: CropRule | None, record: RunRecord) -> Path:
