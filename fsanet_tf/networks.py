@@ -125,7 +125,10 @@ def _tflite(path: Path, num_threads: int | None):
 
     def invoke(crops: np.ndarray) -> np.ndarray:
         interpreter.set_tensor(image["index"], _to_integers(crops, image))
-        interpreter.invoke()
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:  # a damaged file may show it only here
+            raise InputError(f"{path}: could not answer ({' '.join(str(error).split())[:200]})") from error
         return _from_integers(interpreter.get_tensor(pose["index"]), pose)
 
     return predict, int(image["shape"][1])
@@ -171,7 +174,8 @@ def _onnx(path: Path, num_threads: int | None):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads or DEFAULT_THREADS
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with silent_output():  # it tells of errors and fallbacks on its own
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         image = session.get_inputs()[0]
         _, height, width, channels = image.shape
     except Exception as error:  # onnxruntime has no common base of its errors

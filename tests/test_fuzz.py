@@ -17,6 +17,7 @@ from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.data.tfrecords import read_index, write_shards
 from fsanet_tf.errors import InputError
+from fsanet_tf.export.formats import export_frozen_graph, export_onnx, export_tflite
 from fsanet_tf.files import write_json
 from fsanet_tf.models import build_model
 from fsanet_tf.networks import load_network
@@ -81,6 +82,22 @@ def write_network(path):
     build_model("fsanet_noS_metric", 16).save(path)
 
 
+def write_tflite(path):
+    export_tflite(build_model("fsanet_noS_metric", 16), path, "float32", {"margin_ratio": 0.29})
+
+
+def write_onnx(path):
+    export_onnx(build_model("fsanet_noS_metric", 16), path, {})
+
+
+def write_frozen_graph(path):
+    export_frozen_graph(build_model("fsanet_noS_metric", 16), path)
+
+
+def answer(path):
+    return load_network(path).predict(np.zeros((1, 16, 16, 3), np.float32))
+
+
 def write_released(path):
     write_legacy(path, legacy_arrays(build_model("fsanet_noS_metric", 64)))
 
@@ -114,6 +131,9 @@ READERS = {
     "video.avi": (write_video, lambda path: list(Video(str(path))), 60),
     "net.keras": (write_network, load_model, 80),
     "net.h5": (write_released, load_model, 80),
+    "net.tflite": (write_tflite, answer, 200),
+    "net.onnx": (write_onnx, answer, 60),
+    "net.pb": (write_frozen_graph, answer, 40),
 }
 
 
