@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -13,6 +14,10 @@ from fsanet_tf.quiet import import_tensorflow_quietly
 
 ROOT = Path(__file__).parent.parent
 import_tensorflow_quietly()
+# No time limit on a busy machine; the same examples each run: HYPOTHESIS_PROFILE=search looks for others.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=5000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(scope="session")

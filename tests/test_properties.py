@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fsanet_tf.crop import FARTHEST, CropRule, crop_box, grow_box
@@ -39,7 +39,6 @@ def test_a_grown_box_lies_in_the_frame_or_is_empty(box, margin, square):
         assert crop_box(FRAME, (left, top, right, bottom)).shape == (64, 64, 3)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(any_edge, any_edge, any_edge, any_edge), max_size=4))
 def test_the_predictor_takes_any_box(found):
     network = Network(lambda crops: np.zeros((len(crops), 3)), 64)
