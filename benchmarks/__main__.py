@@ -1,9 +1,9 @@
 """Every benchmark, one after the other: `python -m benchmarks`.
 
-Writes `docs/benchmarks.md`, its picture and `docs/benchmarks.json`, half an hour's work. Each part is a
-command of its own (`python -m benchmarks.inference --help`); a run that was stopped goes on with the parts
-it lacks. `--quick` takes a minute: few rounds of 1x1, nothing exported, no training; its page goes to
---work_dir.
+Writes `docs/benchmarks.md`, its picture and `docs/benchmarks.json` in a quarter of an hour, or twice that on
+a busy machine. Each part is a command of its own (`python -m benchmarks.inference --help`); a run that was
+stopped goes on with the parts it lacks. `--quick` takes a minute: few rounds of 1x1, nothing exported, no
+training; its page goes to --work_dir.
 """
 
 import shutil
@@ -77,5 +77,5 @@ if __name__ == "__main__":
     flags.DEFINE_string(
         "work_dir", "runs/benchmarks", "Gets exported networks and the parts of a stopped run."
     )
-    flags.DEFINE_bool("quick", False, "A minute instead of half an hour.")
+    flags.DEFINE_bool("quick", False, "A minute instead of a quarter of an hour.")
     run(main)

@@ -43,8 +43,8 @@ class PosePredictor:
         margin_ratio: how far landmark boxes are grown on each side; default: what the network's card says.
 
     Example:
-        >>> predictor = PosePredictor("fusion")
-        >>> faces = predictor.predict(cv2.imread("photo.jpg"), make_detector()(frame))
+        >>> frame = cv2.imread("photo.jpg")
+        >>> faces = PosePredictor("fusion").predict(frame, make_detector()(frame))
     """
 
     def __init__(self, network: str | Path | Network, margin_ratio: float | None = None):

@@ -1,5 +1,7 @@
 """From a frame and boxes to poses: the same numbers as evaluation, in one batch, from any file."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from fsanet_tf.crop import LANDMARK_CROP, crop_box, grow_box
 from fsanet_tf.detectors import Detection, make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.inference import predict_poses
-from fsanet_tf.networks import Network, load_network, shipped_networks
+from fsanet_tf.networks import PRETRAINED_DIR, Network, load_network, shipped_networks
 from fsanet_tf.predictor import PosePredictor
 from tests.conftest import run_command
 
@@ -123,3 +125,13 @@ def test_every_detector_finds_the_astronaut(name, astronaut, reference, monkeypa
     centres = [((f.box[0] + f.box[2]) / 2, (f.box[1] + f.box[3]) / 2) for f in faces]
     assert any(abs(x - 225) < 30 and abs(y - 120) < 40 for x, y in centres), faces
     assert all(0 <= f.score <= 1 for f in faces)
+
+
+@pytest.mark.parametrize("card", ['{"margin_ratio": "wide"}', '{"margin_ratio": -1}', '{"square": 1}'])
+def test_a_card_that_cannot_be_is_refused(card, tmp_path):
+    shutil.copy(PRETRAINED_DIR / "1x1.tflite", tmp_path / "net.tflite")
+    (tmp_path / "net.json").write_text(card)
+    with pytest.raises(
+        InputError, match=r"net\.tflite: its card is damaged: (margin_ratio|square): expected"
+    ):
+        load_network(tmp_path / "net.tflite")

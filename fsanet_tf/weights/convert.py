@@ -3,11 +3,13 @@
 The network's own variant is found in the file; `--variant` refuses any other.
 """
 
+import dataclasses
+
 from absl import flags
 
 from fsanet_tf.command_line import run
 from fsanet_tf.config import VARIANTS
-from fsanet_tf.crop import BIWI_CROP, LANDMARK_CROP
+from fsanet_tf.crop import BIWI_CROP, LANDMARK_CROP, CropRule
 from fsanet_tf.files import sha256
 from fsanet_tf.quiet import import_tensorflow_quietly
 
@@ -22,7 +24,7 @@ def main() -> None:
     card = {
         "variant": model.name,
         "image_size": model.input_shape[1],
-        "margin_ratio": given.margin_ratio,
+        **dataclasses.asdict(CropRule(given.margin_ratio)),
         "source": given.weights,
         "source_sha256": sha256(given.weights),
     }

@@ -8,7 +8,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.models import build_model
 from fsanet_tf.weights.legacy import load_released_weights
 from tests.legacy_files import legacy_arrays, write_legacy
-from tests.test_models import PARAMETERS
+from tests.models.test_models import PARAMETERS
 
 
 @pytest.mark.parametrize("offset", [0, 41, 96])
