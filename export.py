@@ -20,6 +20,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.export.latency import Latency, measure_in_new_process
 from fsanet_tf.export.parity import Faces, Parity, compare, load_faces, random_faces, spread
 from fsanet_tf.files import replace_when_done, require_file, sha256, write_json
+from fsanet_tf.pretrained import keras_files
 from fsanet_tf.quiet import import_tensorflow_quietly
 from fsanet_tf.weights.released import RELEASED
 
@@ -36,7 +37,7 @@ INT8 = "tflite_int8"
 THREADS = (1, 2)
 NUM_REPRESENTATIVE = 200
 
-flags.DEFINE_list("weights", [], "Networks: .keras, or released .h5; several are averaged.")
+flags.DEFINE_list("weights", [], "Networks: .keras, released .h5, or shipped names; several are averaged.")
 flags.DEFINE_string("output_dir", None, "Folder for the files and parity.json.")
 flags.DEFINE_multi_enum("format", None, list(SUFFIXES), "What to write; default: all that the data allow.")
 flags.DEFINE_enum("batch", "1", ("1", "dynamic"), "Faces a call of the TFLite files; int8 takes one.")
@@ -160,25 +161,24 @@ def format_latency(rows: dict[str, dict]) -> str:
 def main() -> None:
     if not FLAGS.weights:
         raise InputError("--weights: expected at least one network")
-    for path in FLAGS.weights:
-        require_file(path, "a network")
+    weights = [str(require_file(path, "a network")) for path in keras_files(FLAGS.weights)]
     for path in filter(None, (FLAGS.parity_data, FLAGS.representative_data)):
         require_file(path, "an .npz of faces")
     formats = FLAGS.format or [name for name in SUFFIXES if name != INT8 or FLAGS.representative_data]
     if INT8 in formats and not FLAGS.representative_data:
         raise InputError("--format=tflite_int8: expected --representative_data, faces that set its ranges")
-    rule = common_crop_rule(FLAGS.weights)
+    rule = common_crop_rule(weights)
     import_tensorflow_quietly()
     import keras
 
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
-    model = load_source(FLAGS.weights)
+    model = load_source(weights)
     size = model.input_shape[1]
     representative = load_faces(FLAGS.representative_data, size)
     faces = load_faces(FLAGS.parity_data, size) or representative or random_faces(size)
     poses = model.predict(faces.crops, verbose=0)
-    card = make_card(model, FLAGS.weights, rule)
+    card = make_card(model, weights, rule)
     output_dir = Path(FLAGS.output_dir)
     report: dict = {"files": [], "int8_trials": [], "latency": {}, "refused": []}
     for name in formats:

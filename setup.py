@@ -21,7 +21,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["fsanet_tf", "fsanet_tf.*", "preprocessing", "demo"]),
     py_modules=["train", "evaluate", "export"],
-    package_data={"fsanet_tf": ["pretrained/*"]},
+    package_data={"fsanet_tf.pretrained": ["*.json", "*.keras", "*.tflite"]},
     install_requires=[
         "absl-py",
         "ai-edge-litert",

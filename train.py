@@ -46,7 +46,9 @@ flags.DEFINE_enum("optimizer", DEFAULTS.optimizer, OPTIMIZERS, "Optimiser.")
 flags.DEFINE_float("weight_decay", DEFAULTS.weight_decay, "Weight decay of AdamW.", 0.0)
 flags.DEFINE_enum("loss", DEFAULTS.loss, LOSSES, "Mean absolute error of the angles, or of the rotation.")
 flags.DEFINE_float("ema", DEFAULTS.ema, "Momentum of the weights' moving average; 0: none.", 0.0, 0.99999)
-flags.DEFINE_string("init_weights", DEFAULTS.init_weights, "Network to start from.")
+flags.DEFINE_string(
+    "init_weights", DEFAULTS.init_weights, "Network to start from: a file, or a shipped name."
+)
 flags.DEFINE_bool("mixed_precision", DEFAULTS.mixed_precision, "16 bits where it is safe (GPUs).")
 flags.DEFINE_enum("distribution", DEFAULTS.distribution, DISTRIBUTIONS, "One device, or all.")
 flags.DEFINE_integer("save_every", DEFAULTS.save_every, "Steps between checkpoints; 0: each epoch.", 0)

@@ -23,7 +23,8 @@ from fsanet_tf.detectors import ASSET_DIR_VARIABLE
 from fsanet_tf.evaluation import Errors, measure, measure_by_yaw
 from fsanet_tf.files import replace_when_done
 from fsanet_tf.inference import predict_poses
-from fsanet_tf.networks import Network, load_network, shipped_networks
+from fsanet_tf.networks import Network, load_network
+from fsanet_tf.pretrained import shipped_networks
 from fsanet_tf.quiet import import_tensorflow_quietly
 from preprocessing.create_300w_lp import create_300w_lp
 

@@ -15,7 +15,8 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from fsanet_tf.export.latency import interleave, time_faces
-from fsanet_tf.networks import PRETRAINED_DIR, Network, load_network
+from fsanet_tf.networks import Network, load_network
+from fsanet_tf.pretrained import keras_file
 from fsanet_tf.quiet import import_tensorflow_quietly
 
 VARIANTS = {
@@ -90,7 +91,7 @@ def networks_of(variant: str, reference: Path, exports: Path | None, threads: in
     for path in (reference / "peers").glob(f"fsanet-{variant}-*.onnx"):
         networks[PEER] = peer(path, threads)
     networks["Keras predict"] = load_network(released_weights(reference, variant))
-    networks["Keras predict, shipped"] = load_network(PRETRAINED_DIR / f"{variant}.keras")
+    networks["Keras predict, shipped"] = load_network(keras_file(variant))
     networks["TFLite, shipped"] = load_network(variant, threads)
     files = exported(reference, variant, exports) if exports else {}
     return networks | {name: load_network(path, threads) for name, path in files.items()}

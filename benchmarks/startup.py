@@ -9,7 +9,7 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.inference import ORIGINAL, frozen_graph
-from fsanet_tf.networks import PRETRAINED_DIR
+from fsanet_tf.pretrained import keras_file
 
 CODE = """
 import resource, sys
@@ -34,7 +34,7 @@ def start(arguments: list[str]) -> tuple[float, float]:
 def measure() -> list[Comparison]:
     sources = {
         ORIGINAL: [str(frozen_graph(Path(flags.FLAGS.reference), "1x1"))],
-        "Keras": [str(PRETRAINED_DIR / "1x1.keras")],
+        "Keras": [str(keras_file("1x1"))],
         "shipped TFLite": ["1x1"],
         "shipped fusion, TFLite": ["fusion"],
         "Python and NumPy alone": [],

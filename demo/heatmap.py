@@ -19,7 +19,6 @@ from fsanet_tf.command_line import run
 from fsanet_tf.detectors import DETECTORS, make_detector
 from fsanet_tf.drawing import write_text
 from fsanet_tf.errors import InputError
-from fsanet_tf.networks import PRETRAINED_DIR
 from fsanet_tf.pictures import write_picture
 from fsanet_tf.predictor import PosePredictor
 from fsanet_tf.quiet import import_tensorflow_quietly
@@ -92,9 +91,7 @@ def main() -> None:
     import_tensorflow_quietly()
     from fsanet_tf.weights.keras_files import load_model
 
-    shipped = PRETRAINED_DIR / f"{given.model}.keras"
-    path = shipped if shipped.exists() else Path(given.model)
-    mappings_of = structure_model(load_model(path))
+    mappings_of = structure_model(load_model(given.model))
     _, crops = PosePredictor(given.model).crop(image, detect(image))
     if not len(crops):
         raise InputError(f"{given.source}: no face found")

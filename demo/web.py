@@ -15,8 +15,8 @@ from fsanet_tf.command_line import run
 from fsanet_tf.detectors import DETECTORS, make_detector
 from fsanet_tf.drawing import STYLES, draw_face
 from fsanet_tf.errors import InputError
-from fsanet_tf.networks import FUSION, shipped_networks
 from fsanet_tf.predictor import PosePredictor
+from fsanet_tf.pretrained import FUSION, shipped_networks
 
 HEADERS = ["face", "yaw (°)", "pitch (°)", "roll (°)"]
 

@@ -11,10 +11,9 @@ from fsanet_tf.cards import read_crop_rule
 from fsanet_tf.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
+from fsanet_tf.pretrained import FUSION, shipped_networks
 from fsanet_tf.quiet import import_tensorflow_quietly, silent_output
 
-PRETRAINED_DIR = Path(__file__).parent / "pretrained"
-FUSION = "fusion"
 DEFAULT_THREADS = min(4, os.cpu_count() or 1)
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
 EXPECTED = "a network: .keras, .h5, .tflite, .pb, .onnx or a SavedModel folder"
@@ -36,11 +35,6 @@ class Network:
     image_size: int
     crop: CropRule = LANDMARK_CROP
     name: str = ""
-
-
-def shipped_networks() -> dict[str, Path]:
-    """The networks of the package, by name; `fusion` is their mean."""
-    return {path.stem: path for path in sorted(PRETRAINED_DIR.glob("*.tflite"))}
 
 
 def _fusion(num_threads: int | None) -> Network:

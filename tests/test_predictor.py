@@ -11,8 +11,10 @@ from fsanet_tf.crop import LANDMARK_CROP, crop_box, grow_box
 from fsanet_tf.detectors import Detection, make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.inference import predict_poses
-from fsanet_tf.networks import PRETRAINED_DIR, Network, load_network, shipped_networks
+from fsanet_tf.networks import Network, load_network
 from fsanet_tf.predictor import PosePredictor
+from fsanet_tf.pretrained import keras_file, keras_files, shipped_networks
+from fsanet_tf.weights.keras_files import load_model
 from tests.conftest import run_command
 
 
@@ -72,7 +74,7 @@ def test_every_shipped_network_sees_the_astronaut_look_at_us(astronaut):
 def test_shipped_fusion_equals_evaluation(astronaut):
     """The demo's TFLite files give what `evaluate.py` gives for the `.keras` files, within 1e-3°."""
     crops = np.stack([crop_box(astronaut, box) for box in ((180, 60, 280, 180), (100, 10, 400, 310))])
-    networks = [load_network(path.with_suffix(".keras")) for path in shipped_networks().values()]
+    networks = [load_network(keras_file(name)) for name in shipped_networks()]
     np.testing.assert_allclose(
         load_network("fusion").predict(crops.astype("float32")), predict_poses(networks, crops), atol=1e-3
     )
@@ -127,9 +129,15 @@ def test_every_detector_finds_the_astronaut(name, astronaut, reference, monkeypa
     assert all(0 <= f.score <= 1 for f in faces)
 
 
+def test_names_of_shipped_networks_mean_their_keras_files():
+    names = [path.name for path in keras_files(["fusion", "a/net.keras"])]
+    assert names == ["1x1.keras", "noS.keras", "var.keras", "net.keras"]
+    assert load_model("var").name == "fsanet_var_capsule"
+
+
 @pytest.mark.parametrize("card", ['{"margin_ratio": "wide"}', '{"margin_ratio": -1}', '{"square": 1}'])
 def test_a_card_that_cannot_be_is_refused(card, tmp_path):
-    shutil.copy(PRETRAINED_DIR / "1x1.tflite", tmp_path / "net.tflite")
+    shutil.copy(shipped_networks()["1x1"], tmp_path / "net.tflite")
     (tmp_path / "net.json").write_text(card)
     with pytest.raises(
         InputError, match=r"net\.tflite: its card is damaged: (margin_ratio|square): expected"

@@ -9,6 +9,7 @@ import fsanet_tf.layers  # noqa: F401  registers what a file refers to
 from fsanet_tf.cards import card_path
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done, require_file, sha256, write_json
+from fsanet_tf.pretrained import keras_file
 from fsanet_tf.weights.legacy import load_released_weights
 
 EXPECTED = "a network: .keras, or an .h5 released with the original"
@@ -18,7 +19,7 @@ def load_model(path: str | Path, variant: str | None = None, compiled: bool = Fa
     """Load a network from a `.keras` file or one of the original's `.h5` files.
 
     Args:
-        path: the file; its suffix tells the format.
+        path: the file, whose suffix tells the format; or a shipped network's name.
         variant: refuse another variant than this.
         compiled: restore a checkpoint's optimiser and loss as well.
 
@@ -28,7 +29,7 @@ def load_model(path: str | Path, variant: str | None = None, compiled: bool = Fa
     Raises:
         InputError: no such file, damaged, of another kind or another variant.
     """
-    path = Path(path)
+    path = keras_file(path)
     if path.suffix in (".h5", ".hdf5"):
         return load_released_weights(path, variant)
     require_file(path, EXPECTED)

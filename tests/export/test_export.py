@@ -214,13 +214,12 @@ def test_mistakes_are_one_clear_line(tmp_path):
     assert_one_clear_line(int8, "expected --representative_data")
     card = tmp_path / "net.json"
     card.write_text('{"margin_ratio": 0.29, "square": true}')
-    other = ROOT / "fsanet_tf/pretrained/var.keras"
     assert_one_clear_line(
-        run_command("export.py", output, f"--weights={other},{tmp_path / 'net.keras'}"), "could not read it"
+        run_command("export.py", output, f"--weights=var,{tmp_path / 'net.keras'}"), "could not read it"
     )
     card.unlink()
     assert_one_clear_line(
-        run_command("export.py", output, f"--weights={other},{tmp_path / 'net.keras'}"),
+        run_command("export.py", output, f"--weights=var,{tmp_path / 'net.keras'}"),
         "var.keras wants square boxes grown by 0.29",
         "net.keras wants stretched boxes grown by 0.6",
     )
