@@ -6,7 +6,7 @@ Several networks, separated by commas, become one file each format: their mean (
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,24 +60,36 @@ def common_crop_rule(paths: Sequence[str]) -> CropRule:
 
 
 def make_card(model, paths: Sequence[str], rule: CropRule) -> dict:
-    """What a file says of itself; what the source's card says comes first."""
+    """What a file says of itself."""
     import keras
     import tensorflow as tf
 
     sources = {path: sha256(path) for path in paths}
-    trained = {file.sha256: file.folder.removesuffix("_models") for file in RELEASED.values()}
-    card = {
+    return {
         "variant": model.name,
         "image_size": model.input_shape[1],
         "input": "BGR, 0 to 255",
         "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
         **dataclasses.asdict(rule),
-        "training": {"data": sorted({trained.get(digest, "unknown") for digest in sources.values()})},
+        "training": common_training(sources),
+        "source_sha256": {Path(path).name: digest for path, digest in sources.items()},
+        "versions": {
+            "fsanet_tf": fsanet_tf.__version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+        },
     }
-    card.update({key: value for key, value in read_card(Path(paths[0])).items() if key in card})
-    versions = {"fsanet_tf": fsanet_tf.__version__, "keras": keras.__version__, "tensorflow": tf.__version__}
-    named = {Path(path).name: digest for path, digest in sources.items()}
-    return {**card, "variant": model.name, "source_sha256": named, "versions": versions}
+
+
+def common_training(sources: Mapping[str, str]) -> dict:
+    """How the networks (paths, with their SHA-256) were trained, as far as cards or their hashes tell."""
+    released = {file.sha256: file.folder.removesuffix("_models") for file in RELEASED.values()}
+    trainings = [
+        read_card(Path(path)).get("training", {"data": [released.get(digest, "unknown")]})
+        for path, digest in sources.items()
+    ]
+    same = all(training == trainings[0] for training in trainings)
+    return trainings[0] if same else {"members": trainings}
 
 
 def write(model, name: str, path: Path, card: dict, representative: Faces | None) -> list:
