@@ -13,12 +13,13 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
+from demo.faces import draw_faces, numbers
 from demo.sources import ASTRONAUT, Frame, Video, photo_paths, read_photo
 from demo.tables import Tables, open_tables
 from demo.time_sequence import Sequences
 from fsanet_tf.command_line import run
 from fsanet_tf.detectors import DETECTORS, Detector, make_detector
-from fsanet_tf.drawing import STYLES, draw_face, write_text
+from fsanet_tf.drawing import STYLES, write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import replace_when_done
 from fsanet_tf.pictures import write_picture
@@ -46,17 +47,16 @@ FLAGS = flags.FLAGS
 
 def draw(image: np.ndarray, faces: list[FacePose]) -> np.ndarray:
     drawn = image.copy()
-    for face in faces:
-        label = "" if face.track is None else f"{face.track}:"
-        draw_face(drawn, face.box, face.pose_deg, FLAGS.draw, label)
+    draw_faces(drawn, faces, FLAGS.draw)
     return drawn
 
 
 def print_faces(name: str, faces: list[FacePose]) -> None:
     if not faces:
         print(f"{name}: no face found")
-    for face in faces:
-        print(f"{name}: yaw {face.yaw:+.1f}°  pitch {face.pitch:+.1f}°  roll {face.roll:+.1f}°")
+    for number, face in zip(numbers(faces), faces, strict=True):
+        which = f", face {number}" if number else ""
+        print(f"{name}{which}: yaw {face.yaw:+.1f}°  pitch {face.pitch:+.1f}°  roll {face.roll:+.1f}°")
 
 
 def run_photos(

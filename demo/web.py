@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 from absl import flags
 
+from demo.faces import draw_faces
 from demo.sources import astronaut
 from fsanet_tf.command_line import run
 from fsanet_tf.detectors import DETECTORS, make_detector
-from fsanet_tf.drawing import STYLES, draw_face
+from fsanet_tf.drawing import STYLES
 from fsanet_tf.errors import InputError
 from fsanet_tf.predictor import PosePredictor
 from fsanet_tf.pretrained import FUSION, shipped_networks
@@ -42,8 +43,7 @@ def poses_of(photo: np.ndarray | None, network: str, detector_name: str, style: 
         faces = predictor(network).predict(frame, detector(detector_name)(frame))
     except InputError as error:
         raise gradio.Error(str(error), print_exception=False) from error
-    for number, face in enumerate(faces, 1):
-        draw_face(frame, face.box, face.pose_deg, style, f"{number}:" if len(faces) > 1 else "")
+    draw_faces(frame, faces, style)
     rows = [[number, *(round(angle, 1) for angle in face.pose_deg)] for number, face in enumerate(faces, 1)]
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), rows
 

@@ -65,6 +65,11 @@ def _line(image: np.ndarray, start, end, colour: tuple[int, int, int], thickness
     cv2.line(image, first, second, colour, thickness, cv2.LINE_AA)
 
 
+def format_angles(pose_deg: Sequence[float] | np.ndarray) -> str:
+    """Yaw, pitch, roll in whole degrees, with signs: `+3 -16 +0`."""
+    return " ".join(f"{round(float(angle)):+d}" for angle in pose_deg)
+
+
 def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: int = 12) -> None:
     """Write a line in place, white on a dark outline, its lower left corner at `origin`.
 
@@ -109,5 +114,6 @@ def draw_face(
     if style != "cube":
         draw_axes(image, pose_deg, centre, side * 0.6, thickness + 1)
     height = int(np.clip(side / 10, MIN_TEXT, MAX_TEXT))
-    angles = " ".join(f"{angle:+.0f}" for angle in pose_deg)
-    write_text(image, f"{label} {angles}".strip(), (left, bottom + height + height // 2), height)
+    write_text(
+        image, f"{label} {format_angles(pose_deg)}".strip(), (left, bottom + height + height // 2), height
+    )

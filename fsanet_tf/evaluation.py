@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from fsanet_tf.data.dataset import FaceDataset
-from fsanet_tf.drawing import draw_axes, write_text
+from fsanet_tf.drawing import draw_axes, format_angles, write_text
 from fsanet_tf.pictures import write_picture
 from fsanet_tf.plots import draw_cumulative_error, draw_error_against_yaw
 from fsanet_tf.pose import ANGLE_NAMES, angle_errors, axis_vector_errors, geodesic_errors
@@ -106,6 +106,6 @@ def _worst_tile(crop: np.ndarray, predicted_deg: np.ndarray, true_deg: np.ndarra
         left = column * (TILE + 4)
         tile[:TILE, left : left + TILE] = face
         write_text(tile, label, (left + 4, TILE + 30))
-        write_text(tile, " ".join(f"{angle:+.0f}" for angle in pose), (left + 4, TILE + 46))
+        write_text(tile, format_angles(pose), (left + 4, TILE + 46))
     write_text(tile, name, (4, TILE + 14))
     return tile

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fsanet_tf.drawing import draw_axes, draw_cube, draw_face
+from fsanet_tf.drawing import draw_axes, draw_cube, draw_face, format_angles
 
 
 def farthest(image, colour, centre=(100, 100)):
@@ -36,6 +36,10 @@ def test_the_cubes_front_goes_where_the_face_looks():
         shifts.append((x.mean() - 100, y.mean() - 100))
     (yaw_x, _), (_, pitch_y) = shifts
     assert yaw_x < -15 and pitch_y < -10  # to the picture's left; up
+
+
+def test_a_small_angle_is_no_negative_zero():
+    assert format_angles(np.float32([-0.2, 3.4, -16.4])) == "+0 +3 -16"
 
 
 @pytest.mark.parametrize("side", [30, 100, 1000])

@@ -56,6 +56,13 @@ def media(tmp_path):
     return tmp_path
 
 
+def test_several_faces_are_numbered(media):
+    face = cv2.imread(str(media / "photos/a.png"))
+    cv2.imwrite(str(media / "two.png"), np.hstack([face, face]))
+    result = run_command(RUN, "--source=two.png", "--detector=haar", cwd=media)
+    assert "two.png, face 1: yaw" in result.stdout and "two.png, face 2: yaw" in result.stdout, result.stderr
+
+
 def test_folder_is_done_and_what_cannot_be_read_is_named(media):
     result = run_command(RUN, "--source=photos", "--detector=haar", "--output=out", cwd=media)
     assert result.returncode == 0, result.stderr
