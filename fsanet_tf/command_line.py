@@ -1,5 +1,6 @@
 """How every command of the project starts, reports a user's mistake, and ends."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -21,10 +22,14 @@ def run(main: Callable[[], None]) -> None:
             if len(arguments) > 1:
                 raise InputError(f"unexpected argument {arguments[1]!r}: options are written --name=value")
             main()
+            sys.stdout.flush()
         except InputError as error:
             sys.exit(f"error: {error}")
         except KeyboardInterrupt:
             sys.exit("interrupted")
+        except BrokenPipeError:  # of `| head`: who reads has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
 
     logging.set_verbosity(logging.WARNING)  # TensorFlow tells its own story by this logger
     app.run(checked_main)

@@ -63,6 +63,14 @@ def test_several_faces_are_numbered(media):
     assert "two.png, face 1: yaw" in result.stdout and "two.png, face 2: yaw" in result.stdout, result.stderr
 
 
+def test_a_reader_that_has_enough_is_no_error(media):
+    command = [sys.executable, RUN, "--source=photos", "--detector=haar"]
+    process = subprocess.Popen(command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait() == 1 and "Broken pipe" not in errors and "Traceback" not in errors
+
+
 def test_folder_is_done_and_what_cannot_be_read_is_named(media):
     result = run_command(RUN, "--source=photos", "--detector=haar", "--output=out", cwd=media)
     assert result.returncode == 0, result.stderr
