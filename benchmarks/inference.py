@@ -14,6 +14,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.original import TENSORFLOW_1, define_original_python, original_network
 from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks import Network, load_network
 from fsanet_tf.pretrained import keras_file
@@ -85,9 +86,14 @@ def peer(path: Path, num_threads: int) -> Network:
     return Network(predict, 64)
 
 
-def networks_of(variant: str, reference: Path, exports: Path | None, threads: int) -> dict[str, Network]:
+def networks_of(
+    variant: str, reference: Path, exports: Path | None, threads: int, original_python: str | None
+) -> dict[str, Network]:
     """Every form of one variant, by name."""
-    networks = {ORIGINAL: load_network(frozen_graph(reference, variant))}
+    graph = frozen_graph(reference, variant)
+    networks = {ORIGINAL: load_network(graph)}
+    if original_python:
+        networks[TENSORFLOW_1] = original_network(original_python, graph, threads)
     for path in (reference / "peers").glob(f"fsanet-{variant}-*.onnx"):
         networks[PEER] = peer(path, threads)
     networks["Keras predict"] = load_network(released_weights(reference, variant))
@@ -123,7 +129,7 @@ def measure() -> list[Comparison]:
     few = max(3, given.rounds // 10)
     comparisons = []
     for variant in given.variants:
-        networks = networks_of(variant, reference, exports, given.threads)
+        networks = networks_of(variant, reference, exports, given.threads, given.original_python)
         single = time_faces(networks, 1, given.rounds)
         batched = time_faces(networks, BATCH, few)
         title = f"Inference, {variant}"
@@ -142,4 +148,5 @@ if __name__ == "__main__":
     flags.DEFINE_multi_enum("variants", list(VARIANTS), list(VARIANTS), "Which; may be given again.")
     flags.DEFINE_integer("threads", 1, "Of every runtime.", 1)
     flags.DEFINE_integer("rounds", 200, "Calls with one face; a tenth with 64.", 1)
+    define_original_python()
     run_benchmark(measure)

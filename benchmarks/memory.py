@@ -4,7 +4,6 @@
 """
 
 import multiprocessing
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.peak import peak_mib
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.quiet import import_tensorflow_quietly
 from fsanet_tf.training.config import TrainingConfig
@@ -38,7 +38,7 @@ def train_a_little(data: str) -> float:
     model.compile(keras.optimizers.Adam(1e-3), "mae", jit_compile=False)
     batches = training_batches(faces, batch_size=16, augmentation=config.augmentation, image_size=64, seed=0)
     model.fit(batches, steps_per_epoch=600, verbose=0, shuffle=False)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return peak_mib() / 2**10
 
 
 def make_faces(path: Path) -> None:

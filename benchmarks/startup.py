@@ -1,52 +1,75 @@
 """Time and memory from a cold start to the first pose, a process each: `python -m benchmarks.startup`."""
 
+import functools
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.inference import ORIGINAL, frozen_graph
+from benchmarks.original import TENSORFLOW_1, define_original_python, request, server_command
+from benchmarks.peak import peak_mib
+from fsanet_tf.crop import IMAGE_SIZE
+from fsanet_tf.errors import InputError
 from fsanet_tf.pretrained import keras_file
 
 CODE = """
-import resource, sys
+import sys
 import numpy as np
 if len(sys.argv) > 1:
     from fsanet_tf.networks import load_network
-    network = load_network(sys.argv[1])
-    network.predict(np.zeros((1, 64, 64, 3), np.float32))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+    load_network(sys.argv[1]).predict(np.zeros((1, 64, 64, 3), np.float32))
+print("done", flush=True)
+sys.stdin.read()
 """
 
 
-def start(arguments: list[str]) -> tuple[float, float]:
-    """Seconds that a fresh process takes to its first pose and end, and its peak memory in MiB."""
+def start(command: list[str], first_face: bytes = b"") -> tuple[float, float]:
+    """Seconds that a fresh process takes to its first pose, and its peak memory in MiB by then."""
     begin = time.perf_counter()
-    result = subprocess.run(
-        [sys.executable, "-c", CODE, *arguments], check=True, capture_output=True, text=True
-    )
-    return time.perf_counter() - begin, float(result.stdout.split()[-1])
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdin and process.stdout  # they are pipes
+        process.stdin.write(first_face)
+        process.stdin.flush()
+        if not process.stdout.read(1):
+            raise InputError(f"{command[0]}: gave no pose")
+        seconds, peak = time.perf_counter() - begin, peak_mib(process.pid)
+        process.communicate()
+    return seconds, peak
 
 
 def measure() -> list[Comparison]:
+    given = flags.FLAGS
+    graph = frozen_graph(Path(given.reference), "1x1")
     sources = {
-        ORIGINAL: [str(frozen_graph(Path(flags.FLAGS.reference), "1x1"))],
+        ORIGINAL: [str(graph)],
         "Keras": [str(keras_file("1x1"))],
         "shipped TFLite": ["1x1"],
         "shipped fusion, TFLite": ["fusion"],
         "Python and NumPy alone": [],
     }
-    starts = [{name: start(source) for name, source in sources.items()} for _ in range(flags.FLAGS.rounds)]
+    ways = {
+        name: functools.partial(start, [sys.executable, "-c", CODE, *source])
+        for name, source in sources.items()
+    }
+    if given.original_python:
+        command = server_command(given.original_python, graph, num_threads=0)
+        face = np.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+        ways[TENSORFLOW_1] = functools.partial(start, command, request(face))
+    starts = [{name: way() for name, way in ways.items()} for _ in range(given.rounds)]
     return [
         compare(
             "Start-up to the first pose",
             column,
             unit,
             ORIGINAL,
-            {n: [s[n][i] for s in starts] for n in sources},
+            {n: [s[n][i] for s in starts] for n in ways},
         )
         for i, (column, unit) in enumerate((("time", "s"), ("peak memory", "MiB")))
     ]
@@ -55,4 +78,5 @@ def measure() -> list[Comparison]:
 if __name__ == "__main__":
     flags.DEFINE_string("reference", "../shared", "Folder with the original's frozen graph.")
     flags.DEFINE_integer("rounds", 5, "Starts of each.", 1)
+    define_original_python()
     run_benchmark(measure)
