@@ -11,6 +11,7 @@ import numpy as np
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.fetch import fetch
+from fsanet_tf.quiet import import_tensorflow_quietly, silent_output
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
@@ -170,12 +171,7 @@ def ssd() -> Detector:
 
 def mtcnn() -> Detector:
     """MTCNN (Zhang et al., 2016); its weights come with its package."""
-    from fsanet_tf.quiet import import_tensorflow_quietly
-
-    import_tensorflow_quietly()
-    from mtcnn import MTCNN
-
-    network = MTCNN()
+    network = load_mtcnn()
 
     def detect(frame: np.ndarray) -> list[Detection]:
         faces = network.detect_faces(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)) or []
@@ -183,6 +179,15 @@ def mtcnn() -> Detector:
         return [Detection((x, y, x + w, y + h), score) for x, y, w, h, score in corners if score > MIN_SCORE]
 
     return detect
+
+
+def load_mtcnn():
+    """The network of the package `mtcnn`, with its weights."""
+    import_tensorflow_quietly()
+    from mtcnn import MTCNN
+
+    with silent_output():  # lz4, which reads its weights, complains under Python 3.13
+        return MTCNN()
 
 
 def haar() -> Detector:

@@ -13,9 +13,9 @@ from absl import flags
 
 from fsanet_tf.command_line import run
 from fsanet_tf.crop import BIWI_CROP, IMAGE_SIZE, CropRule, crop_box, grow_box
+from fsanet_tf.detectors import load_mtcnn
 from fsanet_tf.errors import InputError
 from fsanet_tf.pictures import read_picture
-from fsanet_tf.quiet import import_tensorflow_quietly
 from preprocessing.command import define_flags, report
 from preprocessing.parts import Part, Problem, create_dataset
 
@@ -73,10 +73,7 @@ def pose_from_biwi_rotation(rotation: np.ndarray) -> np.ndarray:
 
 def mtcnn_detector(protocol: int) -> Detector:
     """MTCNN with the protocol's confidence; it is given BGR as it is, as in the original."""
-    import_tensorflow_quietly()
-    from mtcnn import MTCNN
-
-    network = MTCNN()
+    network = load_mtcnn()
 
     def detect(_: Path, frame: np.ndarray) -> list[tuple[Box, float]]:
         faces = []
