@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.comparison import Comparison, as_markdown, tables
 from fsanet_tf.files import replace_when_done
@@ -75,8 +76,10 @@ def draw(comparisons: Sequence[Comparison], path: Path) -> None:
         axes.set_xticks(counts, counts)
         axes.set_xticks([], minor=True)
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.yaxis.set_minor_formatter("{x:g}")
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.set_ylim(top=3 * axes.get_ylim()[1])  # room for the legend
+        axes.legend(loc="upper right")
     with replace_when_done(path) as temporary:
         figure.savefig(temporary, dpi=100)
