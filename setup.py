@@ -18,7 +18,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["fsanet_tf", "fsanet_tf.*", "preprocessing", "demo"]),
     py_modules=["train", "evaluate", "export"],
     package_data={"fsanet_tf.pretrained": ["*.json", "*.keras", "*.tflite"]},
@@ -26,7 +26,7 @@ setup(
         "absl-py",
         "ai-edge-litert",
         "h5py",
-        "keras>=3.8",
+        "keras>=3.15",  # what wrote the shipped .keras files; 3.12 cannot read them
         "matplotlib",
         "mtcnn>=1.0",
         "numpy",
