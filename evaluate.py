@@ -15,7 +15,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.files import sha256, write_json
 from fsanet_tf.inference import predict_poses
 from fsanet_tf.networks import load_network
-from fsanet_tf.pretrained import shipped_networks
+from fsanet_tf.pretrained import network_file
 
 flags.DEFINE_list(
     "weights",
@@ -53,7 +53,7 @@ def main() -> None:
     if FLAGS.output_dir is None:
         return
     output_dir = Path(FLAGS.output_dir)
-    files = [shipped_networks().get(source, Path(source)) for source in FLAGS.weights]
+    files = [network_file(source) for source in FLAGS.weights]
     report = {
         "networks": [
             {"file": source, "sha256": sha256(file) if file.is_file() else None}

@@ -7,14 +7,17 @@
 import struct
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from absl import flags
 
+from fsanet_tf.crop import IMAGE_SIZE
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks import FROZEN_INPUT, FROZEN_OUTPUT, Network
 
 TENSORFLOW_1 = "original's frozen graph, TensorFlow 1"
+EXPECTED = "--original_python={}: expected a Python with TensorFlow 1"
 
 # Answers counted float32 crops on standard input with poses on standard output; Python 3.5 reads it.
 SERVER = """
@@ -46,14 +49,27 @@ def define_original_python() -> None:
     flags.DEFINE_string("original_python", None, "A Python with TensorFlow 1, to run the original by it too.")
 
 
-def server_command(python: str, path: Path, num_threads: int) -> list[str]:
-    """What runs a frozen graph by another Python."""
-    return [python, "-c", SERVER, str(path), FROZEN_INPUT, FROZEN_OUTPUT, str(num_threads)]
+def start_server(python: str, path: Path, num_threads: int) -> subprocess.Popen:
+    """Another Python that runs a frozen graph, until its input is closed."""
+    command = [python, "-c", SERVER, str(path), FROZEN_INPUT, FROZEN_OUTPUT, str(num_threads)]
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError as error:
+        raise InputError(f"{EXPECTED.format(python)} ({error.strerror})") from error
 
 
-def request(crops: np.ndarray) -> bytes:
-    """Float32 crops `(N, size, size, 3)` as the server reads them."""
-    return struct.pack("<ii", *crops.shape[:2]) + crops.tobytes()
+def ask(server: subprocess.Popen, crops: np.ndarray) -> np.ndarray:
+    """Poses `(N, 3)` of float32 crops `(N, size, size, 3)`, from the server."""
+    assert server.stdin and server.stdout  # they are pipes
+    try:
+        server.stdin.write(struct.pack("<ii", *crops.shape[:2]) + crops.tobytes())
+        server.stdin.flush()
+        answer = server.stdout.read(12 * len(crops))
+        return np.frombuffer(answer, np.float32).reshape(len(crops), 3)
+    except (OSError, ValueError) as error:
+        raise InputError(EXPECTED.format(cast(list[str], server.args)[0])) from error
 
 
 def original_network(python: str, path: Path, num_threads: int) -> Network:
@@ -62,26 +78,5 @@ def original_network(python: str, path: Path, num_threads: int) -> Network:
     Raises:
         InputError: there is no such Python, or it has no TensorFlow that runs the graph.
     """
-    expected = f"--original_python={python}: expected a Python with TensorFlow 1"
-    try:
-        process = subprocess.Popen(
-            server_command(python, path, num_threads),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError as error:
-        raise InputError(f"{expected} ({error.strerror})") from error
-    to_server, from_server = process.stdin, process.stdout
-    assert to_server and from_server  # they are pipes
-
-    def predict(crops: np.ndarray) -> np.ndarray:
-        try:
-            to_server.write(request(crops))
-            to_server.flush()
-            answer = from_server.read(12 * len(crops))
-            return np.frombuffer(answer, np.float32).reshape(len(crops), 3)
-        except (OSError, ValueError) as error:
-            raise InputError(expected) from error
-
-    return Network(predict, 64)
+    process = start_server(python, path, num_threads)
+    return Network(lambda crops: ask(process, crops), IMAGE_SIZE)

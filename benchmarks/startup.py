@@ -4,6 +4,7 @@ import functools
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.inference import ORIGINAL, frozen_graph
-from benchmarks.original import TENSORFLOW_1, define_original_python, request, server_command
+from benchmarks.original import TENSORFLOW_1, ask, define_original_python, start_server
 from benchmarks.peak import peak_mib
 from fsanet_tf.crop import IMAGE_SIZE
 from fsanet_tf.errors import InputError
@@ -28,17 +29,26 @@ sys.stdin.read()
 """
 
 
-def start(command: list[str], first_face: bytes = b"") -> tuple[float, float]:
+def launch(source: list[str]) -> subprocess.Popen:
+    """A fresh process of ours, on its way to its first pose."""
+    command = [sys.executable, "-c", CODE, *source]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def await_pose(process: subprocess.Popen) -> None:
+    """Wait until it says that it is there."""
+    assert process.stdout  # it is a pipe
+    if not process.stdout.read(1):
+        raise InputError("a fresh process ended without a pose")
+
+
+def start(
+    launched: Callable[[], subprocess.Popen], answered: Callable[[subprocess.Popen], object]
+) -> tuple[float, float]:
     """Seconds that a fresh process takes to its first pose, and its peak memory in MiB by then."""
     begin = time.perf_counter()
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdin and process.stdout  # they are pipes
-        process.stdin.write(first_face)
-        process.stdin.flush()
-        if not process.stdout.read(1):
-            raise InputError(f"{command[0]}: gave no pose")
+    with launched() as process:
+        answered(process)
         seconds, peak = time.perf_counter() - begin, peak_mib(process.pid)
         process.communicate()
     return seconds, peak
@@ -55,13 +65,13 @@ def measure() -> list[Comparison]:
         "Python and NumPy alone": [],
     }
     ways = {
-        name: functools.partial(start, [sys.executable, "-c", CODE, *source])
+        name: functools.partial(start, functools.partial(launch, source), await_pose)
         for name, source in sources.items()
     }
     if given.original_python:
-        command = server_command(given.original_python, graph, num_threads=0)
+        server = functools.partial(start_server, given.original_python, graph, num_threads=0)
         face = np.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
-        ways[TENSORFLOW_1] = functools.partial(start, command, request(face))
+        ways[TENSORFLOW_1] = functools.partial(start, server, functools.partial(ask, crops=face))
     starts = [{name: way() for name, way in ways.items()} for _ in range(given.rounds)]
     return [
         compare(

@@ -11,7 +11,7 @@ from fsanet_tf.cards import read_crop_rule
 from fsanet_tf.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.errors import InputError
 from fsanet_tf.files import require_file
-from fsanet_tf.pretrained import FUSION, shipped_networks
+from fsanet_tf.pretrained import FUSION, network_file, shipped_networks
 from fsanet_tf.quiet import import_tensorflow_quietly, silent_output
 
 DEFAULT_THREADS = min(4, os.cpu_count() or 1)
@@ -61,7 +61,7 @@ def load_network(source: str | Path, num_threads: int | None = None) -> Network:
     """
     if str(source) == FUSION:
         return _fusion(num_threads)
-    path = shipped_networks().get(str(source), Path(source))
+    path = network_file(source)
     if not path.exists():
         names = ", ".join([FUSION, *shipped_networks()])
         raise InputError(f"{source}: no such network (a file, or one of the package's: {names})")

@@ -12,6 +12,11 @@ def shipped_networks() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.tflite"))}
 
 
+def network_file(source: str | Path) -> Path:
+    """The file that a path means, or one of the names."""
+    return shipped_networks().get(str(source), Path(source))
+
+
 def keras_file(source: str | Path) -> Path:
     """The Keras file that a path means, or one of the names."""
     shipped = shipped_networks().get(str(source))
