@@ -14,19 +14,19 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
+from benchmarks.command import run
 from benchmarks.detector_boxes import Matched, match_faces
 from benchmarks.inference import peer
-from fsanet_tf.command_line import run
-from fsanet_tf.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
-from fsanet_tf.detectors import ASSET_DIR_VARIABLE
-from fsanet_tf.evaluation import Errors, measure, measure_by_yaw
-from fsanet_tf.files import replace_when_done
-from fsanet_tf.inference import predict_poses
-from fsanet_tf.networks import Network, load_network
-from fsanet_tf.pretrained import shipped_networks
-from fsanet_tf.quiet import import_tensorflow_quietly
-from preprocessing.create_300w_lp import create_300w_lp
+from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp
+from fsanet_tf.detection.assets import ASSET_DIR_VARIABLE
+from fsanet_tf.evaluation.metrics import Errors, measure, measure_by_yaw
+from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
+from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
+from fsanet_tf.io.files import replace_when_done
+from fsanet_tf.networks.batching import predict_poses
+from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.networks.pretrained import shipped_networks
 
 PEER_CROP = CropRule(0.4)
 RELEASED: dict[str, tuple[str, ...]] = {
@@ -103,7 +103,6 @@ def format_detector(name: str, matched: Matched, margin: float) -> str:
 def main() -> None:
     reference = Path(flags.FLAGS.reference)
     os.environ.setdefault(ASSET_DIR_VARIABLE, str(reference / "detectors"))
-    import_tensorflow_quietly()
     weights = {
         stem: load_network(reference / f"weights/300W_LP_models/{stem}.h5")
         for stems in RELEASED.values()
@@ -126,7 +125,7 @@ def main() -> None:
             "0.29 □": crops_of(reference, Path(folder), own.crop),
             "0.4": crops_of(reference, Path(folder), PEER_CROP),
         }
-    faces = {crop: dataset.within_protocol(1) for crop, dataset in data.items()}
+    faces = {crop: dataset.rows_within(MAX_ANGLE_DEG) for crop, dataset in data.items()}
 
     @functools.cache  # a fusion's members stand in the table too
     def poses_of(network: Network, crop: str) -> np.ndarray:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from fsanet_tf.command_line import run
-from fsanet_tf.files import write_json
+from benchmarks.command import run
+from fsanet_tf.io.files import write_json
 
 
 @dataclasses.dataclass(frozen=True)

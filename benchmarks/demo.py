@@ -12,12 +12,13 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from demo.sources import Video, photo_paths, read_photo
-from fsanet_tf.command_line import run
-from fsanet_tf.detectors import DETECTORS, make_detector
-from fsanet_tf.drawing import draw_face
+from benchmarks.command import run
+from fsanet_tf.detection.detectors import DETECTORS, make_detector
+from fsanet_tf.drawing.poses import draw_face
 from fsanet_tf.errors import InputError
-from fsanet_tf.predictor import PosePredictor
+from fsanet_tf.io.images import read_image
+from fsanet_tf.prediction.predictor import PosePredictor
+from fsanet_tf.prediction.sources import Video, photo_paths
 
 STAGES = ("detect", "crop", "pose", "draw")
 
@@ -25,7 +26,7 @@ STAGES = ("detect", "crop", "pose", "draw")
 def frames_of(path: Path, count: int) -> Iterator[np.ndarray]:
     """Up to `count` frames of a medium; a photo once."""
     if photo_paths(str(path)):
-        yield read_photo(path)
+        yield read_image(path)
         return
     for number, frame in enumerate(Video(str(path))):
         if number == count:
@@ -46,8 +47,8 @@ def time_stages(
         marks.append(time.perf_counter())
         poses = predictor.network.predict(crops) if kept else crops[:0]
         marks.append(time.perf_counter())
-        for face, pose in zip(kept, poses, strict=True):
-            draw_face(frame, face.box, pose)
+        for index, pose in zip(kept, poses, strict=True):
+            draw_face(frame, found[index].box, pose)
         marks.append(time.perf_counter())
         faces += len(kept)
         times.append(np.diff(marks))

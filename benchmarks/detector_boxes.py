@@ -15,15 +15,15 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from fsanet_tf.command_line import run
-from fsanet_tf.data.dataset import is_moderate
-from fsanet_tf.detectors import DETECTORS, Detection, make_detector
+from benchmarks.command import run
+from fsanet_tf.data.preprocessing.landmark_pairs import find_faces, read_labels, visible_box
+from fsanet_tf.detection.detectors import DETECTORS, Detection, make_detector
 from fsanet_tf.errors import InputError
-from fsanet_tf.evaluation import Errors, measure
-from fsanet_tf.networks import Network, load_network
-from fsanet_tf.pictures import read_picture
-from fsanet_tf.predictor import PosePredictor
-from preprocessing.create_300w_lp import find_faces, read_labels, visible_box
+from fsanet_tf.evaluation.metrics import Errors, measure
+from fsanet_tf.geometry.pose import within_angle
+from fsanet_tf.io.images import read_image
+from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.prediction.predictor import PosePredictor
 
 MARGINS = (0.15, 0.22, 0.29, 0.36, 0.45, 0.6)
 SAME_FACE = 0.4  # how far the centres may lie apart, as a share of the landmark box's side
@@ -71,10 +71,10 @@ def match_faces(
     matched = Matched(0, [], [], [], {margin: [] for margin in predictors})
     for path in tqdm(paths[:: max(1, len(paths) // count)], unit="image", desc=detector):
         points, pose = read_labels(path.with_suffix(".mat"))
-        if not is_moderate(pose[None])[0]:
+        if not within_angle(pose[None])[0]:
             continue
         matched.looked_at += 1
-        image, box = read_picture(path), np.array(visible_box(points))
+        image, box = read_image(path), np.array(visible_box(points))
         face = matching_face(detect(image), box)
         if face is None:
             continue

@@ -16,9 +16,8 @@ from absl import flags
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.original import TENSORFLOW_1, define_original_python, original_network
 from fsanet_tf.export.latency import interleave, time_faces
-from fsanet_tf.networks import Network, load_network
-from fsanet_tf.pretrained import keras_file
-from fsanet_tf.quiet import import_tensorflow_quietly
+from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.networks.pretrained import keras_file
 
 VARIANTS = {
     "1x1": "fsanet_capsule_3_16_2_21_5",
@@ -120,7 +119,6 @@ def against_the_peak(single: dict[str, list[float]], column: str, rounds: int) -
 def measure() -> list[Comparison]:
     given = flags.FLAGS
     reference, exports = Path(given.reference), Path(given.exports) if given.exports else None
-    import_tensorflow_quietly()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(given.threads)

@@ -12,9 +12,10 @@ from typing import cast
 import numpy as np
 from absl import flags
 
-from fsanet_tf.crop import IMAGE_SIZE
 from fsanet_tf.errors import InputError
-from fsanet_tf.networks import FROZEN_INPUT, FROZEN_OUTPUT, Network
+from fsanet_tf.geometry.crop import IMAGE_SIZE
+from fsanet_tf.networks.network import Network
+from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
 
 TENSORFLOW_1 = "original's frozen graph, TensorFlow 1"
 EXPECTED = "--original_python={}: expected a Python with TensorFlow 1"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from benchmarks.comparison import Comparison, as_markdown, tables
-from fsanet_tf.files import replace_when_done
+from fsanet_tf.io.files import replace_when_done
 
 matplotlib.use("Agg")
 

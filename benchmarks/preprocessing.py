@@ -16,8 +16,8 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.pictures import read_picture
-from preprocessing.create_300w_lp import create_300w_lp, find_faces
+from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp, find_faces
+from fsanet_tf.io.images import read_image
 
 PLAIN = "plain loop"
 OURS = "create_300w_lp.py, pixel-equal"
@@ -27,7 +27,7 @@ def plain_loop(input_dir: Path) -> np.ndarray:
     """Every picture and label read whole, one after the other, by the rule of the original."""
     crops = []
     for path in find_faces(input_dir):
-        image = read_picture(path)
+        image = read_image(path)
         labels = scipy.io.loadmat(path.with_suffix(".mat"))
         x, y = labels["pt2d"]
         visible = x > 0

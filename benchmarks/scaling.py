@@ -8,11 +8,10 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.inference import ORIGINAL, PEER, UNIT, frozen_graph, peer
-from fsanet_tf.detectors import Detection
+from fsanet_tf.detection.detection import Detection
 from fsanet_tf.export.latency import interleave, time_faces
-from fsanet_tf.networks import DEFAULT_THREADS, Network, load_network
-from fsanet_tf.predictor import PosePredictor
-from fsanet_tf.quiet import import_tensorflow_quietly
+from fsanet_tf.networks.network import DEFAULT_THREADS, Network, load_network
+from fsanet_tf.prediction.predictor import PosePredictor
 
 BATCHES = (1, 4, 16, 64, 256)
 THREADS = (1, 2, 4)
@@ -71,7 +70,6 @@ def _peer_path(reference: Path) -> Path:
 
 def measure() -> list[Comparison]:
     reference, rounds = Path(flags.FLAGS.reference), flags.FLAGS.rounds
-    import_tensorflow_quietly()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(DEFAULT_THREADS)

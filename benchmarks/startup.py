@@ -14,15 +14,15 @@ from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.inference import ORIGINAL, frozen_graph
 from benchmarks.original import TENSORFLOW_1, ask, define_original_python, start_server
 from benchmarks.peak import peak_mib
-from fsanet_tf.crop import IMAGE_SIZE
 from fsanet_tf.errors import InputError
-from fsanet_tf.pretrained import keras_file
+from fsanet_tf.geometry.crop import IMAGE_SIZE
+from fsanet_tf.networks.pretrained import keras_file
 
 CODE = """
 import sys
 import numpy as np
 if len(sys.argv) > 1:
-    from fsanet_tf.networks import load_network
+    from fsanet_tf.networks.network import load_network
     load_network(sys.argv[1]).predict(np.zeros((1, 64, 64, 3), np.float32))
 print("done", flush=True)
 sys.stdin.read()

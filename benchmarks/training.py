@@ -15,7 +15,6 @@ from absl import flags
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
-from fsanet_tf.quiet import import_tensorflow_quietly
 
 NUM_FACES = 1024
 UNIT = "images/s"
@@ -127,13 +126,14 @@ def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
 
 
 def measure() -> list[Comparison]:
-    import_tensorflow_quietly()
     from fsanet_tf.data.input_pipeline import FacesInMemory
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (NUM_FACES, 64, 64, 3), dtype=np.uint8)
     poses = rng.uniform(-60, 60, (NUM_FACES, 3)).astype(np.float32)
-    faces = FacesInMemory(FaceDataset(images, poses, np.full(NUM_FACES, "")), np.arange(NUM_FACES))
+    faces = FacesInMemory(
+        FaceDataset.from_arrays(images, poses, np.full(NUM_FACES, "")), np.arange(NUM_FACES)
+    )
     rounds, seconds = flags.FLAGS.rounds, flags.FLAGS.seconds
     return [
         *(of_steps(faces, batch_size, rounds, seconds) for batch_size in (16, 128)),

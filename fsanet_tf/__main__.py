@@ -1,11 +1,8 @@
-"""The demo on one source: `python -m fsanet_tf photo.jpg`, with the options of `demo/run.py`."""
+"""`python -m fsanet_tf` is `fsanet`."""
 
 import sys
 
-from demo.run import main
-from fsanet_tf.command_line import run
+from fsanet_tf.commands.main import main
 
-if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        sys.argv[1] = f"--source={sys.argv[1]}"
-    run(main)
+if __name__ == "__main__":  # not in a worker process
+    sys.exit(main())

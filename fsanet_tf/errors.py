@@ -1,5 +1,62 @@
-"""Errors that are the user's to mend: the command lines print them as one line, without a traceback."""
+"""Errors that a user can correct; the command line prints them as one line, without a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+__all__ = ["InputError", "MissingExtraError"]
+
+# The optional dependencies, by the name they are imported by: the extra that installs each.
+EXTRA_OF = {
+    "keras": "train",
+    "tensorflow": "train",
+    "h5py": "train",
+    "scipy": "train",
+    "matplotlib": "plot",
+    "mtcnn": "mtcnn",
+    "onnxruntime": "export",
+    "tf2onnx": "export",
+    "ai_edge_quantizer": "export",
+    "tensorflow_serving": "export",
+    "gradio": "web",
+}
 
 
 class InputError(ValueError):
-    """Bad input. The message is one line: the file, what was expected, what was received."""
+    """Invalid input. The message is one line: the file, what was expected, what was received.
+
+    Example:
+        >>> try:
+        ...     fsanet_tf.load_network("absent.tflite")
+        ... except fsanet_tf.InputError as error:
+        ...     print(str(error).split(":")[0])
+        absent.tflite
+    """
+
+
+class MissingExtraError(InputError, ImportError):
+    """A feature needs an optional dependency; the message names the extra that installs it.
+
+    Example:
+        >>> issubclass(fsanet_tf.MissingExtraError, ImportError)
+        True
+    """
+
+
+@contextlib.contextmanager
+def optional_dependencies() -> Iterator[None]:
+    """Turn the import error of an optional dependency into one line that names its extra.
+
+    Raises:
+        MissingExtraError: If an import in the block fails for want of an optional dependency.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package not in EXTRA_OF:
+            raise
+        raise MissingExtraError(
+            f"{package} is not installed: pip install 'fsanet_tf[{EXTRA_OF[package]}]'"
+        ) from error

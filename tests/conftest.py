@@ -1,23 +1,34 @@
 """What several tests share: the reference material, small data, and running the commands."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import hypothesis
 import numpy as np
 import pytest
 
+from fsanet_tf.commands.main import main
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
-from fsanet_tf.quiet import import_tensorflow_quietly
+from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp
 
 ROOT = Path(__file__).parent.parent
-import_tensorflow_quietly()
 # No time limit on a busy machine; the same examples each run: HYPOTHESIS_PROFILE=search looks for others.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=5000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+class Result(NamedTuple):
+    """What a command left: its exit status and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +49,7 @@ def released(reference) -> Path:
 def aflw2000(reference, tmp_path_factory) -> Path:
     """AFLW2000 through our preprocessing, made once a session."""
     output = tmp_path_factory.mktemp("aflw2000") / "aflw2000.npz"
-    result = run_command(
-        "preprocessing/create_300w_lp.py", f"--input_dir={reference / 'data/AFLW2000'}", f"--output={output}"
-    )
-    assert result.returncode == 0, result.stderr
+    create_300w_lp(reference / "data/AFLW2000", output)
     return output
 
 
@@ -55,12 +63,24 @@ def write_noise_faces(path: Path, count: int) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, 64, 64, 3), np.uint8)
     poses = rng.uniform(-60, 60, (count, 3)).astype(np.float32)
-    save_dataset(path, FaceDataset(images, poses, np.array([f"face{i}" for i in range(count)])))
+    save_dataset(path, FaceDataset.from_arrays(images, poses, np.array([f"face{i}" for i in range(count)])))
 
 
-def run_command(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_fsanet(*arguments: str | Path, cwd: Path | None = None) -> Result:
+    """Run `fsanet ARGUMENTS` in this process, in a folder."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        status = main([str(argument) for argument in arguments])
+    return Result(status, stdout.getvalue(), stderr.getvalue())
+
+
+def run_process(*arguments: str, cwd: Path = ROOT, **environment: str) -> Result:
     """Run `python ARGUMENTS` as a user would."""
-    return subprocess.run(
+    result = subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
         capture_output=True,
@@ -69,10 +89,11 @@ def run_command(*arguments: str, cwd: Path = ROOT, **environment: str) -> subpro
         timeout=600,
         check=False,
     )
+    return Result(result.returncode, result.stdout, result.stderr)
 
 
-def assert_one_clear_line(result: subprocess.CompletedProcess[str], *expected: str) -> None:
-    """The command failed, said so in one line that holds every expected text, and nothing else."""
+def assert_one_clear_line(result: Result, *expected: str) -> None:
+    """The command failed, said so in one line that contains every expected text, and nothing else."""
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if "image/s" not in line and line.strip()]
     assert "Traceback" not in result.stderr, result.stderr

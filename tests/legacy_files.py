@@ -13,7 +13,7 @@ AGGREGATION = {
     "capsule/kernel": "caps/W",
     "netvlad/assignment_kernel": "net_vlad_1/kernel_W1",
     "netvlad/assignment_bias": "net_vlad_1/kernel_B1",
-    "netvlad/centres": "net_vlad_1/kernel_W2",
+    "netvlad/centers": "net_vlad_1/kernel_W2",
     "netvlad/projection": "net_vlad_1/kernel_H1",
     "metric_features/kernel": "mat_mul_layer_1/kernel_type1",
     "metric_capsules/kernel": "mat_mul_layer_2/kernel_type2",

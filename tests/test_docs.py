@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from fsanet_tf.models import build_model
-from preprocessing.create_synthetic import create_synthetic
+from fsanet_tf.data.preprocessing.synthetic import create_synthetic
+from fsanet_tf.models.build import build_model
 from tests.biwi_files import write_hpdb
 from tests.conftest import ROOT, write_noise_faces
 

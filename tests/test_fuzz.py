@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 import scipy.io
 
-from demo.sources import Video
-from fsanet_tf.cards import read_crop_rule
-from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
+from fsanet_tf.data.preprocessing.landmark_pairs import read_labels
 from fsanet_tf.data.tfrecords import read_index, write_shards
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.formats import export_frozen_graph, export_onnx, export_tflite
-from fsanet_tf.files import write_json
-from fsanet_tf.models import build_model
-from fsanet_tf.networks import load_network
-from fsanet_tf.pictures import read_picture
+from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.io.files import write_json
+from fsanet_tf.io.images import read_image
+from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.card import read_crop_rule
+from fsanet_tf.networks.keras_files import load_model
+from fsanet_tf.networks.network import load_network
+from fsanet_tf.prediction.sources import Video
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import config_as_json, is_finished
 from fsanet_tf.training.run_record import RunRecord
-from fsanet_tf.weights.keras_files import load_model
-from preprocessing.create_300w_lp import read_labels
 from tests.legacy_files import legacy_arrays, write_legacy
 
 
@@ -55,7 +55,8 @@ def write_dataset(path):
     images = rng.integers(0, 256, (4, 16, 16, 3), np.uint8)
     poses = rng.uniform(-90, 90, (4, 3))
     save_dataset(
-        path, FaceDataset(images, poses, np.array([f"face{i}.jpg" for i in range(4)]), CropRule(0.6))
+        path,
+        FaceDataset.from_arrays(images, poses, np.array([f"face{i}.jpg" for i in range(4)]), CropRule(0.6)),
     )
 
 
@@ -123,11 +124,11 @@ MUTATED_LABELS = 500
 READERS = {
     "faces.npz": (write_dataset, load_dataset, 700),
     "card.json": (write_card, lambda path: read_crop_rule(path.with_suffix(".keras")), 300),
-    "faces.tfrecords.json": (write_index, lambda path: read_index(path).count(1), 200),
+    "faces.tfrecords.json": (write_index, lambda path: read_index(path).count(0), 200),
     "config.json": (write_run, lambda path: is_finished(TrainingConfig(data=("a.npz",)), path.parent), 200),
     "log.csv": (write_log, read_log, 200),
-    "photo.jpg": (write_photo, read_picture, 150),
-    "photo.png": (write_photo, read_picture, 150),
+    "photo.jpg": (write_photo, read_image, 150),
+    "photo.png": (write_photo, read_image, 150),
     "video.avi": (write_video, lambda path: list(Video(str(path))), 60),
     "net.keras": (write_network, load_model, 80),
     "net.h5": (write_released, load_model, 80),

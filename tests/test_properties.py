@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsanet_tf.crop import FARTHEST, CropRule, crop_box, grow_box
-from fsanet_tf.detectors import Detection
+from fsanet_tf.detection.detection import Detection
 from fsanet_tf.errors import InputError
-from fsanet_tf.networks import Network
-from fsanet_tf.pose import (
+from fsanet_tf.geometry.crop import MAX_COORDINATE, CropRule, crop_box, grow_box
+from fsanet_tf.geometry.pose import (
     angle_errors,
     geodesic_errors,
     mirror_poses,
@@ -18,7 +17,8 @@ from fsanet_tf.pose import (
     rotation_matrices,
     wrap_degrees,
 )
-from fsanet_tf.predictor import PosePredictor
+from fsanet_tf.networks.network import Network
+from fsanet_tf.prediction.predictor import PosePredictor
 
 FRAME = np.zeros((90, 120, 3), np.uint8)
 edges = st.floats(-1e9, 1e9)
@@ -29,7 +29,7 @@ angles = st.tuples(st.floats(-89, 89), st.floats(-89, 89), st.floats(-179, 179))
 
 @given(boxes, st.floats(0, 5), st.booleans())
 def test_a_grown_box_lies_in_the_frame_or_is_empty(box, margin, square):
-    if box[0] > box[2] or box[1] > box[3] or max(map(abs, box)) >= FARTHEST:
+    if box[0] > box[2] or box[1] > box[3] or max(map(abs, box)) >= MAX_COORDINATE:
         with pytest.raises(InputError, match="expected left, top, right, bottom"):
             grow_box(box, CropRule(margin, square), FRAME.shape)
         return
@@ -40,11 +40,16 @@ def test_a_grown_box_lies_in_the_frame_or_is_empty(box, margin, square):
 
 
 @given(st.lists(st.tuples(any_edge, any_edge, any_edge, any_edge), max_size=4))
-def test_the_predictor_takes_any_box(found):
+def test_the_predictor_takes_any_box_or_says_which_is_invalid(found):
     network = Network(lambda crops: np.zeros((len(crops), 3)), 64)
-    faces = PosePredictor(network).predict(FRAME, [Detection(box, 1.0) for box in found])
-    sound = [box for box in found if box[0] <= box[2] and box[1] <= box[3]]
-    assert len(faces) <= len(sound)
+    detections = [Detection(box, 1.0) for box in found]
+    valid = [box[0] <= box[2] and box[1] <= box[3] and max(map(abs, box)) < MAX_COORDINATE for box in found]
+    if not all(valid):
+        with pytest.raises(InputError, match="expected left, top, right, bottom"):
+            PosePredictor(network).predict(FRAME, detections)
+        return
+    faces = PosePredictor(network).predict(FRAME, detections)
+    assert [detections[face.index].box for face in faces] == [face.box for face in faces]
 
 
 @given(angles)

@@ -1,1 +1,1 @@
-"""Data sets: the format of the project, TFRecord shards, augmentation, and the batches that train."""
+"""Training data: the `.npz` format, TFRecord shards, augmentation, input pipeline, preprocessing."""

@@ -1,7 +1,7 @@
-"""Training augmentation: batches of crops in, batches of changed crops and poses out.
+"""Training augmentation: batches of crops and poses in, augmented ones out.
 
-The original's augmentation comes first; what goes beyond it is off by default. Everything is drawn
-from stateless seeds, so one seed always gives one result.
+The original's augmentation comes first; what goes beyond it is off by default. Random numbers come from
+stateless seeds, so one seed always gives one result.
 """
 
 import functools
@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from fsanet_tf.data.augmentation_config import AugmentationConfig
-from fsanet_tf.data.dataset import is_moderate
-from fsanet_tf.pose import mirror_poses, rotate_poses
+from fsanet_tf.geometry.pose import mirror_poses, rotate_poses, within_angle
 
 MAX_CUT = 15 / 64  # share of the crop's side that the original cuts off at most
 ZOOM_RANGE = (0.8, 1.2)
@@ -20,7 +19,7 @@ ZOOM_PROBABILITY = 0.7
 
 
 class _Random:
-    """Uniform draws for a batch; each draw has its own stateless seed."""
+    """Uniform random numbers for a batch; each draw has its own stateless seed."""
 
     def __init__(self, batch: tf.Tensor, seed: tf.Tensor):
         self.batch = batch
@@ -37,30 +36,41 @@ class _Random:
 
 
 def augment(
-    images: tf.Tensor, poses: tf.Tensor, config: AugmentationConfig, seed: tf.Tensor, image_size: int
+    images: tf.Tensor,
+    poses: tf.Tensor,
+    config: AugmentationConfig,
+    seed: tf.Tensor,
+    image_size: int,
+    view: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Change a batch at random.
+    """Augment a batch.
 
     Args:
-        images: uint8 `(batch, S, S, 3)` BGR.
-        poses: float32 `(batch, 3)` yaw, pitch, roll in degrees.
-        config: what to do.
+        images: uint8 BGR `(batch, S, S, 3)`.
+        poses: float32 `(batch, 3)`: yaw, pitch, roll in degrees.
+        config: What to apply.
         seed: int `(2,)`; the same seed gives the same result.
-        image_size: side of the result; crops of another size are resized on the way.
+        image_size: Side of the result; crops of another size are resized on the way.
+        view: float32 `(batch,)`: side of what the network should see of each crop, as a share of the
+            crop's side, where crops were cut with different margins; None: the whole crop.
 
     Returns:
         float32 images `(batch, image_size, image_size, 3)` in [0, 255], and poses.
     """
     random = _Random(tf.shape(images)[0], tf.cast(seed, tf.int32))
-    if config.mirror or config.rotation_deg or config.borders or config.jitter:
-        images, poses = _move(images, poses, config, random, image_size)
+    if view is not None or config.mirror or config.rotation_deg or config.borders or config.jitter:
+        images, poses = _move(images, poses, config, random, image_size, view)
     elif images.shape[1] != image_size:
         images = tf.image.resize(tf.cast(images, tf.float32), (image_size, image_size))
     images = shift_and_zoom(images, random) if config.original else tf.cast(images, tf.float32)
-    if config.colour or config.greyscale:
-        images = _recolour(images, config, random)
+    if config.color or config.grayscale:
+        images = _recolor(images, config, random)
+    if config.low_resolution:
+        images = _lower_resolution(images, config.low_resolution, random)
     if config.blur:
         images = _blur_some(images, random.happens(config.blur))
+    if config.jpeg:
+        images = _compress_some(images, config.jpeg, random)
     if config.erase:
         images = _erase(images, config.erase, random)
     return images, poses
@@ -70,14 +80,17 @@ def augment(
 
 
 def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
-    """A quarter each: a random crop resized, the same pasted elsewhere on black, on white, or nothing;
-    then, with probability 0.7, a zoom of each axis.
+    """Apply the original's shifted crops and zoom.
 
-    Every step samples rows and columns apart, so an axis' steps are one matrix, and a picture is two
-    matrix products. What the matrices leave out is filled with white at the end.
+    With probability ¼ each: a random crop resized; the same crop pasted elsewhere on black; on white;
+    nothing. Then, with probability 0.7, a zoom of each axis.
 
-    Source: the original's `random_crop`, `random_crop_black`, `random_crop_white` and Keras's
-    `random_zoom`. The one difference: a resized crop is not rounded before it is zoomed.
+    Every step resamples rows and columns separately, so the steps of an axis are one matrix, and an image
+    takes two matrix products. Pixels that the matrices do not cover are filled at the end.
+
+    Reference:
+        The original's `random_crop`, `random_crop_black`, `random_crop_white` and Keras's `random_zoom`.
+        The one difference: a resized crop is not rounded before it is zoomed.
     """
     size = images.shape[1]
     branch = tf.cast(random.uniform(0.0, 4.0), tf.int32)
@@ -85,13 +98,13 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
     zoomed = random.happens(ZOOM_PROBABILITY)
 
     def axis_matrix() -> tf.Tensor:
-        """Target rows from source rows, or columns from columns: `(batch, size, size)`."""
+        """Draw the matrix from source rows (columns) to target rows (columns), `(batch, size, size)`."""
         start, paste_start = (tf.floor(random.uniform() * cut) for _ in range(2))
         zoom = tf.where(zoomed, random.uniform(*ZOOM_RANGE), 1.0)
         return tf.matmul(_zoom_matrix(zoom, size), _shift_matrix(branch, start, paste_start, cut, size))
 
     across, down = axis_matrix(), axis_matrix()
-    columns = tf.cast(tf.transpose(images, (0, 2, 1, 3)), tf.float32)  # cheaper while they are bytes
+    columns = tf.cast(tf.transpose(images, (0, 2, 1, 3)), tf.float32)  # cheaper on bytes
     columns = tf.einsum("bxj,bjic->bxic", across, columns)
     rows = tf.transpose(columns, (0, 2, 1, 3))
     rows = tf.einsum("byi,bixc->byxc", down, rows)
@@ -101,16 +114,16 @@ def shift_and_zoom(images: tf.Tensor, random: _Random) -> tf.Tensor:
 
 
 def num_cuts(size: int) -> int:
-    """How many pixels may be cut off a crop of `size`: 15 of 64, at least one."""
+    """Return how many pixels may be cut off a crop of `size`: 15 of 64, at least one."""
     return max(1, int(MAX_CUT * size))
 
 
 def _shift_matrix(
     branch: tf.Tensor, start: tf.Tensor, paste_start: tf.Tensor, cut: tf.Tensor, size: int
 ) -> tf.Tensor:
-    """What the branches do along an axis: resize what is left after a cut, move it, or nothing.
+    """Build the matrix of a branch along an axis: resize the crop, move it, or the identity.
 
-    Rows outside a moved crop stay empty.
+    Rows outside a moved crop stay zero.
     """
     cut_and_start = tf.cast(tf.stack([cut - 1.0, start], axis=1), tf.int32)
     resized = tf.gather_nd(_cubic_matrices(size), cut_and_start)
@@ -124,10 +137,9 @@ def _shift_matrix(
 
 @functools.cache
 def _cubic_matrices(size: int) -> np.ndarray:
-    """For each cut and start, the matrix by which OpenCV resizes [start, start + size − cut) to `size`.
+    """Return the matrices by which OpenCV resizes [start, start + size − cut) to `size` (bicubic).
 
-    `(cuts, starts, size, size)`, the first index a cut of 1; OpenCV's own, by what it does to the
-    unit vectors.
+    `(cuts, starts, size, size)`, beginning with a cut of 1: OpenCV's results for the unit vectors.
     """
     count = num_cuts(size)
     matrices = np.zeros((count, count, size, size), np.float32)
@@ -140,23 +152,23 @@ def _cubic_matrices(size: int) -> np.ndarray:
 
 
 def _zoom_matrix(zoom: tf.Tensor, size: int) -> tf.Tensor:
-    """Samples at `zoom` times the step about the centre (linear; above 1 the edge is repeated)."""
-    centre = (size - 1) / 2
-    source = zoom[:, None] * (tf.range(float(size)) - centre) + centre
+    """Build the matrix that samples at `zoom` times the step around the center (linear, edge repeated)."""
+    center = (size - 1) / 2
+    source = zoom[:, None] * (tf.range(float(size)) - center) + center
     source = tf.clip_by_value(source, 0.0, size - 1.0)
     return tf.maximum(1.0 - tf.abs(source[..., None] - tf.range(float(size))), 0.0)
 
 
 def _within(pixel: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Which pixels lie in [start, start + length), `(batch, size)`."""
+    """Return which pixels lie in [start, start + length), `(batch, size)`."""
     return (pixel >= start[:, None]) & (pixel < (start + length)[:, None])
 
 
 # Beyond the original
 
 
-def _move(images, poses, config: AugmentationConfig, random: _Random, image_size: int):
-    """Mirror, turn, borders, jitter and resizing, in one sampling of the pictures."""
+def _move(images, poses, config: AugmentationConfig, random: _Random, image_size: int, view):
+    """Mirror, rotation, borders, jitter, a common view and resizing, in one resampling of the images."""
     mirrored = random.happens(config.mirror)
     turn = random.uniform(-config.rotation_deg, config.rotation_deg)
     poses, turn = tf.numpy_function(_moved_poses, [poses, mirrored, turn], (tf.float32, tf.float32))
@@ -167,15 +179,18 @@ def _move(images, poses, config: AugmentationConfig, random: _Random, image_size
     black = random.happens(0.5)
 
     source = images.shape[1]
-    step = (1 + 2 * border) * (1 + jitter[:, 0]) * source / image_size  # source pixels a target pixel
+    step = (1 + 2 * border) * (1 + jitter[:, 0]) * source / image_size  # source pixels per target pixel
+    shift = jitter[:, 2:] * source  # source pixels
+    if view is not None:
+        step, shift = step * view, shift * view[:, None]
     step_x, step_y = step * (1 + jitter[:, 1] / 2), step * (1 - jitter[:, 1] / 2)
     flip = tf.where(mirrored, -1.0, 1.0)
     cos, sin = tf.cos(turn * (np.pi / 180)), tf.sin(turn * (np.pi / 180))
-    # Target to source about the centres: first turn back (counterclockwise), then scale, then mirror.
+    # Target to source around the centers: rotate back (counterclockwise), then scale, then mirror.
     matrix = [flip * step_x * cos, flip * step_x * sin, -step_y * sin, step_y * cos]
-    target_centre, source_centre = (image_size - 1) / 2, (source - 1) / 2
-    x0 = source_centre + jitter[:, 2] * source - (matrix[0] + matrix[1]) * target_centre
-    y0 = source_centre + jitter[:, 3] * source - (matrix[2] + matrix[3]) * target_centre
+    target_center, source_center = (image_size - 1) / 2, (source - 1) / 2
+    x0 = source_center + shift[:, 0] - (matrix[0] + matrix[1]) * target_center
+    y0 = source_center + shift[:, 1] - (matrix[2] + matrix[3]) * target_center
     zero = tf.zeros_like(x0)
     images = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(images, tf.float32),
@@ -192,7 +207,7 @@ def _move(images, poses, config: AugmentationConfig, random: _Random, image_size
         across[:, None, None] * x + down[:, None, None] * y + offset[:, None, None]
         for across, down, offset in ((matrix[0], matrix[1], x0), (matrix[2], matrix[3], y0))
     )
-    outside = tf.maximum(tf.abs(source_x - source_centre), tf.abs(source_y - source_centre)) > source / 2
+    outside = tf.maximum(tf.abs(source_x - source_center), tf.abs(source_y - source_center)) > source / 2
     images *= 1.0 - tf.cast(outside & black[:, None, None], tf.float32)[..., None]
     return images, poses
 
@@ -200,23 +215,23 @@ def _move(images, poses, config: AugmentationConfig, random: _Random, image_size
 def _moved_poses(
     poses: np.ndarray, mirrored: np.ndarray, turn_deg: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The poses after mirror and turn, and the turns: none where an angle would leave ±99°."""
+    """Poses after mirror and rotation, and the rotations: 0 where an angle would leave ±99°."""
     poses = np.where(mirrored[:, None], mirror_poses(poses), poses)
     turned = rotate_poses(poses, turn_deg)
-    kept = is_moderate(turned) & (turn_deg != 0)
+    kept = within_angle(turned) & (turn_deg != 0)
     return (
         np.where(kept[:, None], turned, poses).astype(np.float32),
         np.where(kept, turn_deg, 0).astype(np.float32),
     )
 
 
-def _recolour(images: tf.Tensor, config: AugmentationConfig, random: _Random) -> tf.Tensor:
-    """Brightness, contrast, channel gains and greyscale, as one 3×3 matrix and an offset a picture."""
-    low, high = 1 - config.colour, 1 + config.colour
+def _recolor(images: tf.Tensor, config: AugmentationConfig, random: _Random) -> tf.Tensor:
+    """Brightness, contrast, channel gains and grayscale, as one 3×3 matrix and an offset per image."""
+    low, high = 1 - config.color, 1 + config.color
     contrast = random.uniform(low, high, (1,))
     gains = random.uniform(low, high, (1,)) * random.uniform((1 + low) / 2, (1 + high) / 2, (3,))
-    grey = tf.constant([[0.114], [0.587], [0.299]]) * tf.ones((1, 3))  # of BGR
-    mixing = tf.where(random.happens(config.greyscale)[:, None, None], grey, tf.eye(3))
+    gray = tf.constant([[0.114], [0.587], [0.299]]) * tf.ones((1, 3))  # of BGR
+    mixing = tf.where(random.happens(config.grayscale)[:, None, None], gray, tf.eye(3))
     matrix = mixing * (contrast * gains)[:, None, :]
     mean = tf.reduce_mean(images, axis=(1, 2, 3))[:, None]
     offset = mean * (1 - contrast) * gains
@@ -225,13 +240,54 @@ def _recolour(images: tf.Tensor, config: AugmentationConfig, random: _Random) ->
     return tf.reshape(tf.clip_by_value(pixels, 0.0, 255.0), (-1, size, size, 3))
 
 
+def _lower_resolution(images: tf.Tensor, probability: float, random: _Random) -> tf.Tensor:
+    """Reduce some images to between a quarter and three quarters of their side and enlarge them again.
+
+    Both steps are one matrix per image and axis.
+    """
+    size = images.shape[1]
+    side = random.uniform(0.25, 0.75) * size
+    chosen = random.happens(probability)
+    # Down: triangle filter of a coarse pixel's width; up: linear interpolation. (batch, size, size)
+    pixel = tf.range(float(size))
+    step = size / side  # fine pixels per coarse pixel
+    coarse = (pixel + 0.5)[None, :] * step[:, None] - 0.5  # centers of the coarse pixels, in fine pixels
+    down = tf.maximum(1.0 - tf.abs(coarse[:, :, None] - pixel) / step[:, None, None], 0.0)
+    down = tf.math.divide_no_nan(down, tf.reduce_sum(down, -1, keepdims=True))
+    last = tf.math.ceil(side) - 1.0
+    source = tf.clip_by_value((pixel[None, :] + 0.5) / step[:, None] - 0.5, 0.0, last[:, None])
+    up = tf.maximum(1.0 - tf.abs(source[:, :, None] - pixel), 0.0)
+    axis = tf.where(chosen[:, None, None], tf.matmul(up, down), tf.eye(size))
+    images = tf.einsum("byi,bixc->byxc", axis, images)
+    return tf.einsum("bxj,byjc->byxc", axis, images)
+
+
+def _compress_some(images: tf.Tensor, probability: float, random: _Random) -> tf.Tensor:
+    """Encode some images as JPEG of quality 10 to 60 and decode them again."""
+    chosen = random.happens(probability)
+    quality = tf.cast(random.uniform(10.0, 60.0), tf.int32)
+
+    def compress(item):
+        image, quality, chosen = item
+
+        def compressed():
+            return tf.cast(
+                tf.image.adjust_jpeg_quality(tf.cast(tf.round(image), tf.uint8), quality), tf.float32
+            )
+
+        return tf.cond(chosen, compressed, lambda: image)
+
+    # Not OpenCV in a numpy_function: a thread that waits there for the GIL keeps the process from ending.
+    result = tf.map_fn(compress, (images, quality, chosen), fn_output_signature=tf.float32)
+    return tf.ensure_shape(result, images.shape)
+
+
 def _blur_some(images: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
-    rows = tf.where(chosen)
     binomial = tf.constant([1.0, 2.0, 1.0]) / 4
     kernel = tf.tile((binomial[:, None] * binomial)[:, :, None, None], (1, 1, 3, 1))
-    padded = tf.pad(tf.gather_nd(images, rows), ((0, 0), (1, 1), (1, 1), (0, 0)), "REFLECT")
+    padded = tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "REFLECT")
     blurred = tf.nn.depthwise_conv2d(padded, kernel, (1, 1, 1, 1), "VALID")
-    return tf.tensor_scatter_nd_update(images, rows, blurred)
+    return tf.where(chosen[:, None, None, None], blurred, images)
 
 
 def _erase(images: tf.Tensor, probability: float, random: _Random) -> tf.Tensor:

@@ -1,26 +1,36 @@
-"""What the augmentation can be told, without importing TensorFlow."""
+"""Configuration of the augmentation, without importing TensorFlow."""
 
 import dataclasses
+
+__all__ = ["AugmentationConfig"]
 
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationConfig:
-    """What is done to a training crop; the defaults are the original's and nothing more.
+    """What is applied to a training crop; the defaults are the original's augmentation and nothing else.
 
     Attributes:
-        original: the original's shifted crops and zoom.
-        mirror: probability of a horizontal mirror; yaw and roll change sign.
-        rotation_deg: largest turn in the picture's plane; the pose turns with it, as a rotation: a
-            frontal face gains roll alone, a profile much pitch and roll. A face that the turn would
-            take beyond 99° is not turned.
-        borders: probability of borders around the crop, as wide as a margin of up to
-            `max_border` on each side gives; half of them black, half a reflection.
-        max_border: widest border, as a share of the crop's side.
-        jitter: largest random change of scale, aspect ratio and place, as a share of the side.
-        colour: largest relative change of brightness, contrast and each channel.
-        blur: probability of a 3×3 binomial blur.
-        erase: probability that a rectangle of up to half the side is filled with one grey.
-        greyscale: probability of losing the colours.
+        original: Whether to apply the original's shifted crops and zoom.
+        mirror: Probability of a horizontal flip; yaw and roll change sign.
+        rotation_deg: Maximum in-plane rotation in degrees. The pose is rotated as a rotation: a frontal
+            face gains roll only, a profile much pitch and roll. A face that would exceed 99° is left.
+        borders: Probability of a border around the crop, as wide as an additional margin of up to
+            `max_border` on each side; half of them black, half reflected (or real, where there are pixels).
+        max_border: Maximum width of a border as a share of the crop's side.
+        jitter: Maximum random change of scale, aspect ratio and position, as a share of the side.
+        color: Maximum relative change of brightness, contrast and each channel.
+        blur: Probability of a 3×3 binomial blur.
+        erase: Probability that a rectangle of up to half the side is filled with one gray level.
+        grayscale: Probability of losing the colors.
+        low_resolution: Probability of a reduction to between a quarter and three quarters of the side.
+        jpeg: Probability of JPEG compression at a quality of 10 to 60.
+
+    Raises:
+        ValueError: If a probability is outside [0, 1], or another value negative.
+
+    Example:
+        >>> fsanet_tf.AugmentationConfig(original=False, mirror=0.5, rotation_deg=20).color
+        0.0
     """
 
     original: bool = True
@@ -29,15 +39,17 @@ class AugmentationConfig:
     borders: float = 0.0
     max_border: float = 0.33
     jitter: float = 0.0
-    colour: float = 0.0
+    color: float = 0.0
     blur: float = 0.0
     erase: float = 0.0
-    greyscale: float = 0.0
+    grayscale: float = 0.0
+    low_resolution: float = 0.0
+    jpeg: float = 0.0
 
     def __post_init__(self):
-        for field in ("mirror", "borders", "blur", "erase", "greyscale"):
+        for field in ("mirror", "borders", "blur", "erase", "grayscale", "low_resolution", "jpeg"):
             if not 0 <= getattr(self, field) <= 1:
                 raise ValueError(f"{field} is a probability. Received: {getattr(self, field)}")
-        for field in ("rotation_deg", "max_border", "jitter", "colour"):
+        for field in ("rotation_deg", "max_border", "jitter", "color"):
             if getattr(self, field) < 0:
                 raise ValueError(f"{field} must not be negative. Received: {getattr(self, field)}")

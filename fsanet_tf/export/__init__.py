@@ -1,1 +1,1 @@
-"""Files for servers and phones: written, quantised, looked into, timed."""
+"""Files for servers and phones: conversion, quantization, parity with Keras, latency."""

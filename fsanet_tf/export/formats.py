@@ -1,7 +1,7 @@
-"""Networks as files for those who serve them: SavedModel, frozen graph, ONNX, TFLite.
+"""Conversion of a network to SavedModel, frozen graph, ONNX and TFLite.
 
-Every format starts from the same frozen function, whose weights are constants: none of the files needs
-this package, and the converter finds normalisations to fold into convolutions.
+Every format starts from the same frozen function, whose weights are constants: no file needs this
+package, and the converter can fold normalizations into convolutions.
 """
 
 import json
@@ -13,29 +13,28 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from fsanet_tf.cards import card_path, embed_card
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
-from fsanet_tf.files import replace_when_done, write_json
-from fsanet_tf.networks import FROZEN_INPUT, FROZEN_OUTPUT
-from fsanet_tf.pose import ANGLE_NAMES
-from fsanet_tf.quiet import silent_output
+from fsanet_tf.geometry.pose import ANGLE_NAMES
+from fsanet_tf.io.files import replace_when_done, write_json
+from fsanet_tf.networks.card import card_path, embed_card
+from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
 
 PRECISIONS = ("float32", "float16", "dynamic")
 ONNX_OPSET = 17
-WARMUP_FACES = (1, 8)  # batch sizes that a server should have traced before its first request
+WARMUP_FACES = (1, 8)  # batch sizes that a server traces before its first request
 
 
 def frozen_function(model: keras.Model, batch: int | None = None):
-    """The network as one concrete function with constant weights.
+    """Freeze the network into one concrete function with constant weights.
 
     Args:
-        model: from `(batch, size, size, 3)` to `(batch, 3)`.
-        batch: size of the batch; None leaves it open.
+        model: From `(batch, size, size, 3)` to `(batch, 3)`.
+        batch: Size of the batch; None: any.
 
     Returns:
-        A function of `input_1`, float32 `(batch, size, size, 3)` BGR in [0, 255], that gives a list
-        with the poses; its graph has the original's names, `input_1` and `pred_pose/mul_24`.
+        A function of `input_1`, float32 `(batch, size, size, 3)` BGR in [0, 255], that returns a
+        list with the poses; its graph has the original's names, `input_1` and `pred_pose/mul_24`.
     """
     size = model.input_shape[1]
 
@@ -50,7 +49,7 @@ def frozen_function(model: keras.Model, batch: int | None = None):
 
 
 def export_frozen_graph(model: keras.Model, path: Path) -> None:
-    """Write a `.pb` for those who feed the original's: from `input_1` to `pred_pose/mul_24`."""
+    """Write a `.pb` with the original's tensor names: from `input_1` to `pred_pose/mul_24`."""
     graph_def = frozen_function(model).graph.as_graph_def()
     with replace_when_done(path) as temporary:
         temporary.write_bytes(graph_def.SerializeToString(deterministic=True))
@@ -60,17 +59,14 @@ def export_onnx(model: keras.Model, path: Path, card: dict) -> None:
     """Write an `.onnx` file with an open batch: `image` `(N, size, size, 3)` BGR in [0, 255] → `pose`.
 
     Raises:
-        InputError: tf2onnx is not installed.
+        MissingExtraError: If tf2onnx is not installed.
     """
-    try:
+    with optional_dependencies():
         from tf2onnx import convert
-    except ImportError as error:
-        raise InputError(f"{path}: ONNX needs tf2onnx (pip install 'fsanet_tf[export]')") from error
     frozen = frozen_function(model)
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
     function = tf.function(lambda image: {"pose": frozen(image)[0]}, input_signature=signature)
-    with silent_output():
-        proto, _ = convert.from_function(function, input_signature=signature, opset=ONNX_OPSET)
+    proto, _ = convert.from_function(function, input_signature=signature, opset=ONNX_OPSET)
     _drop_shapes_of_constants(proto.graph)
     for key, value in card.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
@@ -79,7 +75,7 @@ def export_onnx(model: keras.Model, path: Path, card: dict) -> None:
 
 
 def _drop_shapes_of_constants(graph) -> None:
-    """Take out a second copy of the weights, which tf2onnx keeps of each einsum to ask for its shape."""
+    """Remove a second copy of the weights, which tf2onnx keeps of each einsum to ask for its shape."""
     from onnx import numpy_helper
 
     sizes = {constant.name: tuple(constant.dims) for constant in graph.initializer}
@@ -93,11 +89,11 @@ def _drop_shapes_of_constants(graph) -> None:
 
 
 def export_saved_model(model: keras.Model, path: Path, card: dict) -> None:
-    """Write a SavedModel folder with named signatures, an open batch and requests to warm a server up.
+    """Write a SavedModel folder with named signatures, any batch size and warmup requests for a server.
 
     `serving_default` takes `image`, float32 `(N, size, size, 3)` BGR in [0, 255]; `serving_uint8` the
     same in uint8; `serving_image_bytes` takes `image_bytes`, `(N,)` encoded JPEG or PNG crops of any
-    size. All give `pose` `(N, 3)` and `yaw`, `pitch`, `roll` `(N,)` in degrees. The card stands in
+    size. All return `pose` `(N, 3)` and `yaw`, `pitch`, `roll` `(N,)` in degrees. The card is in
     `assets.extra/card.json`.
     """
     frozen, size, module = frozen_function(model), model.input_shape[1], tf.Module()
@@ -127,20 +123,15 @@ def export_saved_model(model: keras.Model, path: Path, card: dict) -> None:
     for name, function in signatures.items():
         setattr(module, name, function)
     with replace_when_done(path) as temporary:
-        with silent_output():
-            tf.saved_model.save(module, str(temporary), signatures=signatures)
+        tf.saved_model.save(module, str(temporary), signatures=signatures)
         write_json(card_path(temporary), card)
         _write_warmup_requests(temporary / "assets.extra" / "tf_serving_warmup_requests", size)
 
 
 def _write_warmup_requests(path: Path, size: int) -> None:
-    """Requests that TensorFlow Serving runs before it says that it is ready."""
-    try:
+    """Write the requests that TensorFlow Serving runs before it is ready."""
+    with optional_dependencies():
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
-    except ImportError as error:
-        raise InputError(
-            f"{path.name}: needs tensorflow-serving-api (pip install 'fsanet_tf[export]')"
-        ) from error
     face = np.zeros((size, size, 3), np.uint8)
     jpeg = tf.io.encode_jpeg(face).numpy()
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -164,14 +155,14 @@ def export_tflite(model: keras.Model, path: Path, precision: str, card: dict, ba
     """Write a `.tflite` of builtin operations, with the card inside.
 
     Args:
-        model: the network.
-        path: the file.
-        precision: `float32`; `float16` weights; or `dynamic`: 8-bit weights, activations as they come.
-        card: what the file says of itself.
-        batch: faces a call; None leaves it open.
+        model: The network.
+        path: The file.
+        precision: `float32`; `float16` weights; or `dynamic`: 8-bit weights, float activations.
+        card: The card of the file.
+        batch: Faces per call; None: any number.
 
     Raises:
-        ValueError: unknown precision.
+        ValueError: If the precision is unknown.
     """
     content = _convert(model, precision, batch)
     with replace_when_done(path) as temporary:
@@ -181,17 +172,17 @@ def export_tflite(model: keras.Model, path: Path, precision: str, card: dict, ba
 def export_int8(
     model: keras.Model, path: Path, faces: np.ndarray, card: dict, integer_io: bool = False
 ) -> list[Trial]:
-    """Write a `.tflite` with convolutions and large dense layers in int8, for one face a call.
+    """Write a `.tflite` with convolutions and large dense layers in int8, for one face per call.
 
     Args:
-        model: the network.
-        path: the file.
-        faces: the representative set, float32 crops `(N, size, size, 3)`.
-        card: what the file says of itself.
+        model: The network.
+        path: The file.
+        faces: The representative set, float32 crops `(N, size, size, 3)`.
+        card: The card of the file.
         integer_io: int8 input (the pixel minus 128) and int16 output, for microcontrollers.
 
     Returns:
-        What each further kind of operation does to the poses in int8.
+        The effect on the poses of each further kind of operation in int8.
     """
     content, trials = quantize(_convert(ready_for_int8(model, faces), "float32", 1), faces, integer_io)
     with replace_when_done(path) as temporary:
@@ -208,7 +199,7 @@ def _convert(model: keras.Model, precision: str, batch: int | None) -> bytes:
     def predict(image):
         return {"pose": frozen(image)[0]}
 
-    with tempfile.TemporaryDirectory() as folder, silent_output():
+    with tempfile.TemporaryDirectory() as folder:
         module = tf.Module()
         module.predict = predict
         tf.saved_model.save(module, folder, signatures={"serving_default": predict})

@@ -1,9 +1,8 @@
-"""How fast networks answer, side by side in one process: `python -m fsanet_tf.export.latency FILE …`.
+"""Latency of several networks, measured in turns in one process.
 
-TensorFlow's threads are of a whole process, so each number of threads is measured in one of its own.
+TensorFlow's threads belong to the whole process, so each number of threads is measured in its own process.
 """
 
-import argparse
 import dataclasses
 import json
 import random
@@ -16,21 +15,28 @@ from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.networks import Network, load_network
-from fsanet_tf.quiet import import_tensorflow_quietly
+from fsanet_tf.networks.network import Network, load_network
 
 WARMUPS = 5
+PACKAGE_ROOT = Path(__file__).parents[2]  # an uninstalled checkout works as well
+MEASURE = """
+import dataclasses, json, sys
+sys.path.insert(0, sys.argv[1])
+from fsanet_tf.export.latency import measure_latency
+rows = measure_latency(*json.loads(sys.argv[2]))
+print(json.dumps({path: dataclasses.asdict(row) for path, row in rows.items()}))
+"""
 WITHOUT_TENSORFLOW = (".tflite", ".onnx")
 
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
-    """Median times of one network with one number of threads.
+    """Median times of one network with a given number of threads.
 
     Attributes:
-        single_ms: one face a call, in milliseconds.
-        single_spread_ms: between the quartiles.
-        batch_ms: per face, 64 faces a call.
+        single_ms: One face per call, in milliseconds.
+        single_spread_ms: Difference of the quartiles.
+        batch_ms: Per face, 64 faces per call.
     """
 
     single_ms: float
@@ -39,9 +45,9 @@ class Latency:
 
 
 def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Times of each call in milliseconds.
+    """Time calls in milliseconds.
 
-    The calls take turns, so that a busy machine hits all alike, in a new order each round, so that none
+    The calls take turns, so that other load affects all alike, in a new order each round, so that none
     always finds the caches that another left.
     """
     order = list(calls)
@@ -65,13 +71,12 @@ def measure_latency(
     """Time networks in this process, which must not have used TensorFlow yet.
 
     Args:
-        paths: files that `load_network` reads.
-        rounds: calls of each with one face; a tenth of that with a batch.
-        num_threads: of every runtime.
-        batch: faces of the larger calls.
+        paths: Files that `load_network` reads.
+        rounds: Calls of each with one face; a tenth of that with a batch.
+        num_threads: Threads of every runtime.
+        batch: Faces per larger call.
     """
     if any(Path(path).suffix not in WITHOUT_TENSORFLOW for path in paths):
-        import_tensorflow_quietly()
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(num_threads)
@@ -94,7 +99,7 @@ def time_networks(networks: dict[str, Network], rounds: int, batch: int = 64) ->
 
 
 def time_faces(networks: dict[str, Network], count: int, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds a face, by network, of calls with `count` faces."""
+    """Measure the milliseconds per face, by network, of calls with `count` faces."""
 
     def call(network: Network) -> Callable[[], object]:
         faces = np.zeros((count, network.image_size, network.image_size, 3), np.float32)
@@ -105,30 +110,15 @@ def time_faces(networks: dict[str, Network], count: int, rounds: int) -> dict[st
 
 
 def measure_in_new_process(paths: Sequence[Path], rounds: int, num_threads: int) -> dict[str, Latency]:
-    """`measure_latency` in a process of its own, by path."""
-    command = [
-        sys.executable,
-        "-m",
-        "fsanet_tf.export.latency",
-        f"--rounds={rounds}",
-        f"--threads={num_threads}",
-    ]
-    result = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False)
+    """Run `measure_latency` in a process of its own."""
+    arguments = json.dumps([list(map(str, paths)), rounds, num_threads])
+    result = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(PACKAGE_ROOT), arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if result.returncode:
         raise RuntimeError(f"the latency of {', '.join(map(str, paths))}: {result.stderr.strip()}")
     rows = json.loads(result.stdout.splitlines()[-1])
     return {path: Latency(**row) for path, row in rows.items()}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("paths", nargs="+")
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    rows = measure_latency(arguments.paths, arguments.rounds, arguments.threads)
-    print(json.dumps({path: dataclasses.asdict(row) for path, row in rows.items()}))
-
-
-if __name__ == "__main__":
-    main()

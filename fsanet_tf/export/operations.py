@@ -14,12 +14,12 @@ class Operation:
 
     Attributes:
         kind: TFLite's name of it, such as `CONV_2D`.
-        inputs: names of its input tensors, without constants.
-        output: name of its first output.
-        output_shape: shape of that.
-        output_type: type of that, such as `FLOAT32`.
-        num_weights: values in its largest constant input; 0 where there is none.
-        weight_type: type of that.
+        inputs: Names of its input tensors, without constants.
+        output: Name of its first output.
+        output_shape: Its shape.
+        output_type: Its type, such as `FLOAT32`.
+        num_weights: Values in its largest constant input; 0 if there is none.
+        weight_type: Type of that input.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class Operation:
 
 
 def read_operations(content: bytes) -> list[Operation]:
-    """The operations of the first subgraph, in order."""
+    """Read the operations of the first subgraph, in order."""
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
 

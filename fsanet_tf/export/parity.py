@@ -1,4 +1,4 @@
-"""How far an exported file is from the Keras network that it was made of."""
+"""Differences between an exported file and the Keras network that it was made from."""
 
 import contextlib
 import dataclasses
@@ -8,28 +8,29 @@ from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.crop import resize_crops
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.operations import FLOAT32, read_operations
-from fsanet_tf.networks import load_network
+from fsanet_tf.geometry.crop import resize_crops
+from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
+from fsanet_tf.networks.network import load_network
 
 NUM_RANDOM_CROPS = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """How far an exported file is from the Keras network.
+    """Differences between an exported file and the Keras network.
 
     Attributes:
-        file: its name.
-        bytes: its size.
-        mean_deg, max_deg: mean and largest difference of an angle.
-        mae_deg: mean absolute error where the faces have labels.
-        mae_increase_deg: that, minus the Keras network's.
-        worst_face_deg: the largest increase of one face's mean absolute error.
-        not_float32: a `.tflite` file's operations whose output is not float32, by kind.
-        gpu_refused: what TFLite's GPU delegate would refuse.
+        file: Its name.
+        bytes: Its size.
+        mean_deg, max_deg: Mean and largest difference of an angle.
+        mae_deg: Mean absolute error; None if the faces have no labels.
+        mae_increase_deg: Difference from the Keras network's.
+        worst_face_deg: Largest increase of one face's mean absolute error.
+        not_float32: Operations of a `.tflite` file whose output is not float32, by kind.
+        gpu_refused: Operations that TFLite's GPU delegate would refuse.
     """
 
     file: str
@@ -52,48 +53,53 @@ class Parity:
 
 
 @dataclasses.dataclass(frozen=True)
-class Faces:
-    """Float32 crops `(N, size, size, 3)`, and true poses `(N, 3)` in degrees where there are any."""
+class Samples:
+    """Faces to compare on.
+
+    Attributes:
+        crops: float32 `(N, size, size, 3)` BGR in [0, 255].
+        poses: True poses `(N, 3)` in degrees; None if there are no labels.
+    """
 
     crops: np.ndarray
     poses: np.ndarray | None
 
 
-def load_faces(path: str | None, image_size: int) -> Faces | None:
-    """The faces of protocol 1 of an `.npz`; None where none is given.
+def load_samples(path: str | None, image_size: int) -> Samples | None:
+    """Load the faces of an `.npz` whose angles lie within ±99°; None if no path is given.
 
     Raises:
-        InputError: it cannot be used, or holds no such face.
+        InputError: If it cannot be used, or contains no such face.
     """
     if path is None:
         return None
     data = load_dataset(path)
-    rows = data.within_protocol(1)
+    rows = data.rows_within(MAX_ANGLE_DEG)
     if len(rows) == 0:
         raise InputError(f"{path}: no face with angles within 99 degrees")
-    return Faces(resize_crops(data.images[rows], image_size).astype(np.float32), data.poses[rows])
+    return Samples(resize_crops(data.images[rows], image_size).astype(np.float32), data.poses[rows])
 
 
-def random_faces(image_size: int) -> Faces:
-    """Noise, to compare on where there are no faces."""
+def random_samples(image_size: int) -> Samples:
+    """Return noise, to compare on if there are no faces."""
     shape = (NUM_RANDOM_CROPS, image_size, image_size, 3)
-    return Faces(np.random.default_rng(0).integers(0, 256, shape).astype(np.float32), None)
+    return Samples(np.random.default_rng(0).integers(0, 256, shape).astype(np.float32), None)
 
 
 def spread(crops: np.ndarray, count: int) -> np.ndarray:
-    """`count` crops drawn from all of them, always the same."""
+    """Select `count` crops at random, always the same."""
     rows = np.random.default_rng(0).permutation(len(crops))[:count]
     return crops[np.sort(rows)]
 
 
-def compare(path: Path, faces: Faces, poses: np.ndarray) -> Parity:
-    """Load an exported file as a user would and hold it against the Keras network's poses."""
-    answers = load_network(path).predict(faces.crops)
+def compare(path: Path, samples: Samples, poses: np.ndarray) -> Parity:
+    """Load an exported file as a user would and compare it with the Keras network's poses."""
+    answers = load_network(path).predict(samples.crops)
     difference = np.abs(answers - poses)
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     labelled: dict[str, float | None] = dict.fromkeys(("mae_deg", "mae_increase_deg", "worst_face_deg"))
-    if faces.poses is not None:
-        errors, before = (np.abs(p - faces.poses).mean(axis=1) for p in (answers, poses))
+    if samples.poses is not None:
+        errors, before = (np.abs(p - samples.poses).mean(axis=1) for p in (answers, poses))
         increase = errors - before
         figures = (errors.mean(), increase.mean(), increase.max())
         labelled = dict(zip(labelled, map(float, figures), strict=True))
@@ -114,7 +120,7 @@ def compare(path: Path, faces: Faces, poses: np.ndarray) -> Parity:
 
 
 def refused_by_gpu(path: Path) -> list[str]:
-    """The analyser's warnings about TFLite's GPU delegate."""
+    """Return the analyzer's warnings about TFLite's GPU delegate."""
     import tensorflow as tf
 
     with contextlib.redirect_stdout(io.StringIO()) as text:

@@ -1,4 +1,4 @@
-"""8-bit networks for phones: which operations can be integers is measured, not listed.
+"""8-bit quantization for phones: which operations can be integers is measured, not listed.
 
 Rounding hurts where the channels of one tensor differ in range, since they share a scale, and where
 small errors add up over a bright image. So the network is first rewritten, exactly in float, to be
@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.operations import Operation, read_operations
 from fsanet_tf.models.streams import (
     BLOCK_FILTERS,
@@ -29,8 +29,7 @@ from fsanet_tf.models.streams import (
     stage_layer_name,
     stream_layer_name,
 )
-from fsanet_tf.networks import load_network
-from fsanet_tf.quiet import silent_output
+from fsanet_tf.networks.network import load_network
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 DENSE = ("FULLY_CONNECTED", "BATCH_MATMUL")
@@ -45,15 +44,15 @@ POSE_RANGE_DEG = 180.0
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One kind of operation, tried in int8.
+    """The effect of one kind of operation in int8.
 
     Attributes:
         kind: TFLite's name of it.
-        large: whether these are the ones with outputs of at least 1,024 values.
-        operations: how many there are.
-        damage_deg: by how much they move the poses further from float32, on average; None where the
-            file then does not run.
-        int8: whether they are integers in the result, where their inputs are.
+        large: Whether these are the ones with outputs of at least 1,024 values.
+        operations: Number of them.
+        damage_deg: Additional mean difference of the poses from float32; None if the file then does not
+            run.
+        int8: Whether they are integers in the result, where their inputs are.
     """
 
     kind: str
@@ -64,18 +63,18 @@ class Trial:
 
 
 def ready_for_int8(model: keras.Model, faces: np.ndarray) -> keras.Model:
-    """A network with the same poses, whose weights and activations lose little when rounded.
+    """Rewrite a network so that its weights and activations lose little when rounded.
 
     Args:
-        model: one FSA-Net or SSR-Net-MD, or a fusion of such.
-        faces: float32 crops `(N, size, size, 3)`, as the network will see.
+        model: One FSA-Net or SSR-Net-MD, or a fusion.
+        faces: float32 crops `(N, size, size, 3)`, representative of the input.
     """
     ready = keras.models.clone_model(model, clone_function=_clone_layer)
     _copy_weights(model, ready)
     for network in [ready, *(layer for layer in ready.layers if isinstance(layer, keras.Model))]:
         if any(layer.name == stream_layer_name(RELU_STREAM, 1, "conv") for layer in network.layers):
-            _equalise_relu_stream(network, faces)
-            _equalise_depthwise(network, faces)
+            _equalize_relu_stream(network, faces)
+            _equalize_depthwise(network, faces)
     return ready
 
 
@@ -100,9 +99,9 @@ def _copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 
 def _round_keeping_sums(kernel: np.ndarray) -> np.ndarray:
-    """A kernel on its int8 grid, the rounding chosen so that each filter's sum stays what it was.
+    """Round a kernel to its int8 grid so that the sum of each filter stays the same.
 
-    Pixels are all positive: an error of a filter's sum would shift its answer with the brightness.
+    Pixels are never negative: an error of a filter's sum would shift its output with the brightness.
     """
     scale = np.abs(kernel).max((0, 1, 2)) / INT8_MAX
     exact = (kernel / scale).reshape(-1, kernel.shape[-1])
@@ -115,8 +114,8 @@ def _round_keeping_sums(kernel: np.ndarray) -> np.ndarray:
     return (rounded * scale).reshape(kernel.shape)
 
 
-def _equalise_relu_stream(network: keras.Model, faces: np.ndarray) -> None:
-    """Scale each channel after a ReLU to a range of one, and what reads it accordingly."""
+def _equalize_relu_stream(network: keras.Model, faces: np.ndarray) -> None:
+    """Scale each channel after a ReLU to a range of one, and the following weights accordingly."""
     num_blocks = sum(map(len, BLOCK_FILTERS))
     name = RELU_STREAM.name
     outputs = [network.get_layer(f"{name}_block{b}_{name}").output for b in range(1, num_blocks + 1)]
@@ -134,7 +133,7 @@ def _equalise_relu_stream(network: keras.Model, faces: np.ndarray) -> None:
             stage.kernel.assign(stage.kernel * scale[:, None])
 
 
-def _equalise_depthwise(network: keras.Model, faces: np.ndarray) -> None:
+def _equalize_depthwise(network: keras.Model, faces: np.ndarray) -> None:
     """Scale each channel between the two halves of a separable convolution to a range of one."""
     layers = [layer for layer in network.layers if isinstance(layer, keras.layers.SeparableConv2D)]
     inputs = keras.Model(network.inputs, [layer.input for layer in layers]).predict(faces, verbose=0)
@@ -146,32 +145,30 @@ def _equalise_depthwise(network: keras.Model, faces: np.ndarray) -> None:
 
 
 def _channel_ranges(maps: np.ndarray) -> np.ndarray:
-    """Largest magnitude of each channel of `(N, height, width, channels)`; of a silent one, a thousandth."""
+    """Largest magnitude per channel of `(N, height, width, channels)`; never zero."""
     ranges = np.abs(maps).max((0, 1, 2))
     return np.maximum(ranges, max(1e-3 * ranges.max(), 1e-6))
 
 
 class Quantizer:
-    """Rewrites a float32 `.tflite` file with 8-bit operations.
+    """Rewrite a float32 `.tflite` file with 8-bit operations.
 
     Args:
-        content: the file, of one face a call.
-        faces: float32 crops `(N, size, size, 3)` from which the ranges are taken.
+        content: The file, of one face per call.
+        faces: float32 crops `(N, size, size, 3)` that determine the ranges.
         integer_io: int8 input (the pixel minus 128) and int16 output.
     """
 
     def __init__(self, content: bytes, faces: np.ndarray, integer_io: bool = False):
-        try:
+        with optional_dependencies():
             from ai_edge_quantizer import quantizer
-        except ImportError as error:
-            raise InputError("int8 needs ai-edge-quantizer (pip install 'fsanet_tf[export]')") from error
         self._content, self._faces, self._integer_io = content, faces, integer_io
         self._make = quantizer.Quantizer
         self.operations = read_operations(content)
         self._ranges = self._calibrate()
 
     def _calibrate(self) -> dict:
-        with tempfile.NamedTemporaryFile(suffix=".tflite") as file, silent_output():
+        with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
             file.write(self._content)
             file.flush()
             calibrator = self._make(file.name)
@@ -191,7 +188,7 @@ class Quantizer:
         return ranges
 
     def quantize(self, integers: Sequence[Operation]) -> bytes:
-        """The file with convolutions, large dense layers and `integers` in int8."""
+        """Return the file with convolutions, large dense layers and `integers` in int8."""
         result = self._make(bytearray(self._content))
         for kind in CONVOLUTIONS:
             result.add_static_config(".*", kind, activation_num_bits=8, weight_num_bits=8)
@@ -205,8 +202,7 @@ class Quantizer:
         if self._integer_io:
             result.add_static_config(".*", "INPUT", activation_num_bits=8, weight_num_bits=8)
             result.add_static_config(".*", "OUTPUT", activation_num_bits=16, weight_num_bits=8)
-        with silent_output():
-            return bytes(result.quantize(self._ranges).quantized_model)
+        return bytes(result.quantize(self._ranges).quantized_model)
 
 
 def _scope(operation: Operation) -> str:
@@ -214,15 +210,15 @@ def _scope(operation: Operation) -> str:
 
 
 def quantize(content: bytes, faces: np.ndarray, integer_io: bool = False) -> tuple[bytes, list[Trial]]:
-    """Write a float32 `.tflite` file in int8, wherever that is harmless and worth it.
+    """Quantize a float32 `.tflite` file to int8, wherever that is harmless and worthwhile.
 
     Args:
-        content: the file, of a network that is `ready_for_int8`, for one face a call.
+        content: The file, of a network that is `ready_for_int8`, for one face per call.
         faces: float32 crops `(N, size, size, 3)`, the representative set.
         integer_io: int8 input (the pixel minus 128) and int16 output, for microcontrollers.
 
     Returns:
-        The new file, and what each kind of operation did to the poses of the first faces.
+        The new file, and the effect of each kind of operation on the poses of the first faces.
     """
     quantizer = Quantizer(content, faces, integer_io)
     shown = faces[:TRIAL_FACES]
@@ -253,7 +249,7 @@ def _is_large(operation: Operation) -> bool:
 
 
 def _after_integers(operations: Sequence[Operation], kinds: set[str]) -> list[Operation]:
-    """The large operations of these kinds that follow integers; others would need conversions about them."""
+    """Return the large operations of these kinds that follow integers; others would need conversions."""
     integers: set[str] = set()
     chosen = []
     for operation in operations:

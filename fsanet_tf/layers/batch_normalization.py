@@ -1,4 +1,4 @@
-"""Batch normalisation that trains by TensorFlow's fused kernel where there is one."""
+"""Batch normalization that trains with TensorFlow's fused kernel if there is one."""
 
 import keras
 
@@ -7,7 +7,7 @@ import keras
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` of channels-last images, faster to train on TensorFlow.
 
-    Keras 3 normalises by separate operations; the fused kernel reads the activations once. On two CPU
+    Keras 3 normalizes with separate operations; the fused kernel reads the activations once. On two CPU
     cores that is a third of a training step of FSA-Net. Weights, inference and other backends are
     Keras's own. The moving variance gets the population variance, as Keras's.
 
@@ -32,7 +32,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=True,
         )
-        # The kernel gives the sample variance; the moving one is of the population.
+        # The kernel returns the sample variance; the moving one is the population's.
         count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
         variance *= (count - 1.0) / count
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):

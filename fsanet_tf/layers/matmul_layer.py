@@ -8,7 +8,7 @@ from fsanet_tf.layers.shapes import require_rank
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")
 class MatMulLayer(keras.layers.Layer):
-    """Multiply a batch of matrices by one learnt matrix, along their features or along their capsules.
+    """Multiply a batch of matrices by one learned matrix, along their features or along their capsules.
 
     Args:
         units: size that the contracted axis gets.

@@ -1,4 +1,4 @@
-"""NetVLAD: residuals to learnt centres, softly assigned."""
+"""NetVLAD: residuals to learned centers, softly assigned."""
 
 import keras
 from keras import ops
@@ -13,10 +13,10 @@ def l2_normalize(x, axis):
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")
 class NetVLAD(keras.layers.Layer):
-    """Aggregate capsules into residuals to cluster centres, then project them.
+    """Aggregate capsules into residuals to cluster centers, then project them.
 
     Args:
-        num_clusters: centres K.
+        num_clusters: centers K.
         output_dim: dimension of the projected descriptor.
 
     Input shape:
@@ -27,7 +27,7 @@ class NetVLAD(keras.layers.Layer):
 
     Weights (the original's names):
         `assignment_kernel` `(F, K)` (`kernel_W1`), `assignment_bias` `(K,)` (`kernel_B1`),
-        `centres` `(1, F, K)` (`kernel_W2`), `projection` `(F·K, output_dim)` (`kernel_H1`).
+        `centers` `(1, F, K)` (`kernel_W2`), `projection` `(F·K, output_dim)` (`kernel_H1`).
 
     Reference:
         Arandjelović et al., NetVLAD, CVPR 2016; Miech et al., LOUPE, 2017.
@@ -48,15 +48,15 @@ class NetVLAD(keras.layers.Layer):
 
         self.assignment_kernel = weight("assignment_kernel", (num_features, clusters))
         self.assignment_bias = weight("assignment_bias", (clusters,), "zeros")
-        self.centres = weight("centres", (1, num_features, clusters))
+        self.centers = weight("centers", (1, num_features, clusters))
         self.projection = weight("projection", (num_features * clusters, self.output_dim))
 
     def call(self, inputs):
         scores = ops.matmul(inputs, self.assignment_kernel) + self.assignment_bias
         assignment = ops.softmax(scores, axis=-1)  # (batch, P, K)
-        weight_of_centre = ops.sum(assignment, axis=1, keepdims=True)  # (batch, 1, K)
+        weight_of_center = ops.sum(assignment, axis=1, keepdims=True)  # (batch, 1, K)
         residuals = ops.matmul(ops.transpose(inputs, (0, 2, 1)), assignment)  # (batch, F, K)
-        residuals = residuals - weight_of_centre * self.centres
+        residuals = residuals - weight_of_center * self.centers
         descriptor = l2_normalize(residuals, axis=1)
         flat_size = self.projection.shape[0]
         descriptor = ops.reshape(descriptor, (-1, flat_size))  # (batch, F·K)

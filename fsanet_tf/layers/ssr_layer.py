@@ -1,4 +1,4 @@
-"""Soft stagewise regression: from the bins of several stages to one value an output."""
+"""Soft stagewise regression: from the bins of several stages to one value per output."""
 
 import keras
 from keras import ops
@@ -13,14 +13,14 @@ class SSRLayer(keras.layers.Layer):
 
         value = V · Σ_k Σ_i (i − ⌊bins/2⌋ + η_k) · p_k,i / Π_{j≤k} bins · (1 + λ·Δ_j)
 
-    The scores are no probabilities (the network gives them a ReLU, no softmax) and 1 + Δ can come near
+    The scores are not probabilities (the network applies a ReLU to them, no softmax) and 1 + Δ can come near
     zero, so the result is not bounded by ±V.
 
     Args:
         max_value: V, the half-width of the range (99 degrees in FSA-Net).
         scale_weight: λ, how far Δ stretches a bin.
 
-    Call arguments (each a list with one tensor a stage):
+    Call arguments (each a list with one tensor per stage):
         bin_scores: p, `(batch, outputs, bins)`.
         bin_shifts: η, `(batch, outputs)`, in bins.
         bin_scales: Δ, `(batch, outputs)`.
@@ -46,7 +46,7 @@ class SSRLayer(keras.layers.Layer):
     def call(self, bin_scores, bin_shifts, bin_scales):
         if not len(bin_scores) == len(bin_shifts) == len(bin_scales):
             raise ValueError(
-                "SSRLayer expects as many bin_scores as bin_shifts and bin_scales, one a stage. "
+                "SSRLayer expects as many bin_scores as bin_shifts and bin_scales, one per stage. "
                 f"Received: {len(bin_scores)}, {len(bin_shifts)} and {len(bin_scales)}"
             )
         value, bins_so_far = 0.0, 1.0

@@ -38,11 +38,11 @@ class FineGrainedStructureMapping(keras.layers.Layer):
         S_k = C · M_k, rows divided by their sum                  (n′, P)
         primary capsules of stage k = S_k · U                     (n′, F)
 
-    The division is what makes training converge (a remark of the original code). One Dense gives the
+    The division is what makes training converge (a remark of the original code). One Dense computes the
     M_k of all stages.
 
     Args:
-        num_capsules: n′, the primary capsules a stage.
+        num_capsules: n′, the primary capsules per stage.
         num_rows: m, the rows of a stage mapping.
 
     Call arguments:

@@ -3,7 +3,6 @@
 import keras
 from keras import KerasTensor, layers
 
-from fsanet_tf.config import FSANetConfig
 from fsanet_tf.layers import (
     CapsuleLayer,
     FineGrainedStructureMapping,
@@ -11,6 +10,7 @@ from fsanet_tf.layers import (
     NetVLAD,
     VarianceScoring,
 )
+from fsanet_tf.models.config import FSANetConfig
 from fsanet_tf.models.regression_head import HeadInputs, regress_pose, through_tanh
 from fsanet_tf.models.streams import image_input, two_stream_features
 
@@ -84,7 +84,7 @@ def attention_maps(pixel_maps: list[KerasTensor], scoring: str) -> KerasTensor:
 
 
 def _aggregate(capsules: KerasTensor, config: FSANetConfig) -> KerasTensor:
-    """Capsules `(batch, P, 64)` to one vector a stage, `(batch, 3, 16)`."""
+    """Capsules `(batch, P, 64)` to one vector per stage, `(batch, 3, 16)`."""
     match config.aggregation:
         case "capsule":
             return CapsuleLayer(NUM_STAGES, STAGE_VECTOR_DIM, config.num_routings, name="capsule")(capsules)
@@ -97,7 +97,7 @@ def _aggregate(capsules: KerasTensor, config: FSANetConfig) -> KerasTensor:
 
 
 def _head_inputs(stage_vectors: KerasTensor, head: str, stage: int) -> HeadInputs:
-    """What a stage's quantities are regressed from: a quarter, a quarter and half of its 16, or all."""
+    """Select the inputs of a stage's quantities: a quarter, a quarter and half of its 16, or all."""
     vector = layers.Flatten(name=f"stage{stage}_vector")(stage_vectors[:, stage - 1 : stage])
     if head == "fc":
         return through_tanh(vector, stage)

@@ -1,4 +1,4 @@
-"""Fusion: several networks' poses, averaged in one model."""
+"""Fusion: the mean pose of several networks, as one model."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,24 @@ from keras import layers
 from fsanet_tf.models.streams import image_input
 
 
-def fuse(members: Sequence[keras.Model], name: str) -> keras.Model:
-    """One model whose pose is the mean of its members' (the paper's fusion).
+def build_fusion(members: Sequence[keras.Model], name: str) -> keras.Model:
+    """Build a model whose pose is the mean of its members' poses (the paper's fusion).
 
     Args:
-        members: models from `(batch, size, size, 3)` to `(batch, 3)`, of one image size, with
-            different names.
-        name: name of the fusion.
+        members: Models from `(batch, size, size, 3)` to `(batch, 3)`, of one image size, with different
+            names.
+        name: Name of the fusion.
 
     Raises:
-        ValueError: the members' image sizes differ.
+        ValueError: If the members' image sizes differ.
+
+    Example:
+        >>> members = [fsanet_tf.build_model(f"fsanet_{name}_metric") for name in ("var", "noS")]
+        >>> fsanet_tf.models.build_fusion(members, "both").output_shape
+        (None, 3)
     """
     sizes = [model.input_shape[1] for model in members]
     if len(set(sizes)) != 1:
-        raise ValueError(f"A fusion needs members of one image size. Received: {sizes}")
+        raise ValueError(f"The members of a fusion must have one image size. Received: {sizes}")
     image = image_input(sizes[0])
     return keras.Model(image, layers.Average(name="pose")([model(image) for model in members]), name=name)

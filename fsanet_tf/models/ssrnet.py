@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from fsanet_tf.config import SSRNetConfig
+from fsanet_tf.models.config import SSRNetConfig
 from fsanet_tf.models.regression_head import regress_pose, through_tanh
 from fsanet_tf.models.streams import RELU_STREAM, TANH_STREAM, image_input, two_stream_features
 

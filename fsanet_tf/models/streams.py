@@ -65,7 +65,7 @@ def two_stream_features(image: KerasTensor) -> list[StageFeatures]:
     """Features of the three stages, deepest first.
 
     The original numbers its stages from the deepest feature: stage 1 is depth 4 (8×8 for a 64-pixel
-    image), stage 2 depth 3 (8×8), stage 3 depth 2 (16×16). That order holds in the whole project.
+    image), stage 2 depth 3 (8×8), stage 3 depth 2 (16×16). The whole project uses that order.
     The paper multiplies the streams and then convolves; the released code convolves each and then
     multiplies, and its weights need that.
     """
@@ -84,5 +84,5 @@ def two_stream_features(image: KerasTensor) -> list[StageFeatures]:
 
 
 def image_input(image_size: int) -> KerasTensor:
-    """The network's input: `(batch, size, size, 3)`, BGR in [0, 255], as it is, without normalisation."""
+    """The network's input: `(batch, size, size, 3)`, BGR in [0, 255], without normalization."""
     return keras.Input((image_size, image_size, 3), name="image")

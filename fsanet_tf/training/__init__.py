@@ -1,1 +1,1 @@
-"""A training run: its configuration, recipe, working directory, and the run itself."""
+"""Resumable training: configuration, recipe, training loop."""

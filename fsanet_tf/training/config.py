@@ -1,42 +1,58 @@
-"""What a training run can be told: one place for its defaults, without importing TensorFlow."""
+"""Configuration of a training run: the one place for its defaults, without importing TensorFlow."""
 
 import dataclasses
 
 from fsanet_tf.data.augmentation_config import AugmentationConfig
+from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
+
+__all__ = ["TrainingConfig"]
 
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("step", "cosine")
-LOSSES = ("mae", "geodesic")
+LOSSES = ("mae", "geodesic", "mae_geodesic")
 DISTRIBUTIONS = ("none", "mirrored")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """A whole run; the defaults are the paper's recipe for 300W-LP (protocol 1).
+    """A whole training run; the defaults are the paper's recipe for 300W-LP.
 
     Attributes:
         data: `.npz` files, joined; or one index of TFRecord shards, `NAME.tfrecords.json`.
         validation_data: `.npz` files to validate on; empty: a random share of `data`.
-        variant: a name of `fsanet_tf.config.VARIANTS`.
-        image_size: side of the network's input in pixels.
-        protocol: 1 leaves out faces with an angle above 99°, 2 keeps all.
-        validation_fraction: share of `data` held out, where `validation_data` is empty.
-        batch_size, epochs, learning_rate, schedule, warmup_epochs, optimizer, weight_decay, loss:
-            the recipe; `schedule` `step` multiplies the rate by 0.1 after each third of the epochs.
-        ema: momentum of the weights' moving average, which is then what is validated and kept; 0: none.
-        init_weights: weight file to start from; layers of equal name and shape take its weights.
-        mixed_precision: compute in 16 bits where it is safe; the regression stays in 32.
-        distribution: `none`, or `mirrored` over all devices.
-        save_every: steps between checkpoints within an epoch; 0: at the end of each epoch only.
-        seed: of the initial weights, the split, the order and the augmentation.
-        augmentation: see `AugmentationConfig`.
+        variant: A name of `fsanet_tf.list_variants()`.
+        image_size: Side of the network's input in pixels.
+        max_angle_deg: Leave out faces with a larger angle; 0 keeps all. The paper: 99.
+        margin_ratio: Common margin that crops of larger margins are cut to; None: their own.
+        validation_fraction: Share of `data` held out if `validation_data` is empty; groups stay together.
+        batch_size: Faces per step. The paper: 16 for 300W-LP, 8 for BIWI.
+        epochs: Passes over the data.
+        learning_rate: Peak learning rate.
+        schedule: `step` multiplies the rate by 0.1 after each third of the epochs; or `cosine`.
+        warmup_epochs: Epochs of linear warmup of the cosine schedule.
+        optimizer: `adam` or `adamw`.
+        weight_decay: Weight decay of AdamW.
+        loss: `mae` of the angles, `geodesic` angle of the rotation, or `mae_geodesic`, their mean.
+        ema: Momentum of an exponential moving average of the weights, which is then validated and
+            saved; 0: none.
+        init_weights: Network to start from; layers of equal name and shape take its weights.
+        mixed_precision: Compute in 16 bits where that is safe; the regression stays in 32.
+        distribution: `none`, or `mirrored` over all devices of the machine.
+        save_every: Steps between checkpoints within an epoch; 0: only at the end of each epoch.
+        seed: Random seed of the initial weights, the split, the order and the augmentation.
+        augmentation: See `AugmentationConfig`.
+
+    Example:
+        >>> fsanet_tf.TrainingConfig(data=("faces.npz",), epochs=10).learning_rate
+        0.001
     """
 
     data: tuple[str, ...]
     validation_data: tuple[str, ...] = ()
     variant: str = "fsanet_1x1_capsule"
     image_size: int = 64
-    protocol: int = 1
+    max_angle_deg: float = MAX_ANGLE_DEG
+    margin_ratio: float | None = None
     validation_fraction: float = 0.2
     batch_size: int = 16
     epochs: int = 90
@@ -53,3 +69,15 @@ class TrainingConfig:
     save_every: int = 0
     seed: int = 0
     augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
+
+    def __post_init__(self):
+        for field, choices in (
+            ("optimizer", OPTIMIZERS),
+            ("schedule", SCHEDULES),
+            ("loss", LOSSES),
+            ("distribution", DISTRIBUTIONS),
+        ):
+            if getattr(self, field) not in choices:
+                raise ValueError(
+                    f"{field} must be one of {', '.join(choices)}. Received: {getattr(self, field)}"
+                )

@@ -1,19 +1,23 @@
-"""The training recipe: learning-rate schedules, optimisers and losses, by name."""
+"""The training recipe: learning rate schedules, optimizers and losses, by name."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
+from fsanet_tf.geometry.pose import rotation_matrices
+
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up from zero, then half a cosine down to zero.
+    """Learning rate schedule: linear warmup from zero, then half a cosine down to zero.
 
     Args:
-        peak: learning rate at the end of the warm-up.
-        warmup_steps: steps of the warm-up.
-        total_steps: steps of the whole training.
+        peak: Learning rate at the end of the warmup.
+        warmup_steps: Steps of the warmup.
+        total_steps: Steps of the whole training.
     """
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int):
@@ -36,46 +40,58 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 class GeodesicLoss(keras.losses.Loss):
     """Angle of the rotation between the true and the predicted pose, in degrees.
 
-    Unlike the mean absolute error it does not punish yaw, pitch and roll that differ but describe
-    nearly one rotation, as happens near profile.
+    Unlike the mean absolute error it does not penalize angles that differ but describe nearly the same
+    rotation, as happens near profile.
     """
 
     def call(self, y_true, y_pred):
-        true, predicted = _rotation_columns(y_true), _rotation_columns(y_pred)
-        squared_chord = sum(ops.sum(ops.square(a - b), -1) for a, b in zip(true, predicted, strict=True))
+        difference = rotation_matrices(y_true, ops) - rotation_matrices(y_pred, ops)  # (batch, 3, 3)
+        squared_chord = ops.sum(ops.square(difference), axis=(-2, -1))
         # |R − R'|² = 8 sin²(angle / 2). The clip keeps the arcsine's gradient finite at half a turn.
         half_sine = ops.sqrt(ops.clip(squared_chord / 8.0, 1e-8, 0.999))
         return 2 * ops.arcsin(half_sine) * (180.0 / math.pi)
 
 
-def _rotation_columns(poses_deg):
-    """Columns of the rotations of `fsanet_tf.pose.rotation_matrices`, three of `(batch, 3)`."""
-    yaw, pitch, roll = (poses_deg[:, i] * (math.pi / 180.0) for i in range(3))
-    sy, cy, sp, cp = ops.sin(-yaw), ops.cos(yaw), ops.sin(pitch), ops.cos(pitch)
-    sr, cr = ops.sin(roll), ops.cos(roll)
-    return (
-        ops.stack([cy * cr, cp * sr + cr * sp * sy, sp * sr - cp * cr * sy], -1),
-        ops.stack([-cy * sr, cp * cr - sp * sy * sr, sp * cr + cp * sy * sr], -1),
-        ops.stack([sy, -cy * sp, cy * cp], -1),
-    )
+@keras.saving.register_keras_serializable(package="fsanet_tf")
+class AngleAndGeodesicLoss(GeodesicLoss):
+    """Mean of the mean absolute error of the angles and of the geodesic angle, in degrees."""
+
+    def call(self, y_true, y_pred):
+        absolute = ops.mean(ops.abs(y_true - y_pred), axis=-1)
+        return 0.5 * (absolute + super().call(y_true, y_pred))
 
 
-def learning_rate(schedule: str, peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int):
-    """`step`: the paper's ×0.1 after a third and two thirds of the epochs (30 and 60 of 90); or `cosine`."""
-    if schedule == "cosine":
-        return WarmupCosine(peak, warmup_epochs * steps_per_epoch, epochs * steps_per_epoch)
+def _step(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int) -> Any:
+    """The paper's schedule: ×0.1 after a third and two thirds of the epochs (30 and 60 of 90)."""
     boundaries = [epochs * third // 3 * steps_per_epoch for third in (1, 2)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, [peak, peak * 0.1, peak * 0.01])
 
 
-def optimizer(name: str, rate, weight_decay: float, ema: float) -> keras.optimizers.Optimizer:
-    """Adam or AdamW; `ema` above zero keeps that moving average of the weights."""
-    average = {"use_ema": True, "ema_momentum": ema} if ema else {}
-    if name == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=weight_decay, **average)
+def _cosine(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int) -> Any:
+    return WarmupCosine(peak, warmup_epochs * steps_per_epoch, epochs * steps_per_epoch)
+
+
+def _adam(rate: Any, weight_decay: float, **average: Any) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(rate, **average)
 
 
-def loss(name: str) -> keras.losses.Loss:
-    """`mae`, the paper's, or `geodesic`."""
-    return GeodesicLoss() if name == "geodesic" else keras.losses.MeanAbsoluteError()
+def _adamw(rate: Any, weight_decay: float, **average: Any) -> keras.optimizers.Optimizer:
+    return keras.optimizers.AdamW(rate, weight_decay=weight_decay, **average)
+
+
+# By the names of `TrainingConfig`.
+SCHEDULES: dict[str, Callable[..., Any]] = {"step": _step, "cosine": _cosine}
+OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {"adam": _adam, "adamw": _adamw}
+LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
+    "mae": keras.losses.MeanAbsoluteError,
+    "geodesic": GeodesicLoss,
+    "mae_geodesic": AngleAndGeodesicLoss,
+}
+
+
+def make_optimizer(
+    name: str, rate: Any, weight_decay: float = 0.0, ema: float = 0.0
+) -> keras.optimizers.Optimizer:
+    """Build an optimizer; `ema` above zero keeps that moving average of the weights."""
+    average = {"use_ema": True, "ema_momentum": ema} if ema else {}
+    return OPTIMIZERS[name](rate, weight_decay, **average)

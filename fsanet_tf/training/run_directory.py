@@ -1,32 +1,38 @@
-"""What a training's working directory holds, and whose it is; without importing TensorFlow."""
+"""The files of a training run's working directory, without importing TensorFlow."""
 
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
 from fsanet_tf.training.config import TrainingConfig
 
 CONFIG_FILE, LOG_FILE, CURVE_FILE = "config.json", "log.csv", "curve.png"
 LAST_FILE, BEST_FILE, FINAL_FILE = "last.keras", "best.keras", "final.keras"
 
 
-def config_as_json(config: TrainingConfig) -> dict:
+OLD_NAMES = {"colour": "color", "greyscale": "grayscale"}
+
+
+def config_as_json(config: TrainingConfig) -> dict[str, Any]:
+    """Return the configuration as JSON represents it."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def is_finished(config: TrainingConfig, output_dir: Path) -> bool:
-    """Whether a directory holds the end of this very run.
+    """Return whether a directory contains the end of this very run.
 
     Raises:
-        InputError: it holds a run of another configuration; the message says what differs.
+        InputError: If it contains a run of another configuration; the message says what differs.
     """
     path = output_dir / CONFIG_FILE
     if not path.exists():
         return False
     try:
-        kept = _flat(json.loads(path.read_text()))
-    except (ValueError, AttributeError) as error:
+        kept = _flat(config_as_json(TrainingConfig(data=()))) | _flat(_renamed(json.loads(path.read_text())))
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: expected the JSON of an earlier run ({error})") from error
     wanted = _flat(config_as_json(config))
     changes = [
@@ -35,8 +41,17 @@ def is_finished(config: TrainingConfig, output_dir: Path) -> bool:
         if kept.get(key) != wanted.get(key)
     ]
     if changes:
-        raise InputError(f"{path}: this directory holds another run: {'; '.join(changes)}")
+        raise InputError(f"{path}: this directory contains another run: {'; '.join(changes)}")
     return (output_dir / FINAL_FILE).exists()
+
+
+def _renamed(config: dict[str, Any]) -> dict[str, Any]:
+    """Bring the configuration of an older version to today's names."""
+    augmentation = {OLD_NAMES.get(key, key): value for key, value in config.get("augmentation", {}).items()}
+    config = {**config, "augmentation": augmentation}
+    if "protocol" in config:
+        config["max_angle_deg"] = MAX_ANGLE_DEG if config.pop("protocol") == 1 else 0.0
+    return config
 
 
 def _flat(config: dict) -> dict:

@@ -1,4 +1,4 @@
-"""What a run leaves in its directory while it goes: the log and the checkpoints."""
+"""The log and the checkpoints of a run in progress."""
 
 import contextlib
 import csv
@@ -8,18 +8,18 @@ import keras
 import numpy as np
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.files import replace_when_done
+from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import BEST_FILE, LAST_FILE, LOG_FILE
 
 
 def steps_done(model: keras.Model) -> int:
-    """How many steps a model has been trained; the one place where a run's progress is kept."""
+    """Return how many steps a model has been trained; the only record of a run's progress."""
     return int(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(model.optimizer.iterations)))
 
 
 class RunRecord:
-    """The log of a run, and the callbacks that keep it and the checkpoints up to date."""
+    """The log of a run, and the callbacks that update it and the checkpoints."""
 
     def __init__(self, output_dir: Path, config: TrainingConfig, steps_per_epoch: int):
         self.output_dir = output_dir
@@ -28,10 +28,10 @@ class RunRecord:
         self.rows: list[dict[str, float]] = []
 
     def forget_from(self, epoch: int) -> None:
-        """Read the log of the earlier run, up to the epoch that its checkpoint had reached.
+        """Read the log of an interrupted run, up to the epoch of its checkpoint.
 
         Raises:
-            InputError: it is damaged.
+            InputError: If it is damaged.
         """
         path = self.output_dir / LOG_FILE
         if not path.exists():
@@ -47,7 +47,7 @@ class RunRecord:
 
     @property
     def best(self) -> float:
-        """Smallest validation loss so far."""
+        """Lowest validation loss so far."""
         return min((row["val_loss"] for row in self.rows), default=np.inf)
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
@@ -57,7 +57,7 @@ class RunRecord:
 
 
 class _Checkpoints(keras.callbacks.Callback):
-    """Writes the log, the best and, last of all, the newest checkpoint: it alone says how far a run is."""
+    """Write the log, the best and, last of all, the newest checkpoint, which alone records the progress."""
 
     def __init__(self, record: RunRecord):
         super().__init__()
@@ -97,7 +97,7 @@ class _Checkpoints(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def _averaged_weights(model: keras.Model):
-    """Hold the weights' moving average in the model, where the optimiser keeps one."""
+    """Put the moving average of the weights into the model for a block, if the optimizer keeps one."""
     if not model.optimizer.use_ema:
         yield
         return

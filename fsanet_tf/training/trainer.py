@@ -1,4 +1,4 @@
-"""One training run in one working directory, which a killed run takes up again."""
+"""Resumable training loop."""
 
 import contextlib
 import dataclasses
@@ -6,20 +6,21 @@ from pathlib import Path
 
 import keras
 
-from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.input_pipeline import (
     Faces,
     FacesInMemory,
     FacesInShards,
-    split_indices,
+    split_by_group,
     training_batches,
     validation_batches,
 )
 from fsanet_tf.data.tfrecords import SUFFIX, read_index
 from fsanet_tf.errors import InputError
-from fsanet_tf.files import write_json
-from fsanet_tf.models import build_model
+from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.io.files import write_json
+from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.training import recipe
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import (
@@ -32,29 +33,36 @@ from fsanet_tf.training.run_directory import (
     is_finished,
 )
 from fsanet_tf.training.run_record import RunRecord, steps_done
-from fsanet_tf.weights.keras_files import load_model, save_model
+
+__all__ = ["train"]
 
 
 def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "auto") -> Path:
-    """Train, or go on with a run that was stopped, to the end.
+    """Train a network, or resume an interrupted run.
 
     Args:
-        config: the run; must equal the one that the directory was started with.
-        output_dir: working directory; gets the configuration, logs, checkpoints, curve and final net.
-        verbose: Keras's progress: 1 a bar, 2 a line an epoch, 0 nothing.
+        config: The run; must equal the one that the directory was started with.
+        output_dir: Working directory; receives configuration, log, checkpoints, curve and final network.
+        verbose: Keras's progress: 1 a bar, 2 a line per epoch, 0 nothing.
 
     Returns:
-        Path of the final `.keras` file, with a card beside it.
+        Path of the final `.keras` file, with a card next to it.
 
     Raises:
-        InputError: bad data, a directory of another configuration, or a loss that is not finite.
+        InputError: If the data cannot be used, the directory contains a run of another configuration, or
+            the loss is not finite.
+
+    Example:
+        >>> config = fsanet_tf.TrainingConfig(data=("faces.npz",), epochs=1, batch_size=8)
+        >>> fsanet_tf.train(config, "run", verbose=0).name
+        'final.keras'
     """
     output_dir = Path(output_dir)
     final_path = output_dir / FINAL_FILE
     if is_finished(config, output_dir):
         return final_path
     keras.utils.set_random_seed(config.seed)
-    training_faces, validation_faces, crop = load_faces(config)
+    training_faces, validation_faces, crop = load_training_faces(config)
     steps_per_epoch = training_faces.count // config.batch_size
     if steps_per_epoch == 0:
         raise InputError(
@@ -69,7 +77,7 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
     step = steps_done(model)
     record.forget_from(step // steps_per_epoch)
     while step < config.epochs * steps_per_epoch:
-        epoch, place = divmod(step, steps_per_epoch)  # a run stopped within an epoch first ends that one
+        epoch, place = divmod(step, steps_per_epoch)  # a run interrupted within an epoch first finishes it
         batches = training_batches(
             training_faces,
             batch_size=config.batch_size,
@@ -86,31 +94,37 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
             validation_data=validation,
             callbacks=record.callbacks(),
             verbose=verbose,
-            shuffle=False,  # the batches already are
+            shuffle=False,  # the batches are shuffled already
         )
         step = steps_done(model)
     return _finish(config, output_dir, crop, record)
 
 
-def load_faces(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | None]:
-    """Training faces, validation faces, and how the training crops were cut.
+def load_training_faces(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | None]:
+    """Load training faces, validation faces, and the crop that the network learns to expect.
 
     Raises:
-        InputError: a file cannot be used, or nothing is left to validate on.
+        InputError: If a file cannot be used, or no face is left to validate on.
     """
     if config.data[0].endswith(SUFFIX):
         training, validation, crop = _faces_in_shards(config)
     else:
         data = load_dataset(config.data)
-        rows = data.within_protocol(config.protocol)
+        rows = data.rows_within(config.max_angle_deg)
         train_rows, validation_rows = rows, rows[:0]
         if not config.validation_data:
-            train_rows, validation_rows = split_indices(rows, config.validation_fraction, config.seed)
-        training, validation = FacesInMemory(data, train_rows), FacesInMemory(data, validation_rows)
+            groups = data.labels.group_numbers()
+            train_rows, validation_rows = split_by_group(
+                rows, groups, config.validation_fraction, config.seed
+            )
+        training = FacesInMemory(data, train_rows, config.margin_ratio)
+        validation = FacesInMemory(data, validation_rows, config.margin_ratio)
         crop = data.crop
+        if config.margin_ratio is not None:
+            crop = CropRule(config.margin_ratio, data.labels.square)
     if config.validation_data:
-        validation_data = load_dataset(config.validation_data)
-        validation = FacesInMemory(validation_data, validation_data.within_protocol(config.protocol))
+        held_out = load_dataset(config.validation_data)
+        validation = FacesInMemory(held_out, held_out.rows_within(config.max_angle_deg), config.margin_ratio)
     if validation.count == 0:
         raise InputError(f"{', '.join(config.data)}: no face left to validate on")
     return training, validation, crop
@@ -121,8 +135,11 @@ def _faces_in_shards(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | N
         raise InputError(f"--data: expected one index of shards, received {len(config.data)} files")
     shards = read_index(config.data[0])
     parts = shards.split(0.0 if config.validation_data else config.validation_fraction)
-    training, validation = (FacesInShards(part, config.protocol) for part in parts)
-    return training, validation, shards.crop
+    training, validation = (FacesInShards(part, config.max_angle_deg, config.margin_ratio) for part in parts)
+    crop = shards.crop
+    if config.margin_ratio is not None:
+        crop = CropRule(config.margin_ratio, square=crop.square if crop else True)
+    return training, validation, crop
 
 
 def _strategy_scope(distribution: str):
@@ -146,14 +163,14 @@ def _new_model(config: TrainingConfig, steps_per_epoch: int) -> keras.Model:
     model = build_model(config.variant, config.image_size)
     if config.init_weights:
         copy_matching_weights(load_model(config.init_weights), model)
-    rate = recipe.learning_rate(
-        config.schedule, config.learning_rate, config.epochs, config.warmup_epochs, steps_per_epoch
+    rate = recipe.SCHEDULES[config.schedule](
+        config.learning_rate, config.epochs, config.warmup_epochs, steps_per_epoch
     )
     model.compile(
-        optimizer=recipe.optimizer(config.optimizer, rate, config.weight_decay, config.ema),
-        loss=recipe.loss(config.loss),
+        optimizer=recipe.make_optimizer(config.optimizer, rate, config.weight_decay, config.ema),
+        loss=recipe.LOSSES[config.loss](),
         metrics=["mae"],
-        jit_compile=False if _on_tensorflow_cpu() else "auto",  # on a CPU it is 4 to 6 times slower
+        jit_compile=False if _on_tensorflow_cpu() else "auto",  # 4 to 6 times slower on a CPU
     )
     return model
 
@@ -170,7 +187,7 @@ def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:
     """Copy the weights that both models have, by path and shape; return how many.
 
     Raises:
-        InputError: the models share no weight.
+        InputError: If the models share no weight.
     """
     available = {variable.path: variable for variable in source.weights}
     copied = 0
@@ -185,8 +202,8 @@ def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:
 
 
 def _finish(config: TrainingConfig, output_dir: Path, crop: CropRule | None, record: RunRecord) -> Path:
-    """Draw the curve and write the best net, without its optimiser, with its card."""
-    from fsanet_tf.plots import draw_training_curve
+    """Draw the curve and write the best network, without its optimizer, with its card."""
+    from fsanet_tf.drawing.plots import draw_training_curve
 
     draw_training_curve(record.rows, output_dir / CURVE_FILE)
     model = load_model(output_dir / BEST_FILE)

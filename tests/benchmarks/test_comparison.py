@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.comparison import as_markdown, compare, read_comparisons, tables, write_comparisons
 from benchmarks.page import BARS, GROWTH, write_page
-from tests.conftest import assert_one_clear_line, run_command
+from tests.conftest import assert_one_clear_line, run_process
 
 
 def test_less_time_and_more_throughput_are_better():
@@ -48,13 +48,13 @@ def test_page_holds_every_table_and_a_picture(tmp_path):
 
 
 def test_missing_reference_is_said():
-    assert_one_clear_line(run_command("-m", "benchmarks", "--reference=nowhere"), "nowhere: no such folder")
+    assert_one_clear_line(run_process("-m", "benchmarks", "--reference=nowhere"), "nowhere: no such folder")
 
 
 @pytest.mark.slow
 def test_quick_benchmarks_make_a_page(reference, tmp_path):
     work_dir = f"--work_dir={tmp_path}"
-    result = run_command("-m", "benchmarks", "--quick", f"--reference={reference}", work_dir)
+    result = run_process("-m", "benchmarks", "--quick", f"--reference={reference}", work_dir)
     assert result.returncode == 0, result.stderr
     comparisons = read_comparisons(tmp_path / "quick.json")
     assert {column.table for column in comparisons} >= {BARS, *GROWTH, "Start-up to the first pose"}

@@ -9,8 +9,8 @@ from benchmarks.original import original_network
 from benchmarks.peak import peak_mib
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.formats import export_frozen_graph
-from fsanet_tf.models import build_model
-from fsanet_tf.networks import load_network
+from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.network import load_network
 
 
 def test_another_process_gives_the_same_poses(rng, tmp_path):

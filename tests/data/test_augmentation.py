@@ -8,7 +8,7 @@ import tensorflow as tf
 from fsanet_tf.data import augmentation
 from fsanet_tf.data.augmentation import augment
 from fsanet_tf.data.augmentation_config import AugmentationConfig
-from fsanet_tf.pose import mirror_poses, rotate_poses
+from fsanet_tf.geometry.pose import mirror_poses, rotate_poses
 
 NOTHING = AugmentationConfig(original=False)
 
@@ -161,7 +161,7 @@ def test_borders_shrink_the_face_by_at_most_their_width():
     assert 0.35 < (widths < 62).mean() < 0.6  # half are black, the other half reflections
 
 
-def test_greyscale_erasing_and_blur_do_what_they_say(image):
+def test_grayscale_erasing_and_blur_do_what_they_say(image):
     seed, pose = tf.constant([1, 2]), np.zeros((1, 3), "float32")
 
     def with_(**options):
@@ -169,7 +169,7 @@ def test_greyscale_erasing_and_blur_do_what_they_say(image):
             0
         ].numpy()
 
-    grey = with_(greyscale=1.0)
+    grey = with_(grayscale=1.0)
     np.testing.assert_allclose(grey[..., 0], cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), atol=1)
     assert np.ptp(grey, axis=-1).max() < 1e-3
     erased = (with_(erase=1.0) != image).any(axis=-1)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from fsanet_tf.crop import CropRule
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import CropRule
 
 
 def faces(rng, count=4, size=16):
     images = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     poses = rng.uniform(-50, 50, (count, 3)).astype("float32")
-    return FaceDataset(images, poses, np.array([f"face{i}" for i in range(count)]), CropRule(0.6))
+    return FaceDataset.from_arrays(images, poses, np.array([f"face{i}" for i in range(count)]), CropRule(0.6))
 
 
 def test_data_set_survives_the_round_trip(tmp_path, rng):
@@ -41,12 +41,12 @@ def test_several_files_are_joined_in_order(tmp_path, rng):
     assert len(joined.poses) == len(joined.names) == 5 and joined.crop == CropRule(0.6)
 
 
-def test_protocol_1_leaves_out_extreme_faces(rng):
+def test_faces_within_99_degrees_are_the_papers(rng):
     data = faces(rng)
     data.poses[1] = (0, 99.0, 0)
     data.poses[2] = (-99.1, 0, 0)
-    assert data.within_protocol(1).tolist() == [0, 1, 3]
-    assert data.within_protocol(2).tolist() == [0, 1, 2, 3]
+    assert data.rows_within(99).tolist() == [0, 1, 3]
+    assert data.rows_within(0).tolist() == [0, 1, 2, 3]
 
 
 IMAGES, POSES = np.zeros((2, 16, 16, 3), np.uint8), np.zeros((2, 3))

@@ -14,19 +14,19 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from fsanet_tf.cards import embedded_card, read_card
-from fsanet_tf.crop import CropRule
-from fsanet_tf.data.dataset import load_dataset, save_dataset
-from fsanet_tf.detectors import Detection
+from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
+from fsanet_tf.detection.detection import Detection
 from fsanet_tf.export.formats import export_int8
 from fsanet_tf.export.operations import read_operations
 from fsanet_tf.export.quantization import CONVOLUTIONS, DENSE, LARGE, ready_for_int8
-from fsanet_tf.files import sha256
-from fsanet_tf.models import build_model
-from fsanet_tf.networks import load_network
-from fsanet_tf.predictor import PosePredictor
-from fsanet_tf.weights.keras_files import load_model
-from tests.conftest import ROOT, assert_one_clear_line, run_command
+from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.io.files import sha256
+from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.card import embedded_card, read_card
+from fsanet_tf.networks.keras_files import load_model
+from fsanet_tf.networks.network import load_network
+from fsanet_tf.prediction.predictor import PosePredictor
+from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, run_process
 
 NAME = "fsanet_var_capsule"
 EXACT = tuple(NAME + suffix for suffix in ("_saved_model", ".pb", ".onnx", "_float32.tflite"))
@@ -36,7 +36,7 @@ SMALL = {"float16": (0.02, 560), "dynamic": (0.05, 480), "int8": (0.05, 480)}  #
 @pytest.fixture(scope="module")
 def few_faces(aflw2000, tmp_path_factory):
     data = load_dataset(aflw2000)
-    few = dataclasses.replace(data, images=data.images[:64], poses=data.poses[:64], names=data.names[:64])
+    few = FaceDataset.from_arrays(data.images[:64], data.poses[:64], data.names[:64], data.crop)
     path = tmp_path_factory.mktemp("few") / "few.npz"
     save_dataset(path, few)
     return path
@@ -47,8 +47,8 @@ def exported(released, aflw2000, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     weights = released / "fsanet_var_capsule_3_16_2_21_5.h5"
     data = f"--representative_data={aflw2000}"
-    result = run_command(
-        "export.py", f"--weights={weights}", f"--output_dir={folder}", data, "--latency_rounds=0"
+    result = run_fsanet(
+        "export", f"--weights={weights}", f"--output_dir={folder}", data, "--latency_rounds=0"
     )
     assert result.returncode == 0, result.stderr
     return folder
@@ -128,8 +128,8 @@ def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path)
     data = load_dataset(few_faces)
     black = dataclasses.replace(data, images=np.zeros_like(data.images))
     save_dataset(tmp_path / "black.npz", black)
-    result = run_command(
-        "export.py",
+    result = run_fsanet(
+        "export",
         f"--weights={released / 'fsanet_capsule_3_16_2_21_5.h5'}",
         f"--output_dir={tmp_path / 'out'}",
         "--format=tflite_int8",
@@ -179,7 +179,7 @@ def test_saved_model_answers_without_this_package(exported, aflw2000, reference,
         "assert 'fsanet_tf' not in sys.modules; "
         "np.savez(sys.argv[2] + '/out.npz', a=a['pose'], b=b['pose'], yaw=a['yaw'], roll=b['roll'])"
     )
-    result = run_command("-c", code, str(exported / f"{NAME}_saved_model"), str(tmp_path), cwd=tmp_path)
+    result = run_process("-c", code, str(exported / f"{NAME}_saved_model"), str(tmp_path), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     golden = np.load(reference / "golden/aflw2000_outputs.npz")["fsanet_var_capsule_3_16_2_21_5"][:4]
     out = np.load(tmp_path / "out.npz")
@@ -195,7 +195,7 @@ def test_fusion_is_one_file_with_an_open_batch_and_timed(tmp_path):
         build_model(variant, 32).save(tmp_path / f"{variant}.keras")
     weights = ",".join(str(tmp_path / f"{variant}.keras") for variant in ("fsanet_noS_metric", "ssrnet_mt"))
     arguments = (f"--weights={weights}", "--format=tflite_float32", "--batch=dynamic", "--latency_rounds=1")
-    result = run_command("export.py", *arguments, f"--output_dir={tmp_path / 'out'}")
+    result = run_fsanet("export", *arguments, f"--output_dir={tmp_path / 'out'}")
     assert result.returncode == 0 and "fsanet_fusion_float32.tflite" in result.stdout, result.stderr
     report = json.loads((tmp_path / "out/parity.json").read_text())
     assert report["files"][0]["max_deg"] < 1e-2
@@ -205,23 +205,23 @@ def test_fusion_is_one_file_with_an_open_batch_and_timed(tmp_path):
 
 def test_mistakes_are_one_clear_line(tmp_path):
     output = f"--output_dir={tmp_path / 'out'}"
-    assert_one_clear_line(run_command("export.py", output), "--weights: expected at least one network")
+    assert_one_clear_line(run_fsanet("export", output), "--weights: is required")
     assert_one_clear_line(
-        run_command("export.py", output, "--weights=absent.keras"), "absent.keras: no such file"
+        run_fsanet("export", output, "--weights=absent.keras"), "absent.keras: no such file"
     )
     (tmp_path / "net.keras").write_bytes(b"x")
-    int8 = run_command("export.py", output, f"--weights={tmp_path / 'net.keras'}", "--format=tflite_int8")
+    int8 = run_fsanet("export", output, f"--weights={tmp_path / 'net.keras'}", "--format=tflite_int8")
     assert_one_clear_line(int8, "expected --representative_data")
     card = tmp_path / "net.json"
     card.write_text('{"margin_ratio": 0.29, "square": true}')
     assert_one_clear_line(
-        run_command("export.py", output, f"--weights=var,{tmp_path / 'net.keras'}"), "could not read it"
+        run_fsanet("export", output, f"--weights=var,{tmp_path / 'net.keras'}"), "could not read it"
     )
     card.unlink()
     assert_one_clear_line(
-        run_command("export.py", output, f"--weights=var,{tmp_path / 'net.keras'}"),
-        "var.keras wants square boxes grown by 0.29",
-        "net.keras wants stretched boxes grown by 0.6",
+        run_fsanet("export", output, f"--weights=var,{tmp_path / 'net.keras'}"),
+        "var.keras expects square boxes with a margin of 0.29",
+        "net.keras expects stretched boxes with a margin of 0.6",
     )
     assert not (tmp_path / "out").exists()
 

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from fsanet_tf.config import VARIANTS, FSANetConfig, variant_config
-from fsanet_tf.crop import resize_crops
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
-from fsanet_tf.inference import predict_poses
-from fsanet_tf.models import build_model
-from fsanet_tf.networks import Network, load_network
-from tests.conftest import run_command
+from fsanet_tf.geometry.crop import resize_crops
+from fsanet_tf.models.build import build_model
+from fsanet_tf.models.config import VARIANTS, FSANetConfig, variant_config
+from fsanet_tf.networks.batching import predict_poses
+from fsanet_tf.networks.network import Network, load_network
+from tests.conftest import run_process
 
 PARAMETERS = {
     "fsanet_1x1_capsule": 238_471,
@@ -119,6 +119,6 @@ def test_layers_run_on_other_backends(backend, tmp_path):
         model = build_model(variant)
         model.save(tmp_path / "net.keras")
         paths = [str(tmp_path / name) for name in ("net.keras", "x.npy", "y.npy")]
-        result = run_command("-c", code, *paths, KERAS_BACKEND=backend)
+        result = run_process("-c", code, *paths, KERAS_BACKEND=backend)
         assert result.returncode == 0, result.stderr
         np.testing.assert_allclose(np.load(paths[2]), model.predict(crops, verbose=0), atol=1e-3)

@@ -14,19 +14,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fsanet_tf.crop import CropRule
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
-from fsanet_tf.data.input_pipeline import FacesInMemory, FacesInShards, split_indices, training_batches
+from fsanet_tf.data.input_pipeline import (
+    FacesInMemory,
+    FacesInShards,
+    cut_views,
+    split_by_group,
+    training_batches,
+    validation_batches,
+)
 from fsanet_tf.data.tfrecords import read_index, write_shards
 from fsanet_tf.errors import InputError
-from fsanet_tf.models import build_model
-from fsanet_tf.pose import geodesic_errors
-from fsanet_tf.training import recipe
+from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.geometry.pose import geodesic_errors
+from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.keras_files import load_model
+from fsanet_tf.training import config, recipe
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.trainer import copy_matching_weights, train
-from fsanet_tf.weights.keras_files import load_model
-from tests.conftest import ROOT, assert_one_clear_line, run_command
+from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, run_process
 
 VARIANT = "fsanet_noS_metric"
 
@@ -38,7 +45,7 @@ def faces(tmp_path_factory):
     poses = rng.uniform(-60, 60, (60, 3)).astype("float32")
     images = rng.integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
     images[:, :8] = (poses[:, 0, None, None, None] + 100).astype(np.uint8)  # something to learn
-    save_dataset(path, FaceDataset(images, poses, np.full(60, ""), CropRule(0.29, square=True)))
+    save_dataset(path, FaceDataset.from_arrays(images, poses, np.full(60, ""), CropRule(0.29, square=True)))
     return path
 
 
@@ -104,7 +111,7 @@ def test_mirrored_on_two_devices_equals_one(faces, tmp_path):
         "sys.argv = sys.argv[1:]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     for distribution in ("none", "mirrored"):
-        result = run_command("-c", code, "train.py", f"--data={faces}", f"--variant={VARIANT}",
+        result = run_process("-c", code, "train.py", f"--data={faces}", f"--variant={VARIANT}",
                              "--image_size=16", "--batch_size=8", "--epochs=2",
                              f"--distribution={distribution}",
                              f"--output_dir={tmp_path / distribution}")  # fmt: skip
@@ -138,11 +145,31 @@ def test_init_weights_copies_what_both_networks_have():
         copy_matching_weights(keras.Sequential([keras.layers.Dense(1, name="other")]), target)
 
 
-def test_another_recipe_trains(faces, tmp_path):
-    config = small(
-        faces, epochs=1, optimizer="adamw", loss="geodesic", schedule="cosine", warmup_epochs=1, ema=0.9
-    )
-    assert train(config, tmp_path, verbose=0).exists()
+@pytest.mark.parametrize("loss", ["geodesic", "mae_geodesic"])
+def test_another_recipe_trains(loss, faces, tmp_path):
+    run = small(faces, epochs=1, optimizer="adamw", loss=loss, schedule="cosine", warmup_epochs=1, ema=0.9)
+    assert train(run, tmp_path, verbose=0).exists()
+
+
+def test_every_choice_of_the_configuration_has_its_thing():
+    assert tuple(recipe.LOSSES) == config.LOSSES and tuple(recipe.OPTIMIZERS) == config.OPTIMIZERS
+    assert tuple(recipe.SCHEDULES) == config.SCHEDULES
+    with pytest.raises(ValueError, match=r"loss must be one of mae, geodesic, mae_geodesic\. Received: l2"):
+        TrainingConfig(data=(), loss="l2")
+
+
+def test_a_run_of_an_older_version_is_known(faces, tmp_path):
+    final = train(small(faces), tmp_path, verbose=0)
+    old = json.loads((tmp_path / "config.json").read_text())
+    for key in ("max_angle_deg", "margin_ratio"):
+        del old[key]
+    old["protocol"] = 1
+    for key in ("low_resolution", "jpeg"):
+        del old["augmentation"][key]
+    old["augmentation"]["colour"] = old["augmentation"].pop("color")
+    old["augmentation"]["greyscale"] = old["augmentation"].pop("grayscale")
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    assert train(small(faces), tmp_path, verbose=0) == final
 
 
 def test_geodesic_loss_is_the_rotation_angle_with_a_gradient(rng):
@@ -159,9 +186,9 @@ def test_geodesic_loss_is_the_rotation_angle_with_a_gradient(rng):
 
 
 def test_schedules():
-    step = recipe.learning_rate("step", 1e-3, epochs=90, warmup_epochs=0, steps_per_epoch=10)
+    step = recipe.SCHEDULES["step"](1e-3, epochs=90, warmup_epochs=0, steps_per_epoch=10)
     assert [round(float(step(s)), 7) for s in (0, 300, 301, 600, 601)] == [1e-3, 1e-3, 1e-4, 1e-4, 1e-5]
-    cosine = recipe.learning_rate("cosine", 1e-3, epochs=10, warmup_epochs=2, steps_per_epoch=10)
+    cosine = recipe.SCHEDULES["cosine"](1e-3, epochs=10, warmup_epochs=2, steps_per_epoch=10)
     assert float(cosine(0)) == pytest.approx(5e-5) and float(cosine(19)) == pytest.approx(1e-3)
     assert float(cosine(60)) == pytest.approx(5e-4) and float(cosine(100)) == pytest.approx(0, abs=1e-9)
 
@@ -179,39 +206,90 @@ def test_mixed_precision_keeps_the_regression_in_float32():
 
 def test_split_is_seeded_disjoint_and_complete():
     rows = np.arange(10, 110)
-    training, validation = split_indices(rows, 0.2, seed=3)
+    alone = np.arange(200)
+    training, validation = split_by_group(rows, alone, 0.2, seed=3)
     assert len(validation) == 20 and sorted([*training, *validation]) == rows.tolist()
-    np.testing.assert_array_equal(split_indices(rows, 0.2, seed=3)[1], validation)
-    assert (split_indices(rows, 0.2, seed=4)[1] != validation).any()
+    np.testing.assert_array_equal(split_by_group(rows, alone, 0.2, seed=3)[1], validation)
+    assert (split_by_group(rows, alone, 0.2, seed=4)[1] != validation).any()
+
+
+def test_a_group_is_never_split():
+    groups = np.arange(200) // 7
+    training, validation = split_by_group(np.arange(200), groups, 0.3, seed=1)
+    assert 40 <= len(validation) <= 60 and not set(groups[training]) & set(groups[validation])
+
+
+def test_crops_of_several_margins_are_cut_to_a_common_one(tmp_path):
+    """A square of half the crop's side, and one of a quarter at three times the margin's field of view."""
+    images = np.zeros((2, 96, 96, 3), np.uint8)
+    images[0, 24:72, 24:72] = 255  # margin 0: the square covers half of the crop
+    images[1, 36:60, 36:60] = 255  # margin 0.5: of twice the field of view
+    dataset = FaceDataset.from_arrays(images, np.zeros((2, 3)), crop=CropRule(0.0, square=True))
+    dataset.labels.margin_ratios[1] = 0.5
+    with pytest.raises(InputError, match="different margins: expected --margin_ratio"):
+        FacesInMemory(dataset, np.arange(2))
+    save_dataset(tmp_path / "a.npz", dataset)
+    write_shards([tmp_path / "a.npz"], tmp_path / "a.tfrecords.json", num_shards=1)
+    for faces in (
+        FacesInMemory(dataset, np.arange(2), margin_ratio=0.0),
+        FacesInShards(read_index(tmp_path / "a.tfrecords.json"), 99.0, margin_ratio=0.0),
+    ):
+        nothing = AugmentationConfig(original=False)
+        options = {"batch_size": 2, "augmentation": nothing, "image_size": 48, "seed": 0}
+        for batches in (
+            training_batches(faces, **options),
+            validation_batches(faces, batch_size=2, image_size=48),
+        ):
+            ((first, second), _, _) = next(iter(batches))
+            np.testing.assert_allclose(first, second, atol=130)  # edges fall between pixels
+            assert abs(float(np.mean(first)) - float(np.mean(second))) < 3
+    views = np.array([1.0, 0.5])
+    np.testing.assert_array_equal(*cut_views(images, views, 48))
+
+
+def test_weights_decide_how_much_a_face_counts(faces, tmp_path):
+    images, poses = np.zeros((16, 16, 16, 3), np.uint8), np.repeat([[0.0, 0, 0], [50.0, 0, 0]], 8, axis=0)
+    losses = []
+    for weight in (1.0, 0.0):
+        weights = np.repeat([1.0, weight], 8)
+        dataset = FaceDataset.from_arrays(images, poses, crop=CropRule(0.3), weights=weights)
+        save_dataset(tmp_path / f"{weight}.npz", dataset)
+        data = tmp_path / f"{weight}.npz"
+        run = small(data, validation_data=(str(data),), batch_size=16, epochs=1, learning_rate=1e-9)
+        train(run, tmp_path / f"run{weight}", verbose=0)
+        losses.append(np.genfromtxt(tmp_path / f"run{weight}/log.csv", delimiter=",", names=True)["val_loss"])
+    assert losses[1] < losses[0]
 
 
 @pytest.mark.parametrize("source", ["memory", "shards"])
 def test_an_epoch_gives_every_face_once_and_any_step_can_come_first(source, tmp_path):
     poses = np.arange(120, dtype="float32").reshape(40, 3) / 2
     images = np.zeros((40, 16, 16, 3), np.uint8) + np.arange(40, dtype=np.uint8)[:, None, None, None]
-    data = FaceDataset(images, poses, np.full(40, ""))
+    data = FaceDataset.from_arrays(images, poses, np.full(40, ""))
     save_dataset(tmp_path / "a.npz", data)
     if source == "memory":
         faces = FacesInMemory(data, np.arange(40))
     else:
         write_shards([tmp_path / "a.npz"], tmp_path / "a.tfrecords.json", num_shards=3)
-        faces = FacesInShards(read_index(tmp_path / "a.tfrecords.json"), protocol=1)
+        faces = FacesInShards(read_index(tmp_path / "a.tfrecords.json"), max_angle_deg=99.0)
     assert faces.count == 40 and faces.image_size == 16
     options = {"batch_size": 8, "augmentation": AugmentationConfig(mirror=0.5), "image_size": 16, "seed": 5}
     batches = list(training_batches(faces, **options).take(10))
     plain = {**options, "augmentation": AugmentationConfig(original=False)}
     for epoch in (0, 5):
         seen = [
-            pose for _, p in training_batches(faces, first_step=epoch, **plain).take(5) for pose in p.numpy()
+            pose
+            for _, p, _ in training_batches(faces, first_step=epoch, **plain).take(5)
+            for pose in p.numpy()
         ]
         assert sorted(map(tuple, seen)) == sorted(map(tuple, poses))
-        for images_, poses_ in training_batches(faces, first_step=epoch, **plain).take(5):
+        for images_, poses_, _ in training_batches(faces, first_step=epoch, **plain).take(5):
             np.testing.assert_array_equal(
                 images_[:, 0, 0, 0] * 1.5, poses_[:, 0]
             )  # pictures keep their labels
     assert any((a[1] != b[1]).numpy().any() for a, b in zip(batches[:5], batches[5:]))  # another order
     for first in (3, 7):
-        for (images_, poses_), later in zip(
+        for (images_, poses_, _), later in zip(
             batches[first:], training_batches(faces, first_step=first, **options)
         ):
             np.testing.assert_array_equal(images_, later[0])
@@ -220,7 +298,7 @@ def test_an_epoch_gives_every_face_once_and_any_step_can_come_first(source, tmp_
 
 def test_shards_train(faces, tmp_path):
     index = tmp_path / "s.tfrecords.json"
-    assert write_shards([faces, faces], index, num_shards=5).count(2) == 120
+    assert write_shards([faces, faces], index, num_shards=5).count(0) == 120
     assert train(small(index, epochs=1), tmp_path / "run", verbose=0).exists()
     (tmp_path / "s-shards/s-00000-of-00005.tfrecord").unlink()
     with pytest.raises(InputError, match=r"s-00000-of-00005\.tfrecord: no such file"):
@@ -229,14 +307,14 @@ def test_shards_train(faces, tmp_path):
 
 @pytest.mark.slow
 def test_quick_goes_from_rendered_heads_to_a_network(tmp_path):
-    result = run_command("train.py", "--quick", f"--output_dir={tmp_path / 'quick'}")
+    result = run_fsanet("train", "--quick", f"--output_dir={tmp_path / 'quick'}")
     assert result.returncode == 0, result.stderr
     poses = np.load(tmp_path / "quick/heads.npz")["pose"]
     guess = np.abs(poses - poses.mean(axis=0)).mean()
     card = json.loads((tmp_path / "quick/final.json").read_text())
     assert card["validation_mae_deg"] < guess / 2
-    again = run_command("train.py", "--quick", f"--output_dir={tmp_path / 'quick'}")
+    again = run_fsanet("train", "--quick", f"--output_dir={tmp_path / 'quick'}")
     assert "finished, nothing to do" in again.stdout
     shutil.rmtree(tmp_path / "quick/heads")
-    changed = run_command("train.py", "--quick", "--seed=1", f"--output_dir={tmp_path / 'quick'}")
+    changed = run_fsanet("train", "--quick", "--seed=1", f"--output_dir={tmp_path / 'quick'}")
     assert_one_clear_line(changed, "seed was 0, is 1")

@@ -1,1 +1,0 @@
-"""Head poses drawn: photo, folder, video, webcam."""

@@ -1,0 +1,1 @@
+"""Datasets as they are distributed, turned into crops and poses."""

@@ -1,0 +1,181 @@
+"""A table of faces from any source, as crops and poses: own photos, crops of other datasets, labels.
+
+The table is a CSV with a line per face. Required columns: `file`, and `yaw`, `pitch`, `roll` in degrees.
+Optional ones: `left`, `top`, `right`, `bottom` (landmark box in pixels; without it, the image is a crop
+already), `margin_ratio` (of such a crop), `weight` (how much the face counts in training), `group` (faces of
+one group are never split between training and validation).
+"""
+
+import csv
+import dataclasses
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset
+from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import IMAGE_SIZE, CropRule, crop_box, grow_box
+from fsanet_tf.geometry.pose import ANGLE_NAMES
+from fsanet_tf.io.files import require_file
+from fsanet_tf.io.images import read_image
+
+__all__ = ["create_from_table"]
+
+TASK_SIZE = 200
+BOX = ("left", "top", "right", "bottom")
+REQUIRED = ("file", *ANGLE_NAMES)
+COLUMNS = (*REQUIRED, *BOX, "margin_ratio", "weight", "group")
+SHIPPED_CROP = CropRule(0.29, square=True)  # what the shipped networks expect
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line of a table: its number and its cells, by column."""
+
+    number: int
+    cells: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"line {self.number}"
+
+    def numbers(self, *columns: str) -> tuple[float, ...]:
+        """Return cells as finite numbers.
+
+        Raises:
+            InputError: If one is not.
+        """
+        values = []
+        for column in columns:
+            try:
+                value = float(self.cells[column])
+            except ValueError:
+                value = math.nan
+            if not math.isfinite(value):
+                raise InputError(f"{column}: expected a number, received {self.cells[column]!r}")
+            values.append(value)
+        return tuple(values)
+
+
+def read_table(path: Path) -> list[Row]:
+    """Read a table of faces.
+
+    Raises:
+        InputError: If it cannot be read, lacks a column, or has no face.
+    """
+    path = require_file(path, f"a CSV with the columns {', '.join(REQUIRED)}")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [column for column in REQUIRED if column not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(
+                    f"{path}: expected the columns {', '.join(REQUIRED)}, {missing[0]} is missing"
+                )
+            rows = [
+                Row(reader.line_num, {key: line.get(key) or "" for key in COLUMNS if key in line})
+                for line in reader
+            ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: expected a CSV, could not read it ({error})") from error
+    if not rows:
+        raise InputError(f"{path}: expected a line per face, found none")
+    return rows
+
+
+def crop_row(row: Row, image_dir: Path, rule: CropRule, image_size: int, part: Part) -> None:
+    """Add the face of one line to a part.
+
+    Raises:
+        InputError: If the image or a cell cannot be used.
+    """
+    pose = np.array(row.numbers(*ANGLE_NAMES))
+    if np.abs(pose).max() > 180:
+        raise InputError(f"expected angles within ±180°, received {pose.tolist()}")
+    weight = row.numbers("weight")[0] if row.cells.get("weight") else 1.0
+    if weight < 0:
+        raise InputError(f"weight: expected a number of 0 or more, received {weight:g}")
+    image = read_image(image_dir / row.cells["file"])
+    if all(row.cells.get(edge) for edge in BOX):
+        left, top, right, bottom = row.numbers(*BOX)
+        crop = crop_box(image, grow_box((left, top, right, bottom), rule, image.shape), image_size)
+        margin_ratio = rule.margin_ratio
+    else:
+        crop = image if image.shape[:2] == (image_size, image_size) else cv2.resize(image, (image_size,) * 2)
+        margin_ratio = rule.margin_ratio
+        if row.cells.get("margin_ratio"):
+            margin_ratio = CropRule(row.numbers("margin_ratio")[0]).margin_ratio
+    part.add(row.cells["file"], crop, pose, margin_ratio, weight, row.cells.get("group", ""))
+
+
+def crop_rows(rows: tuple[Row, ...], image_dir: Path, rule: CropRule, image_size: int) -> Part:
+    """Crop the faces of one task; failures are noted by line and file."""
+    part = Part()
+    for row in rows:
+        try:
+            crop_row(row, image_dir, rule, image_size, part)
+        except InputError as error:
+            part.problems.append(Problem(f"line {row.number}, {row.cells['file']}", str(error)))
+    return part
+
+
+def create_from_table(
+    table: str | Path,
+    output: str | Path,
+    image_dir: str | Path | None = None,
+    *,
+    rule: CropRule = SHIPPED_CROP,
+    image_size: int = IMAGE_SIZE,
+    workers: int = 0,
+    strict: bool = False,
+) -> PreprocessingReport:
+    """Crop the faces of a table into an `.npz`.
+
+    Args:
+        table: CSV with a line per face: `file`, `yaw`, `pitch`, `roll`, and the optional columns `left`,
+            `top`, `right`, `bottom`, `margin_ratio`, `weight`, `group`.
+        output: The `.npz` to write.
+        image_dir: Folder that the file names start from; None: the table's.
+        rule: How to crop around the boxes; faces without a box are crops of that rule already, unless
+            `margin_ratio` says otherwise.
+        image_size: Side of the crops in pixels.
+        workers: Number of processes; 0: one per core.
+        strict: Raise at the first line that yields no crop.
+
+    Returns:
+        The number of lines, the problems, and the file.
+
+    Raises:
+        InputError: If the table cannot be used or yields no crop; or, with `strict`, an invalid line.
+
+    Example:
+        >>> print(fsanet_tf.create_from_table("table.csv", "own.npz", workers=1))
+        own.npz: 2 crops of 2 sources, 0 left out
+    """
+    table, output = Path(table), Path(output)
+    rows = read_table(table)
+    tasks = [tuple(rows[i : i + TASK_SIZE]) for i in range(0, len(rows), TASK_SIZE)]
+    problems = create_dataset(
+        tasks,
+        [len(task) for task in tasks],
+        crop_rows,
+        {"image_dir": Path(image_dir or table.parent), "rule": rule, "image_size": image_size},
+        {output: range(len(tasks))},
+        image_size=image_size,
+        square=rule.square,
+        workers=workers,
+        strict=strict,
+    )
+    return PreprocessingReport(len(rows), tuple(problems), (output,), tuple(_doubts(table, rows)))
+
+
+def _doubts(table: Path, rows: list[Row]) -> list[str]:
+    """Lines about a table that is valid, but probably not meant so."""
+    try:
+        angles = [abs(angle) for row in rows for angle in row.numbers(*ANGLE_NAMES)]
+    except InputError:  # reported with its line
+        return []
+    if max(angles) <= math.pi:
+        return [f"{table}: all angles lie within ±{math.pi:.2f}; expected degrees, are these radians?"]
+    return []

@@ -1,0 +1,1 @@
+"""Face detectors and the tracking of their boxes."""

@@ -1,0 +1,90 @@
+"""The files that detectors need: where they are searched for, and the download that provides them."""
+
+import dataclasses
+import os
+import threading
+from pathlib import Path
+
+from fsanet_tf.errors import InputError
+from fsanet_tf.io.download import download
+
+ASSET_DIR_VARIABLE = "FSANET_DETECTORS"
+DEBIAN_DIR = Path("/usr/share/opencv4/lbpcascades")  # of the Debian package opencv-data
+
+
+@dataclasses.dataclass(frozen=True)
+class Asset:
+    """A file that a detector needs.
+
+    Attributes:
+        pattern: File names that are accepted.
+        url: Address of one that is downloaded.
+        sha256: Its SHA-256 as hexadecimal digits.
+    """
+
+    pattern: str
+    url: str
+    sha256: str
+
+
+def cache_dir() -> Path:
+    """Return the folder of downloaded files."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fsanet_tf"
+
+
+def asset_dirs() -> list[Path]:
+    """Return the folders that are searched: the environment variable's, the cache, Debian's."""
+    named = os.environ.get(ASSET_DIR_VARIABLE)
+    return [*([Path(named)] if named else []), cache_dir(), DEBIAN_DIR]
+
+
+def find_file(pattern: str) -> str | None:
+    """Return the first file of that name in `asset_dirs`, or None."""
+    matches = (match for folder in asset_dirs() for match in sorted(folder.glob(pattern)))
+    return next(map(str, matches), None)
+
+
+def require_assets(detector: str, assets: tuple[Asset, ...]) -> list[str]:
+    """Return the paths of a detector's files; a missing one is downloaded into the cache.
+
+    Raises:
+        InputError: If a file is in none of the folders and cannot be downloaded.
+    """
+    found = []
+    for asset in assets:
+        path = find_file(asset.pattern)
+        if path is None:
+            try:
+                path = str(download(asset.url, cache_dir() / Path(asset.url).name, asset.sha256))
+            except InputError as error:
+                raise InputError(
+                    f"detector {detector}: no {asset.pattern} in {', '.join(map(str, asset_dirs()))}; put it "
+                    f"there or name its folder in {ASSET_DIR_VARIABLE} ({error})"
+                ) from error
+        found.append(path)
+    return found
+
+
+def try_download(asset: Asset, patience_s: float) -> str | None:
+    """Download an asset into the cache, unless it is there, giving up after a few seconds.
+
+    Args:
+        asset: The file.
+        patience_s: Seconds after which the attempt is abandoned, whatever it waits for.
+
+    Returns:
+        None on success, else the reason in one line.
+    """
+    outcome: list[str | None] = [f"no answer within {patience_s:g} s"]
+
+    def attempt() -> None:
+        try:
+            download(asset.url, cache_dir() / Path(asset.url).name, asset.sha256, timeout_s=patience_s)
+            outcome[0] = None
+        except InputError as error:
+            outcome[0] = str(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)  # name resolution knows no timeout
+    thread.start()
+    thread.join(patience_s)
+    return outcome[0]

@@ -1,0 +1,47 @@
+"""A detected face, and how a detector's box relates to the landmark box that networks are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Detection", "Detector"]
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
+
+class Detection(NamedTuple):
+    """A detected face.
+
+    Attributes:
+        box: left, top, right, bottom in pixels; it may extend beyond the frame.
+        score: Confidence in [0, 1].
+        landmark_box: Estimated box around the landmarks, from which networks are trained to crop; None:
+            the same as `box`.
+        track: Number of the face in a video; None: not tracked.
+
+    Example:
+        >>> fsanet_tf.Detection.from_xywh(10, 20, 100, 120).box
+        (10, 20, 110, 140)
+    """
+
+    box: Box
+    score: float = 1.0
+    landmark_box: Box | None = None
+    track: int | None = None
+
+    @classmethod
+    def from_xywh(cls, x: float, y: float, width: float, height: float, score: float = 1.0) -> Detection:
+        """Build a detection from the left top corner and the size, in pixels."""
+        return cls((x, y, x + width, y + height), score)
+
+
+Detector = Callable[[np.ndarray], list[Detection]]
+"""A face detector: uint8 BGR frame `(height, width, 3)` in, detections out.
+
+Example:
+    >>> def detect(frame: np.ndarray) -> list[fsanet_tf.Detection]:
+    ...     return [fsanet_tf.Detection((0, 0, frame.shape[1], frame.shape[0]))]
+"""

@@ -1,0 +1,1 @@
+"""Drawing of poses, plots and heatmaps; nothing here predicts."""

@@ -1,0 +1,34 @@
+"""The faces of an image, with the same numbers on the screen and in the drawing."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fsanet_tf.drawing.poses import draw_face
+from fsanet_tf.prediction.predictor import FacePose
+
+__all__ = ["draw_faces"]
+
+
+def face_numbers(faces: Sequence[FacePose]) -> list[int | None]:
+    """Return a number for each face: its track's, its position among several, or None for a single face."""
+    return [face.track or (place if len(faces) > 1 else None) for place, face in enumerate(faces, 1)]
+
+
+def draw_faces(image: np.ndarray, faces: Sequence[FacePose], style: str = "axes") -> None:
+    """Draw every face's pose in place, with its number.
+
+    Args:
+        image: uint8 BGR `(height, width, 3)`.
+        faces: Faces with poses.
+        style: `axes`, `cube` or `both`.
+
+    Raises:
+        ValueError: If the style is unknown.
+
+    Example:
+        >>> image = fsanet_tf.read_image("photo.jpg")
+        >>> fsanet_tf.draw_faces(image, fsanet_tf.estimate("photo.jpg", detector="haar"))
+    """
+    for number, face in zip(face_numbers(faces), faces, strict=True):
+        draw_face(image, face.box, face.pose_deg, style, f"{number}:" if number else "")

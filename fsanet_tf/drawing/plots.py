@@ -1,0 +1,99 @@
+"""Plots: the training curve, the errors of an evaluation, the angles of a video."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fsanet_tf.errors import optional_dependencies
+from fsanet_tf.geometry.pose import ANGLE_NAMES
+from fsanet_tf.io.files import replace_when_done
+
+with optional_dependencies():
+    from matplotlib.figure import Figure  # draws without a display, and without pyplot's global state
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    with replace_when_done(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def draw_training_curve(rows: Sequence[dict[str, float]], path: str | Path) -> None:
+    """Draw loss and validation error against the epoch.
+
+    Args:
+        rows: One per epoch, with `epoch`, `loss`, `val_loss` and `val_mae`.
+        path: The image file to write.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    epochs = [row["epoch"] for row in rows]
+    for key, label in (
+        ("loss", "training loss"),
+        ("val_loss", "validation loss"),
+        ("val_mae", "validation MAE"),
+    ):
+        axes.plot(epochs, [row[key] for row in rows], label=label, linestyle=":" if key == "val_mae" else "-")
+    axes.set(xlabel="epoch", ylabel="degrees", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
+def draw_cumulative_error(errors_deg: np.ndarray, path: str | Path) -> None:
+    """Draw the cumulative distribution of the errors `(N, 3)` of yaw, pitch, roll, in degrees."""
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    share = np.arange(1, len(errors_deg) + 1) / len(errors_deg)
+    for column, name in enumerate(ANGLE_NAMES):
+        axes.plot(np.sort(errors_deg[:, column]), share, label=name)
+    axes.set(xlabel="absolute error (degrees)", ylabel="share of faces", xlim=(0, 30), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    _save(figure, path)
+
+
+def draw_error_against_yaw(errors_deg: np.ndarray, yaw_deg: np.ndarray, path: str | Path) -> None:
+    """Draw the mean error of each face against its true yaw, and the mean of each angle per 15°.
+
+    Args:
+        errors_deg: `(N, 3)`: absolute errors of yaw, pitch, roll.
+        yaw_deg: `(N,)`: true yaw.
+        path: The image file to write.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(
+        yaw_deg, errors_deg.mean(axis=1), s=4, alpha=0.25, color="grey", label="one face, mean of its angles"
+    )
+    edges = np.arange(-105, 106, 15)
+    bins = np.digitize(yaw_deg, edges)
+    filled = [b for b in range(1, len(edges)) if (bins == b).any()]
+    for column, name in enumerate(ANGLE_NAMES):
+        means = [errors_deg[bins == b, column].mean() for b in filled]
+        axes.plot([edges[b - 1] + 7.5 for b in filled], means, marker="o", markersize=3, label=name)
+    top = max(30.0, float(np.percentile(errors_deg.mean(axis=1), 99)))
+    axes.set(xlabel="true yaw (degrees)", ylabel="absolute error (degrees)", ylim=(0, top))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
+def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], path: str | Path) -> None:
+    """Draw yaw, pitch and roll against time, one panel per person.
+
+    Args:
+        sequences: By name of the person: times `(T,)` in seconds and poses `(T, 3)` in degrees.
+        path: The image file to write.
+    """
+    figure = Figure(figsize=(8, 2.6 * len(sequences) + 0.6), layout="constrained")
+    panels = figure.subplots(len(sequences), sharex=True, squeeze=False)[:, 0]
+    for axes, (name, (times_s, poses_deg)) in zip(panels, sequences.items(), strict=True):
+        for column, angle in enumerate(ANGLE_NAMES):
+            axes.plot(times_s, poses_deg[:, column], label=angle)
+        axes.axhline(0, color="grey", linewidth=0.5)
+        axes.set(title=name, ylabel="degrees")
+        axes.grid(alpha=0.3)
+    panels[-1].set(xlabel="time (s)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    _save(figure, path)

@@ -1,0 +1,134 @@
+"""Head poses drawn onto images."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from fsanet_tf.geometry.pose import rotation_matrices
+
+__all__ = ["draw_axes", "draw_cube", "draw_face"]
+
+# BGR, in the order of the rotation's columns: the head's left, down and front.
+AXIS_COLORS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
+BOX_COLOR = (200, 200, 200)
+STYLES = ("axes", "cube", "both")
+MIN_TEXT, MAX_TEXT = 12, 32  # height in pixels
+
+# Corners of the back and front face of a cube around the head's center, in half sides.
+CUBE = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))], float)
+CUBE_EDGES = [(i, (i + 1) % 4) for i in range(4)] + [(i, i + 4) for i in range(4)]
+FRONT_EDGES = [(4 + i, 4 + (i + 1) % 4) for i in range(4)]
+
+
+def draw_axes(
+    image: np.ndarray,
+    pose_deg: Sequence[float] | np.ndarray,
+    center: tuple[float, float],
+    length: float,
+    thickness: int = 2,
+) -> None:
+    """Draw the head's axes in place, as the original: X red, Y green, Z (out of the face) blue.
+
+    Args:
+        image: uint8 BGR `(height, width, 3)`.
+        pose_deg: Yaw, pitch, roll in degrees.
+        center: x and y of the origin in pixels.
+        length: Length in pixels of an axis parallel to the image plane.
+        thickness: Line thickness in pixels.
+
+    Example:
+        >>> image = fsanet_tf.read_image("astronaut")
+        >>> fsanet_tf.draw_axes(image, (10.0, -5.0, 0.0), center=(225, 120), length=60)
+    """
+    directions = rotation_matrices(np.asarray(pose_deg))[:2]  # x and y of the three axes
+    for axis, color in enumerate(AXIS_COLORS):
+        _line(image, center, np.array(center) + length * directions[:, axis], color, thickness)
+
+
+def draw_cube(
+    image: np.ndarray,
+    pose_deg: Sequence[float] | np.ndarray,
+    center: tuple[float, float],
+    side: float,
+    thickness: int = 2,
+) -> None:
+    """Draw a cube that rotates with the head, in place; its front, where the face looks, is blue.
+
+    Args:
+        image, pose_deg, center, thickness: As for `draw_axes`.
+        side: Side of the cube in pixels.
+
+    Example:
+        >>> image = fsanet_tf.read_image("astronaut")
+        >>> fsanet_tf.draw_cube(image, (10.0, -5.0, 0.0), center=(225, 120), side=120)
+    """
+    rotation = rotation_matrices(np.asarray(pose_deg))
+    corners = np.array(center) + side / 2 * (CUBE @ rotation.T)[:, :2]
+    for edges, color in ((CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])):
+        for start, end in edges:
+            _line(image, corners[start], corners[end], color, thickness)
+
+
+def _line(image: np.ndarray, start, end, color: tuple[int, int, int], thickness: int) -> None:
+    first, second = ((round(float(x)), round(float(y))) for x, y in (start, end))
+    cv2.line(image, first, second, color, thickness, cv2.LINE_AA)
+
+
+def format_angles(pose_deg: Sequence[float] | np.ndarray) -> str:
+    """Format yaw, pitch, roll in whole degrees, with signs: `+3 -16 +0`."""
+    return " ".join(f"{round(float(angle)):+d}" for angle in pose_deg)
+
+
+def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: int = 12) -> None:
+    """Write a line of text in place, white with a dark outline, its lower left corner at `origin`.
+
+    It is shifted if it would leave the image.
+    """
+    scale, stroke = height / 22, max(1, height // 10)
+    (width, _), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke + 2)
+    x = max(min(origin[0], image.shape[1] - width - 1), 1)
+    y = max(min(origin[1], image.shape[0] - below - 1), height + 1)
+    for color, thickness in (((0, 0, 0), stroke + 2), ((255, 255, 255), stroke)):
+        cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
+
+
+def draw_face(
+    image: np.ndarray,
+    box: tuple[float, float, float, float],
+    pose_deg: Sequence[float] | np.ndarray,
+    style: str = "axes",
+    label: str = "",
+) -> None:
+    """Draw the pose, box and angles of one face in place, scaled with the face.
+
+    Args:
+        image: uint8 BGR `(height, width, 3)`.
+        box: left, top, right, bottom in pixels.
+        pose_deg: Yaw, pitch, roll in degrees.
+        style: `axes`, `cube` or `both`.
+        label: Text before the angles, such as the number of the track.
+
+    Raises:
+        ValueError: If the style is unknown.
+
+    Example:
+        >>> image = fsanet_tf.read_image("photo.jpg")
+        >>> for face in fsanet_tf.estimate("photo.jpg", detector="haar"):
+        ...     fsanet_tf.draw_face(image, face.box, face.pose_deg)
+    """
+    if style not in STYLES:
+        raise ValueError(f"style must be one of {', '.join(STYLES)}. Received: {style}")
+    left, top, right, bottom = (round(edge) for edge in box)
+    side = max(right - left, bottom - top)
+    thickness = max(1, side // 80)
+    center = ((left + right) / 2, (top + bottom) / 2)
+    cv2.rectangle(image, (left, top), (right, bottom), BOX_COLOR, max(1, thickness // 2), cv2.LINE_AA)
+    if style != "axes":
+        draw_cube(image, pose_deg, center, side * 0.8, thickness)
+    if style != "cube":
+        draw_axes(image, pose_deg, center, side * 0.6, thickness + 1)
+    height = int(np.clip(side / 10, MIN_TEXT, MAX_TEXT))
+    write_text(
+        image, f"{label} {format_angles(pose_deg)}".strip(), (left, bottom + height + height // 2), height
+    )

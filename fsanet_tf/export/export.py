@@ -1,0 +1,226 @@
+"""Export of a network to files for servers and phones, each compared with Keras and timed."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import fsanet_tf
+from fsanet_tf.errors import InputError
+from fsanet_tf.export.config import FORMATS, INT8, ExportConfig
+from fsanet_tf.export.formats import (
+    export_frozen_graph,
+    export_int8,
+    export_onnx,
+    export_saved_model,
+    export_tflite,
+)
+from fsanet_tf.export.latency import measure_in_new_process
+from fsanet_tf.export.parity import Parity, Samples, compare, load_samples, random_samples, spread
+from fsanet_tf.export.quantization import Trial
+from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
+from fsanet_tf.models.fusion import build_fusion
+from fsanet_tf.networks.card import card_path, read_card, read_crop_rule
+from fsanet_tf.networks.keras_files import load_model
+from fsanet_tf.networks.pretrained import keras_files
+from fsanet_tf.networks.released.table import RELEASED
+
+__all__ = ["ExportReport", "export_model"]
+
+THREADS = (1, 2)
+NUM_REPRESENTATIVE = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportReport:
+    """The result of an export.
+
+    Attributes:
+        files: What was written: size, and distance from the Keras network in degrees.
+        int8_trials: What each kind of operation costs in 8 bits.
+        latency: By file: times per face with one and two threads.
+        refused: One line per format that was not written, with the reason.
+
+    Example:
+        >>> config = fsanet_tf.ExportConfig(("var",), "exported", ("tflite_float32",), latency_rounds=0)
+        >>> [row.file for row in fsanet_tf.export_model(config).files]
+        ['fsanet_var_capsule_float32.tflite']
+    """
+
+    files: tuple[Parity, ...]
+    int8_trials: tuple[Trial, ...]
+    latency: dict[str, dict[str, Any]]
+    refused: tuple[str, ...]
+
+
+def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambda row: None) -> ExportReport:
+    """Export a network, or the mean of several, to one file per format.
+
+    Each file is loaded again, compared with the Keras network in degrees, and not written if its error
+    grows beyond `max_mae_increase`. `parity.json` in the output folder contains the report.
+
+    Args:
+        config: What to write.
+        on_file: Called after each file.
+
+    Returns:
+        The report; it names the formats that were refused.
+
+    Raises:
+        InputError: If a network or the data cannot be used.
+
+    Example:
+        >>> config = fsanet_tf.ExportConfig(("var",), "exported", ("tflite_float16",), latency_rounds=0)
+        >>> fsanet_tf.export_model(config).refused
+        ()
+    """
+    weights = [str(require_file(path, "a network")) for path in keras_files(config.weights)]
+    for data in filter(None, (config.parity_data, config.representative_data)):
+        require_file(data, "an .npz of faces")
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
+    rule = common_crop_rule(weights)
+    model = load_source(weights)
+    size = model.input_shape[1]
+    representative = load_samples(config.representative_data, size)
+    samples = load_samples(config.parity_data, size) or representative or random_samples(size)
+    poses = model.predict(samples.crops, verbose=0)
+    card = make_card(model, weights, rule)
+    output_dir = Path(config.output_dir)
+    files, trials, refused = [], [], []
+    for name in config.formats or config.default_formats():
+        path = output_dir / (model.name + FORMATS[name])
+        try:
+            with replace_when_done(path) as temporary:
+                trials += write_format(model, name, temporary, card, representative, config)
+                row = require_parity(compare(temporary, samples, poses), config.max_mae_increase)
+        except InputError as error:
+            refused.append(str(error))
+            continue
+        if not path.is_dir():
+            write_json(card_path(path), card)
+        files.append(row)
+        on_file(row)
+    latency: dict[str, dict[str, Any]] = {}
+    if config.latency_rounds and files:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / f"{model.name}.keras"
+            model.save(source)
+            latency = time_files(source, [output_dir / row.file for row in files], config.latency_rounds)
+    report = ExportReport(tuple(files), tuple(trials), latency, tuple(refused))
+    write_json(output_dir / "parity.json", dataclasses.asdict(report))
+    return report
+
+
+def common_crop_rule(paths: Sequence[str]) -> CropRule:
+    """Return the crop that the networks expect.
+
+    Raises:
+        InputError: If they expect different ones.
+    """
+    rules = {path: read_crop_rule(Path(path)) for path in paths}
+    if len(set(rules.values())) > 1:
+        received = ", ".join(f"{path} expects {rule}" for path, rule in rules.items())
+        raise InputError(f"--weights: expected networks of one crop, received: {received}")
+    return rules[paths[0]]
+
+
+def load_source(paths: Sequence[str]) -> keras.Model:
+    """Load the networks, as one model that averages them if there are several."""
+    models = [load_model(path) for path in paths]
+    if len(models) == 1:
+        return models[0]
+    try:
+        return build_fusion(models, "fsanet_fusion")
+    except ValueError as error:
+        raise InputError(f"{', '.join(paths)}: {error}") from error
+
+
+def make_card(model: keras.Model, paths: Sequence[str], rule: CropRule) -> dict[str, Any]:
+    """Build the card of an exported file."""
+    sources = {path: sha256(path) for path in paths}
+    return {
+        "variant": model.name,
+        "image_size": model.input_shape[1],
+        "input": "BGR, 0 to 255",
+        "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
+        **dataclasses.asdict(rule),
+        "training": common_training(sources),
+        "source_sha256": {Path(path).name: digest for path, digest in sources.items()},
+        "versions": {
+            "fsanet_tf": fsanet_tf.__version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+        },
+    }
+
+
+def common_training(sources: Mapping[str, str]) -> dict[str, Any]:
+    """Return how networks were trained, by their paths and SHA-256, as far as cards or hashes tell."""
+    released = {file.sha256: file.folder.removesuffix("_models") for file in RELEASED.values()}
+    trainings = [
+        read_card(Path(path)).get("training", {"data": [released.get(digest, "unknown")]})
+        for path, digest in sources.items()
+    ]
+    same = all(training == trainings[0] for training in trainings)
+    return trainings[0] if same else {"members": trainings}
+
+
+def write_format(
+    model: keras.Model,
+    name: str,
+    path: Path,
+    card: dict[str, Any],
+    representative: Samples | None,
+    config: ExportConfig,
+) -> list[Trial]:
+    """Write one format; return the trials of int8."""
+    batch = 1 if config.batch == "1" else None
+    if name == "saved_model":
+        export_saved_model(model, path, card)
+    elif name == "frozen_graph":
+        export_frozen_graph(model, path)
+    elif name == "onnx":
+        export_onnx(model, path, card)
+    elif name == INT8:
+        if representative is None:
+            raise InputError("--format=tflite_int8: expected --representative_data, faces for its ranges")
+        crops = spread(representative.crops, NUM_REPRESENTATIVE)
+        return export_int8(model, path, crops, card, config.integer_io)
+    elif name in FORMATS:
+        export_tflite(model, path, name.removeprefix("tflite_"), card, batch)
+    else:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}. Received: {name}")
+    return []
+
+
+def require_parity(row: Parity, max_mae_increase: float) -> Parity:
+    """Refuse a file whose error on labeled faces has grown too much."""
+    if row.mae_increase_deg is not None and not row.mae_increase_deg <= max_mae_increase:
+        raise InputError(
+            f"{row.file}: not written: its MAE is {row.mae_deg:.3f}°, {row.mae_increase_deg:+.3f}° from "
+            f"the Keras network's; expected at most {max_mae_increase:+.3f}°"
+        )
+    return row
+
+
+def time_files(keras_path: Path, paths: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
+    """Measure the latency of every file, and of Keras's `predict`, with each number of threads."""
+    measured = {n: measure_in_new_process([keras_path, *paths], rounds, n) for n in THREADS}
+
+    def report(path: Path) -> dict[str, Any]:
+        threads = {n: rows[str(path)] for n, rows in measured.items()}
+        ratio = measured[1][str(keras_path)].single_ms / threads[1].single_ms
+        return {
+            **{f"threads_{n}": dataclasses.asdict(row) for n, row in threads.items()},
+            "times_faster_than_keras": ratio,
+        }
+
+    return {path.name: report(path) for path in [keras_path, *paths]}

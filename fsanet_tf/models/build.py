@@ -1,0 +1,38 @@
+"""Assembly of a network by the name of its variant."""
+
+import keras
+
+from fsanet_tf.models.config import FSANetConfig, FusionConfig, SSRNetConfig, VariantConfig, variant_config
+from fsanet_tf.models.fsanet import build_fsanet
+from fsanet_tf.models.fusion import build_fusion
+from fsanet_tf.models.ssrnet import build_ssrnet
+
+__all__ = ["build_model"]
+
+
+def build_model(variant: str | VariantConfig, image_size: int = 64) -> keras.Model:
+    """Build a network with fresh weights.
+
+    Args:
+        variant: One of `list_variants()`, or a configuration, whose own image size then applies.
+        image_size: Side of the square input in pixels, a multiple of 8.
+
+    Returns:
+        A functional model from `image` `(batch, size, size, 3)`, BGR in [0, 255], to `pose`
+        `(batch, 3)`: yaw, pitch, roll in degrees.
+
+    Raises:
+        ValueError: If the variant is unknown, or the size cannot be built.
+
+    Example:
+        >>> fsanet_tf.build_model("fsanet_var_capsule").count_params()
+        238406
+    """
+    config = variant_config(variant, image_size) if isinstance(variant, str) else variant
+    match config:
+        case FSANetConfig():
+            return build_fsanet(config)
+        case FusionConfig():
+            return build_fusion([build_fsanet(member) for member in config.members], config.name)
+        case SSRNetConfig():
+            return build_ssrnet(config)

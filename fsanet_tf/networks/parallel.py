@@ -1,0 +1,73 @@
+"""Work for several threads, without threads that outlive a call, so that a process can still fork."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], num_threads: int
+) -> list[Result]:
+    """Apply a function to every item, in this thread and up to `num_threads` − 1 others.
+
+    Returns:
+        The results in the order of the items.
+
+    Raises:
+        Exception: The first one that the function raised; items not yet begun are then left out.
+    """
+    if num_threads == 1 or len(items) == 1:
+        return [function(item) for item in items]
+    results: dict[int, Result] = {}
+    errors: list[BaseException] = []
+    pending = iter(range(len(items)))  # its next is atomic
+
+    def work() -> None:
+        for number in pending:
+            if errors:
+                return
+            try:
+                results[number] = function(items[number])
+            except BaseException as error:
+                errors.append(error)
+
+    helpers = [threading.Thread(target=work) for _ in range(min(num_threads, len(items)) - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    if errors:
+        raise errors[0]
+    return [results[number] for number in range(len(items))]
+
+
+class Pool(Generic[Item]):
+    """Objects that one thread at a time may use, made when they are first needed.
+
+    Args:
+        make: Makes one more.
+        slots: Limits how many are in use at once; several pools may share it.
+    """
+
+    def __init__(self, make: Callable[[], Item], slots: threading.Semaphore):
+        self._make = make
+        self._slots = slots
+        self._free: list[Item] = []  # its append and pop are atomic
+
+    @contextlib.contextmanager
+    def borrow(self) -> Iterator[Item]:
+        """Lend one for a block, waiting for a slot if need be."""
+        with self._slots:
+            try:
+                item = self._free.pop()
+            except IndexError:
+                item = self._make()
+            try:
+                yield item
+            finally:
+                self._free.append(item)

@@ -1,0 +1,1 @@
+"""The weights that the original FSA-Net released: download, load, convert."""

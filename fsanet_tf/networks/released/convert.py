@@ -1,0 +1,50 @@
+"""Conversion of a released `.h5` file to `.keras`."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+
+from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
+from fsanet_tf.io.files import sha256
+from fsanet_tf.networks.keras_files import save_model
+from fsanet_tf.networks.released.legacy import load_released_weights
+
+__all__ = ["convert_released"]
+
+
+def convert_released(
+    weights: str | Path,
+    output: str | Path,
+    crop: CropRule = LANDMARK_CROP,
+    variant: str | None = None,
+) -> keras.Model:
+    """Convert a released `.h5` file to `.keras`, with a card next to it.
+
+    Args:
+        weights: The `.h5` file; it tells its own variant.
+        output: The `.keras` file to write.
+        crop: The crop to note in the card: a margin of 0.6 for `300W_LP_models`, 0.4 for `BIWI_models`.
+        variant: Refuse a file of another variant.
+
+    Returns:
+        The model.
+
+    Raises:
+        InputError: If the file cannot be read, or holds another network or values that are not finite.
+
+    Example:
+        >>> model = fsanet_tf.convert_released("fsanet_capsule_3_16_2_21_5.h5", "net.keras")
+        >>> model.count_params()
+        238471
+    """
+    model = load_released_weights(weights, variant)
+    card = {
+        "variant": model.name,
+        "image_size": model.input_shape[1],
+        **dataclasses.asdict(crop),
+        "source": str(weights),
+        "source_sha256": sha256(weights),
+    }
+    save_model(output, model, card)
+    return model

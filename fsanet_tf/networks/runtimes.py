@@ -1,0 +1,188 @@
+"""What runs a network: LiteRT, ONNX Runtime, Keras, or TensorFlow for SavedModels and frozen graphs.
+
+Each loader takes a path and a number of threads and returns a thread-safe function from float32 crops
+`(N, size, size, 3)` to poses `(N, 3)`, and the size. Crops go through in chunks whose activations stay in
+the cache of a core: so memory does not grow with N, and one thread per core is faster than one call with
+all threads. Imports are local, because a runtime that is not used need not be installed.
+"""
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.networks.parallel import Pool, map_in_threads
+
+Predict = Callable[[np.ndarray], np.ndarray]
+Loader = Callable[[Path, int], tuple[Predict, int]]
+
+DEFAULT_THREADS = min(4, os.cpu_count() or 1)
+FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
+CHUNK = 4  # faces per call of a single-threaded interpreter
+TENSORFLOW_CHUNK = 64  # TensorFlow has threads of its own, and more overhead per call
+
+
+def split(crops: np.ndarray, size: int) -> list[np.ndarray]:
+    """Split crops into chunks of `size` and single faces, so that only two batch sizes occur."""
+    whole = len(crops) - len(crops) % size
+    chunks = [crops[start : start + size] for start in range(0, whole, size)]
+    return chunks + [crops[row : row + 1] for row in range(whole, len(crops))]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def load_tflite(path: Path, num_threads: int) -> tuple[Predict, int]:
+    """Load a `.tflite` file into a pool of single-threaded interpreters."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    def make(batch: int) -> Any:
+        try:
+            interpreter = Interpreter(str(path), num_threads=1)
+            image = interpreter.get_input_details()[0]
+            if image["shape"][0] != batch:
+                interpreter.resize_tensor_input(image["index"], (batch, *image["shape"][1:]))
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{path}: expected a .tflite file ({_one_line(error)})") from error
+        return interpreter
+
+    slots = threading.Semaphore(num_threads)
+    pools = {batch: Pool(functools.partial(make, batch), slots) for batch in (1, CHUNK)}
+    with pools[1].borrow() as interpreter:  # a file that cannot be used is refused now
+        image = interpreter.get_input_details()[0]
+    chunk = CHUNK if image["shape_signature"][0] == -1 else 1
+
+    def predict_chunk(crops: np.ndarray) -> np.ndarray:
+        with pools[len(crops)].borrow() as interpreter:
+            image, pose = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+            interpreter.set_tensor(image["index"], _quantize(crops, image))
+            try:
+                interpreter.invoke()
+            except RuntimeError as error:  # damage may show only here
+                raise InputError(f"{path}: could not predict ({_one_line(error)})") from error
+            return _dequantize(interpreter.get_tensor(pose["index"]), pose)
+
+    def predict(crops: np.ndarray) -> np.ndarray:
+        return np.concatenate(map_in_threads(predict_chunk, split(crops, chunk), num_threads))
+
+    return predict, int(image["shape"][1])
+
+
+def _quantize(values: np.ndarray, tensor: dict) -> np.ndarray:
+    """Convert values to a quantized tensor's integers; unchanged if it is float32."""
+    scale, zero_point = tensor["quantization"]
+    if scale:
+        limits = np.iinfo(tensor["dtype"])
+        values = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
+    return values.astype(tensor["dtype"])
+
+
+def _dequantize(values: np.ndarray, tensor: dict) -> np.ndarray:
+    """Convert a quantized tensor's integers to float32; a copy."""
+    scale, zero_point = tensor["quantization"]
+    return (values.astype(np.float32) - zero_point) * (scale or 1.0)
+
+
+def load_onnx(path: Path, num_threads: int) -> tuple[Predict, int]:
+    """Load an `.onnx` file; ONNX Runtime's sessions are thread-safe."""
+    with optional_dependencies():
+        import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        image = session.get_inputs()[0]
+        _, height, width, channels = image.shape
+    except Exception as error:  # ONNX Runtime's errors have no common base
+        raise InputError(f"{path}: expected an .onnx file ({_one_line(error)})") from error
+    if height != width or channels != 3:
+        raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {image.shape}")
+
+    def predict_chunk(crops: np.ndarray) -> np.ndarray:
+        return session.run(None, {image.name: crops})[0]
+
+    def predict(crops: np.ndarray) -> np.ndarray:
+        return np.concatenate(map_in_threads(predict_chunk, split(crops, CHUNK), num_threads))
+
+    return predict, height
+
+
+def load_keras(path: Path, num_threads: int) -> tuple[Predict, int]:
+    """Load a `.keras` file or one of the original's `.h5` files."""
+    with optional_dependencies():
+        import keras
+
+        from fsanet_tf.networks.keras_files import load_model
+
+    model = load_model(path)
+    size = model.input_shape[1]
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        spec = tf.TensorSpec((None, size, size, 3), tf.float32)
+        graph = tf.function(lambda crops: model(crops, training=False), input_signature=[spec])
+        return _in_tensorflow_chunks(lambda crops: graph(tf.constant(crops)).numpy()), size
+    lock = threading.Lock()
+
+    def predict(crops: np.ndarray) -> np.ndarray:
+        with lock:
+            return np.asarray(model.predict(crops, batch_size=TENSORFLOW_CHUNK, verbose=0))
+
+    return predict, size
+
+
+def load_saved_model(path: Path, num_threads: int) -> tuple[Predict, int]:
+    """Load a SavedModel folder that `export` wrote."""
+    with optional_dependencies():
+        import tensorflow as tf
+
+    try:
+        serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: expected a SavedModel folder ({_one_line(error)})") from error
+    size = serve.structured_input_signature[1]["image"].shape[1]
+    return _in_tensorflow_chunks(lambda crops: serve(image=tf.constant(crops))["pose"].numpy()), size
+
+
+def load_frozen_graph(path: Path, num_threads: int) -> tuple[Predict, int]:
+    """Load a frozen graph, the original's or one that `export` wrote."""
+    with optional_dependencies():
+        import tensorflow as tf
+
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+        wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
+        image, pose = (wrapped.graph.as_graph_element(f"{name}:0") for name in (FROZEN_INPUT, FROZEN_OUTPUT))
+        run = wrapped.prune(image, pose)
+    except Exception as error:  # protobuf and TensorFlow each raise their own
+        raise InputError(
+            f"{path}: expected a frozen graph from {FROZEN_INPUT} to {FROZEN_OUTPUT} ({error})"
+        ) from error
+    return _in_tensorflow_chunks(lambda crops: run(tf.constant(crops)).numpy()), image.shape[1] or 64
+
+
+def _in_tensorflow_chunks(predict: Predict) -> Predict:
+    def predict_chunks(crops: np.ndarray) -> np.ndarray:
+        starts = range(0, max(len(crops), 1), TENSORFLOW_CHUNK)
+        return np.concatenate([predict(crops[start : start + TENSORFLOW_CHUNK]) for start in starts])
+
+    return predict_chunks
+
+
+# By the suffix of the file; a folder is a SavedModel.
+RUNTIMES: dict[str, Loader] = {
+    ".tflite": load_tflite,
+    ".onnx": load_onnx,
+    ".keras": load_keras,
+    ".h5": load_keras,
+    ".pb": load_frozen_graph,
+}

@@ -1,0 +1,1 @@
+"""From photos and videos to faces with poses."""

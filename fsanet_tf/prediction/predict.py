@@ -1,0 +1,263 @@
+"""Head poses of a whole source: photo, folder, video or camera, drawn and tabulated."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from fsanet_tf.detection.detection import Detector
+from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.tracking import Tracker
+from fsanet_tf.drawing.faces import draw_faces
+from fsanet_tf.drawing.poses import write_text
+from fsanet_tf.errors import InputError
+from fsanet_tf.io.files import replace_when_done
+from fsanet_tf.io.images import ASTRONAUT, read_image, write_image
+from fsanet_tf.prediction.predictor import FacePose, PosePredictor
+from fsanet_tf.prediction.smoothing import PoseSmoother
+from fsanet_tf.prediction.sources import Frame, Video, photo_paths
+from fsanet_tf.prediction.tables import Tables, open_tables
+from fsanet_tf.prediction.time_sequence import Sequences
+from fsanet_tf.prediction.video_writer import VIDEO_SUFFIXES, VideoWriter
+
+__all__ = ["FramePoses", "PredictionConfig", "predict"]
+
+RATE_FRAMES = 20  # over which the displayed frame rate is averaged
+
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictionConfig:
+    """What to predict and what to write.
+
+    Attributes:
+        source: Photo, folder of photos, video, GIF, number of a webcam, or address such as `rtsp://…`.
+        network: Path of a network, or one of `list_networks()`.
+        detector: One of `list_detectors()`, or `auto`.
+        margin_ratio: Share of the landmark box added on each side; None: the network's own.
+        output: Image, video or folder to write; None: named after the source, in the current folder.
+        json, csv: Tables to write, one line per face; None: none.
+        time_sequence: Plot of each person's angles over time to write (video only); None: none.
+        every: Detect faces in every n-th frame of a video; in between they are tracked.
+        hold_frames: For how many frames a face is kept that the detector misses.
+        smooth: Whether to smooth the angles of each track (One Euro filter).
+        style: How poses are drawn: `axes`, `cube` or `both`.
+        show: Whether to show a window; q closes it.
+
+    Example:
+        >>> fsanet_tf.PredictionConfig(source="talk.mp4", smooth=True).network
+        'fusion'
+    """
+
+    source: str = ASTRONAUT
+    network: str = "fusion"
+    detector: str = "auto"
+    margin_ratio: float | None = None
+    output: str | None = None
+    json: str | None = None
+    csv: str | None = None
+    time_sequence: str | None = None
+    every: int = 1
+    hold_frames: int = 15
+    smooth: bool = False
+    style: str = "axes"
+    show: bool = False
+
+
+class FramePoses(NamedTuple):
+    """The faces of a photo or of a frame of a video.
+
+    Attributes:
+        name: File of the photo, or number of the frame.
+        time_s: Time of the frame in seconds; 0 for a photo.
+        faces: The faces with their poses.
+
+    Example:
+        >>> fsanet_tf.FramePoses("photo.jpg", 0.0, []).faces
+        []
+    """
+
+    name: str
+    time_s: float
+    faces: list[FacePose]
+
+
+def predict(config: PredictionConfig, report: Report | None = None) -> list[FramePoses]:
+    """Estimate the head poses of a photo, a folder, a video or a camera; write drawings and tables.
+
+    Ctrl-C ends a video or camera early and keeps what was drawn. Photos of a folder that cannot be read
+    are reported and left out.
+
+    Args:
+        config: What to predict and what to write.
+        report: Receives a line per photo and per problem; with it, a progress bar is shown.
+
+    Returns:
+        The faces of every photo or frame.
+
+    Raises:
+        InputError: If the source, the network or the detector cannot be used, or an output not be written.
+
+    Example:
+        >>> frames = fsanet_tf.predict(fsanet_tf.PredictionConfig(source="photo.jpg", detector="haar"))
+        >>> len(frames[0].faces)
+        1
+    """
+    photos = photo_paths(config.source)
+    output = Path(config.output) if config.output else _default_output(config.source, photos)
+    inputs = [Path(config.source), *(photos or [])]
+    for path in filter(None, (str(output), config.json, config.csv, config.time_sequence)):
+        if any(Path(path).resolve() == source.resolve() for source in inputs):
+            raise InputError(f"{path}: is the source, expected another output")
+    if photos is None:
+        if output.suffix.lower() not in VIDEO_SUFFIXES:
+            raise InputError(f"{output}: cannot write such a video (expected {', '.join(VIDEO_SUFFIXES)})")
+        video = Video(config.source)  # a source that cannot be read is reported before anything is loaded
+    elif config.time_sequence:
+        raise InputError("--time_sequence: expected a video, received photos")
+    predictor = PosePredictor(config.network, config.margin_ratio)
+    detect = make_detector(config.detector)
+    with open_tables(config.json, config.csv) as tables:
+        if photos is None:
+            return _predict_video(config, video, predictor, detect, output, tables, report)
+        return _predict_photos(config, photos, predictor, detect, output, tables, report)
+
+
+def _default_output(source: str, photos: list[Path] | None) -> Path:
+    if photos is None:
+        stem = "camera" if source.isdigit() or "://" in source else Path(source).stem
+        return Path(f"{stem}_poses.mp4")
+    return Path(f"{Path(source).stem}_poses{'' if len(photos) > 1 else '.png'}")
+
+
+def _predict_photos(
+    config: PredictionConfig,
+    photos: list[Path],
+    predictor: PosePredictor,
+    detect: Detector,
+    output: Path,
+    tables: Tables,
+    report: Report | None,
+) -> list[FramePoses]:
+    """Draw each photo; one that cannot be read is reported and the rest is done."""
+    results, unreadable = [], []
+    for photo in tqdm(photos, unit="photo", disable=report is None or len(photos) == 1):
+        try:
+            image = read_image(photo)
+        except InputError as error:
+            unreadable.append(error)
+            continue
+        result = FramePoses(str(photo), 0.0, predictor.predict(image, detect(image)))
+        results.append(result)
+        tables.add(photo.name, 0.0, result.faces)
+        if report:
+            for line in describe(result):
+                report(line)
+        drawn = image.copy()
+        draw_faces(drawn, result.faces, config.style)
+        write_image(output / photo.name if len(photos) > 1 else output, drawn)
+        if config.show:
+            _show(drawn, wait_ms=0)
+    if not results:
+        raise unreadable[0]
+    if report:
+        for reason in unreadable:
+            report(f"left out: {reason}")
+        report(f"drawn: {output}")
+    return results
+
+
+def describe(result: FramePoses) -> list[str]:
+    """Describe the faces of a photo, one line each, numbered as in the drawing."""
+    from fsanet_tf.drawing.faces import face_numbers
+
+    if not result.faces:
+        return [f"{result.name}: no face found"]
+    return [
+        f"{result.name}{f', face {number}' if number else ''}: "
+        f"yaw {face.yaw:+.1f}°  pitch {face.pitch:+.1f}°  roll {face.roll:+.1f}°"
+        for number, face in zip(face_numbers(result.faces), result.faces, strict=True)
+    ]
+
+
+def track_poses(
+    config: PredictionConfig, predictor: PosePredictor, detect: Detector
+) -> Callable[[int, Frame], list[FacePose]]:
+    """Return a function from the next frame of a video and its number to its tracked faces."""
+    tracker = Tracker(config.hold_frames)
+    smooth = PoseSmoother() if config.smooth else None
+
+    def poses_of(number: int, frame: Frame) -> list[FacePose]:
+        if number % config.every == 0:
+            detections = tracker.update(number, detect(frame.image))
+        else:
+            detections = tracker.at(number)
+        faces = predictor.predict(frame.image, detections)
+        return smooth(faces, frame.time_s) if smooth else faces
+
+    return poses_of
+
+
+def _predict_video(
+    config: PredictionConfig,
+    video: Video,
+    predictor: PosePredictor,
+    detect: Detector,
+    output: Path,
+    tables: Tables,
+    report: Report | None,
+) -> list[FramePoses]:
+    poses_of, rates = track_poses(config, predictor, detect), _frame_rates()
+    results: list[FramePoses] = []
+    with replace_when_done(output) as temporary, VideoWriter(temporary, output, video.rate) as writer:
+        try:
+            progress = tqdm(video, total=video.length, unit="frame", disable=report is None)
+            for number, frame in enumerate(progress):
+                result = FramePoses(frame.name, frame.time_s, poses_of(number, frame))
+                results.append(result)
+                tables.add(*result)
+                drawn = frame.image.copy()
+                draw_faces(drawn, result.faces, config.style)
+                write_text(drawn, f"{next(rates):.0f} frames/s", (6, 20), 14)
+                writer.write(drawn)
+                if config.show and _show(drawn, wait_ms=1):
+                    break
+        except KeyboardInterrupt:
+            if report:
+                report("stopped; keeping what was drawn")
+    if config.time_sequence:
+        sequences = Sequences()
+        for result in results:
+            sequences.add(result.time_s, result.faces)
+        sequences.draw(Path(config.time_sequence))
+    if report:
+        if video.missing:
+            report(f"left out: {video.missing}")
+        report(f"drawn: {output}")
+    return results
+
+
+def _frame_rates() -> Iterator[float]:
+    """Frames per second, averaged over the last frames."""
+    starts = deque([time.perf_counter()], RATE_FRAMES)
+    while True:
+        starts.append(time.perf_counter())
+        yield (len(starts) - 1) / (starts[-1] - starts[0])
+
+
+def _show(image: np.ndarray, wait_ms: int) -> bool:
+    """Show a window; return whether q was pressed."""
+    try:
+        cv2.imshow("fsanet_tf", image)
+    except cv2.error as error:
+        raise InputError("--show: there is no display to show a window on") from error
+    return cv2.waitKey(wait_ms) & 0xFF == ord("q")

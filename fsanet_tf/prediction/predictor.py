@@ -1,0 +1,137 @@
+"""From a frame and boxes to poses: every face by the one crop, all of them in one batch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fsanet_tf.detection.detection import Box, Detection
+from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import crop_box, grow_box, require_bgr
+from fsanet_tf.geometry.pose import quaternions, rotation_matrices
+from fsanet_tf.networks.network import Network, load_network
+
+__all__ = ["FacePose", "PosePredictor"]
+
+
+@dataclasses.dataclass(frozen=True)
+class FacePose:
+    """A face and its pose.
+
+    Attributes:
+        box: left, top, right, bottom of the face in pixels, as the detector returned it.
+        score: Confidence of the detector, in [0, 1].
+        yaw, pitch, roll: In degrees, with the signs of 300W-LP.
+        track: Number of the face in a video; None: not tracked.
+        index: Position of its detection in the call that predicted it.
+
+    Example:
+        >>> face = fsanet_tf.FacePose((10, 20, 110, 140), 0.9, yaw=30.0, pitch=-5.0, roll=0.0)
+        >>> face.rotation_matrix.shape, face.quaternion.shape
+        ((3, 3), (4,))
+    """
+
+    box: Box
+    score: float
+    yaw: float
+    pitch: float
+    roll: float
+    track: int | None = None
+    index: int = 0
+
+    @property
+    def pose_deg(self) -> tuple[float, float, float]:
+        """Yaw, pitch, roll in degrees."""
+        return self.yaw, self.pitch, self.roll
+
+    @property
+    def rotation_matrix(self) -> np.ndarray:
+        """The rotation `(3, 3)` from the head's axes to the camera's; see `rotation_matrices`."""
+        matrix: np.ndarray = rotation_matrices(self.pose_deg)
+        return matrix
+
+    @property
+    def quaternion(self) -> np.ndarray:
+        """The rotation as a unit quaternion `(4,)`: x, y, z, w."""
+        return quaternions(self.pose_deg)
+
+
+class PosePredictor:
+    """Predict the head poses of the faces in a frame.
+
+    Any number of threads may share one. Copies and pickles load their network again.
+
+    Args:
+        network: A path, the name of a shipped network, or a loaded `Network`.
+        margin_ratio: Share of the landmark box added on each side; default: the network's own.
+
+    Raises:
+        InputError: If there is no such network, or the file cannot be used.
+
+    Example:
+        >>> frame = fsanet_tf.read_image("photo.jpg")
+        >>> detect = fsanet_tf.make_detector("haar")
+        >>> faces = fsanet_tf.PosePredictor("fusion").predict(frame, detect(frame))
+    """
+
+    def __init__(self, network: str | Path | Network = "fusion", margin_ratio: float | None = None):
+        self.network = network if isinstance(network, Network) else load_network(network)
+        self.crop_rule = self.network.crop
+        if margin_ratio is not None:
+            self.crop_rule = dataclasses.replace(self.crop_rule, margin_ratio=margin_ratio)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PosePredictor, (self.network, self.crop_rule.margin_ratio)
+
+    def predict(self, frame: np.ndarray, faces: Sequence[Detection]) -> list[FacePose]:
+        """Predict the poses of all faces of a frame, in one batch.
+
+        Args:
+            frame: uint8 BGR `(height, width, 3)`, in [0, 255].
+            faces: Detections. One whose crop contains no pixel of the frame is left out; the `index` of
+                each result tells which remain.
+
+        Returns:
+            Faces with poses, in the order of the detections.
+
+        Raises:
+            InputError: If the frame or a detection is invalid, or a prediction is not finite.
+        """
+        kept, crops = self.crop(frame, faces)
+        if not kept:
+            return []
+        poses = self.network.predict(crops)
+        if not np.isfinite(poses).all():
+            raise InputError(f"{self.network.name}: a predicted pose is not finite")
+        return [
+            FacePose(faces[i].box, faces[i].score, yaw, pitch, roll, faces[i].track, i)
+            for i, (yaw, pitch, roll) in zip(kept, poses.tolist(), strict=True)
+        ]
+
+    def crop(self, frame: np.ndarray, faces: Sequence[Detection]) -> tuple[list[int], np.ndarray]:
+        """Crop the faces that lie in the frame.
+
+        Args:
+            frame, faces: As for `predict`.
+
+        Returns:
+            The positions of the faces that remain, and their crops, float32 `(N, size, size, 3)`.
+
+        Raises:
+            InputError: If the frame or a detection is invalid.
+        """
+        require_bgr(frame, "frame")
+        size = self.network.image_size
+        kept, crops = [], []
+        for index, face in enumerate(faces):
+            if not isinstance(face, Detection):
+                raise InputError(f"face {index}: expected a Detection, received {type(face).__name__}")
+            box = grow_box(face.landmark_box or face.box, self.crop_rule, frame.shape)
+            if box[0] < box[2] and box[1] < box[3]:
+                crops.append(crop_box(frame, box, size))
+                kept.append(index)
+        return kept, np.array(crops, np.float32).reshape(-1, size, size, 3)

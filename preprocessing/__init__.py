@@ -1,1 +1,0 @@
-"""Data sets as they are distributed, into crops and poses."""

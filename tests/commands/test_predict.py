@@ -1,0 +1,205 @@
+"""The demo as a newcomer runs it: photo, folder, video, and what cannot be shown."""
+
+import csv
+import functools
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from fsanet_tf.data.preprocessing.landmark_pairs import crop_face, read_labels, visible_box
+from fsanet_tf.detection.detection import Detection
+from fsanet_tf.geometry.crop import LANDMARK_CROP
+from fsanet_tf.io.images import read_image
+from fsanet_tf.networks.batching import predict_poses
+from fsanet_tf.networks.network import load_network
+from fsanet_tf.prediction.predictor import PosePredictor
+from tests.conftest import assert_one_clear_line, run_fsanet
+
+
+def test_first_command_draws_the_astronaut(tmp_path):
+    result = run_fsanet("predict", "--json=faces.jsonl", "--csv=faces.csv", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "astronaut: yaw" in result.stdout
+    drawn = cv2.imread(str(tmp_path / "astronaut_poses.png"))
+    astronaut = read_image("astronaut")
+    changed = np.argwhere((drawn != astronaut).any(axis=-1))
+    assert len(changed) > 200 and (changed[:, 0] < 230).all()  # around the face alone
+    face = json.loads((tmp_path / "faces.jsonl").read_text())
+    assert max(abs(face[name]) for name in ("yaw", "pitch", "roll")) < 20
+    [row] = csv.DictReader((tmp_path / "faces.csv").open())
+    assert float(row["yaw"]) == face["yaw"]
+
+
+@pytest.fixture
+def media(tmp_path):
+    """A folder with a photo, an empty photo and a broken one; a video of the astronaut."""
+    astronaut = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)[:256, 96:352]
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos/a.png"), astronaut)
+    cv2.imwrite(str(tmp_path / "photos/b.png"), np.zeros((64, 64, 3), np.uint8))
+    (tmp_path / "photos/c.png").write_bytes(b"rubbish")
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (256, 256))
+    for _ in range(6):
+        writer.write(astronaut)
+    for _ in range(6):
+        writer.write(np.zeros_like(astronaut))
+    writer.release()
+    return tmp_path
+
+
+def test_several_faces_are_numbered(media):
+    face = cv2.imread(str(media / "photos/a.png"))
+    cv2.imwrite(str(media / "two.png"), np.hstack([face, face]))
+    result = run_fsanet("predict", "--source=two.png", "--detector=haar", cwd=media)
+    assert "two.png, face 1: yaw" in result.stdout and "two.png, face 2: yaw" in result.stdout, result.stderr
+
+
+def test_a_reader_that_has_enough_is_no_error(media):
+    command = [sys.executable, "-m", "fsanet_tf", "predict", "--source=photos", "--detector=haar"]
+    process = subprocess.Popen(command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait() == 1 and "Broken pipe" not in errors and "Traceback" not in errors
+
+
+def test_folder_is_done_and_what_cannot_be_read_is_named(media):
+    result = run_fsanet("predict", "--source=photos", "--detector=haar", "--output=out", cwd=media)
+    assert result.returncode == 0, result.stderr
+    assert "photos/a.png: yaw" in result.stdout and "photos/b.png: no face found" in result.stdout
+    assert "left out: photos/c.png" in result.stdout
+    assert sorted(path.name for path in (media / "out").iterdir()) == ["a.png", "b.png"]
+
+
+def test_video_holds_the_last_boxes_for_a_while(media):
+    arguments = ("--source=v.avi", "--detector=haar", "--hold_frames=3", "--csv=v.csv", "--output=v.mp4")
+    result = run_fsanet("predict", *arguments, cwd=media)
+    assert result.returncode == 0, result.stderr
+    frames = {row["frame"] for row in csv.DictReader((media / "v.csv").open())}
+    assert frames == {f"{n:06d}" for n in range(9)}  # six seen, three held
+    capture = cv2.VideoCapture(str(media / "v.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 12
+
+
+def test_tracks_smoothing_and_time_sequence(media):
+    arguments = ("--source=v.avi", "--detector=haar", "--every=2", "--smooth", "--draw=both", "--csv=v.csv")
+    result = run_fsanet("predict", *arguments, "--time_sequence=t.png", "--output=v.mp4", cwd=media)
+    assert result.returncode == 0, result.stderr
+    rows = list(csv.DictReader((media / "v.csv").open()))
+    assert {row["track"] for row in rows} == {"1"} and len(rows) == 12
+    assert [float(row["time_s"]) for row in rows[:3]] == [0, 0.1, 0.2]
+    assert (cv2.imread(str(media / "t.png")) < 100).any()
+    assert cv2.VideoCapture(str(media / "v.mp4")).get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+
+
+def test_a_truncated_video_is_done_as_far_as_it_goes(media):
+    content = (media / "v.avi").read_bytes()
+    (media / "cut.avi").write_bytes(content[: len(content) // 2])
+    result = run_fsanet("predict", "--source=cut.avi", "--detector=haar", "--output=cut.mp4", cwd=media)
+    assert result.returncode == 0, result.stderr
+    assert "frames could be read" in result.stdout
+    assert cv2.VideoCapture(str(media / "cut.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) >= 1
+
+
+def test_ctrl_c_finishes_the_file(media):
+    astronaut = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)[:256, 96:352]
+    writer = cv2.VideoWriter(str(media / "long.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (256, 256))
+    for _ in range(800):
+        writer.write(astronaut)
+    writer.release()
+    command = [
+        sys.executable,
+        "-m",
+        "fsanet_tf",
+        "predict",
+        "--source=long.avi",
+        "--detector=haar",
+        "--csv=long.csv",
+    ]
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background jobs ignore it
+    process = subprocess.Popen(
+        command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    )
+    shown = ""
+    while not re.search(r" [1-9]\d*/800 ", shown):  # the bar has begun to move
+        shown += (character := process.stderr.read(1))
+        assert character, shown
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=300)
+    assert process.returncode == 0 and "keeping what was drawn" in stdout
+    frames = cv2.VideoCapture(str(media / "long_poses.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)
+    assert 1 <= frames < 800
+    assert len(list(csv.DictReader((media / "long.csv").open()))) in (frames, frames + 1)
+
+
+def test_angles_are_those_of_evaluation(released, reference):
+    photo = sorted((reference / "data/AFLW2000").rglob("*.jpg"))[0]
+    crop, pose = crop_face(photo, LANDMARK_CROP, 64)
+    weights = released / "fsanet_capsule_3_16_2_21_5.h5"
+    evaluated = predict_poses([load_network(weights)], crop[None])[0]
+    points, _ = read_labels(photo.with_suffix(".mat"))
+    (face,) = PosePredictor(weights).predict(cv2.imread(str(photo)), [Detection(visible_box(points), 1.0)])
+    np.testing.assert_allclose(face.pose_deg, evaluated, atol=1e-3)
+    assert np.abs(evaluated - pose).max() < 30
+
+
+BROKEN = {
+    "absent.jpg": "no such photo",
+    "absent.mp4": "no such photo, folder, video or camera",
+    "absent": "no such photo, folder, video or camera",
+    "no folder/x.png": "no such photo",
+    "empty": "expected photos",
+    "no_photos": "expected photos",
+    "all_broken": "expected an image",
+    "rubbish.jpg": "expected an image",
+    "rubbish.png": "expected an image",
+    "rubbish.mp4": "expected a photo or video",
+    "rubbish.gif": "expected a photo or video",
+    "rubbish.avi": "expected a photo or video",
+    "rubbish": "expected a photo or video",
+    "nothing.jpg": "expected an image",
+    "nothing.mp4": "expected a photo or video",
+    "cut.png": "expected an image",
+    "cut.mkv": "expected a photo or video",
+    "text.txt": "expected a photo or video",
+    "99": "expected a camera that responds",
+    "rtsp://127.0.0.1:9/none": "expected a camera that responds",
+    "http://127.0.0.1:9/none.mp4": "expected a camera that responds",
+}
+
+
+@pytest.mark.parametrize("source", BROKEN)
+def test_broken_source_is_one_clear_line(source, tmp_path):
+    for folder in ("empty", "no_photos", "all_broken"):
+        (tmp_path / folder).mkdir()
+    picture = cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
+    (tmp_path / "cut.png").write_bytes(picture[:40])
+    (tmp_path / "cut.mkv").write_bytes(bytes.fromhex("1a45dfa3a3428681"))
+    for name in ("no_photos/a.txt", "all_broken/a.jpg", "text.txt", *BROKEN):
+        if name.startswith(("rubbish", "no_", "all_", "text")) and "/x" not in name and "." in name:
+            (tmp_path / name).write_bytes(b"rubbish" * 50)
+    (tmp_path / "rubbish").write_bytes(b"rubbish")
+    for name in ("nothing.jpg", "nothing.mp4"):
+        (tmp_path / name).touch()
+    before = sorted(tmp_path.rglob("*"))
+    result = run_fsanet("predict", f"--source={source}", "--detector=haar", "--csv=faces.csv", cwd=tmp_path)
+    assert_one_clear_line(result, source, BROKEN[source])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_mistakes_are_one_clear_line(tmp_path):
+    assert_one_clear_line(run_fsanet("predict", "--model=nothing", cwd=tmp_path), "nothing: no such network")
+    assert_one_clear_line(
+        run_fsanet("predict", "--time_sequence=t.png", cwd=tmp_path), "--time_sequence: expected a video"
+    )
+    assert_one_clear_line(
+        run_fsanet("predict", "--output=a.xyz", "--detector=haar", cwd=tmp_path),
+        "a.xyz: cannot write an image of this format",
+    )
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,68 @@
+"""Axes as the original draws them, a cube that turns, labels that stay legible and inside."""
+
+import numpy as np
+import pytest
+
+from fsanet_tf.drawing.poses import draw_axes, draw_cube, draw_face, format_angles
+
+
+def farthest(image, color, centre=(100, 100)):
+    """The pixel of a color that lies farthest from the centre, relative to it."""
+    y, x = np.nonzero((np.abs(image.astype(int) - color) < 60).all(axis=-1))
+    offsets = np.stack([x, y], axis=1) - centre
+    return offsets[np.argmax((offsets**2).sum(axis=1))]
+
+
+@pytest.mark.parametrize("pose", [(0, 0, 0), (35, 0, 0), (0, 25, 0), (0, 0, 30), (-40, 20, -15)])
+def test_axes_are_the_originals(pose):
+    image = np.zeros((200, 200, 3), np.uint8)
+    draw_axes(image, pose, (100, 100), 80)
+    yaw, pitch, roll = np.deg2rad(pose) * (-1, 1, 1)
+    sin, cos = np.sin, np.cos
+    x = (cos(yaw) * cos(roll), cos(pitch) * sin(roll) + cos(roll) * sin(pitch) * sin(yaw))
+    y = (-cos(yaw) * sin(roll), cos(pitch) * cos(roll) - sin(pitch) * sin(yaw) * sin(roll))
+    z = (sin(yaw), -cos(yaw) * sin(pitch))
+    for direction, color in ((x, (0, 0, 255)), (y, (0, 255, 0)), (z, (255, 0, 0))):
+        if np.hypot(*direction) > 0.2:
+            np.testing.assert_allclose(farthest(image, color), 80 * np.array(direction), atol=3)
+
+
+def test_the_cubes_front_goes_where_the_face_looks():
+    shifts = []
+    for pose in ((40, 0, 0), (0, 30, 0)):
+        image = np.zeros((200, 200, 3), np.uint8)
+        draw_cube(image, pose, (100, 100), 90)
+        y, x = np.nonzero((image[..., 0] > 200) & (image[..., 1] < 60))
+        shifts.append((x.mean() - 100, y.mean() - 100))
+    (yaw_x, _), (_, pitch_y) = shifts
+    assert yaw_x < -15 and pitch_y < -10  # to the picture's left; up
+
+
+def test_a_small_angle_is_no_negative_zero():
+    assert format_angles(np.float32([-0.2, 3.4, -16.4])) == "+0 +3 -16"
+
+
+@pytest.mark.parametrize("side", [30, 100, 1000])
+@pytest.mark.parametrize("style", ["axes", "cube", "both"])
+def test_labels_are_legible_at_every_size(side, style):
+    image = np.full((side * 2, side * 2, 3), 128, np.uint8)
+    box = (side // 2, side // 2, side * 3 // 2, side * 3 // 2)
+    draw_face(image, box, (12.0, -34.0, 5.0), style)
+    label = image[box[3] + 2 :] if side > 30 else image
+    y, x = np.nonzero((label > 215).all(axis=-1))
+    assert 8 <= np.ptp(y) + 1 <= 40 and np.ptp(x) > 40
+
+
+@pytest.mark.parametrize(
+    "box", [(-40, -30, 20, 30), (80, 90, 140, 150), (-500, -500, 600, 600), (3, 3, 5, 5)]
+)
+def test_the_label_stays_inside(box):
+    image = np.full((120, 160, 3), 128, np.uint8)
+    draw_face(image, box, (-123.0, -34.0, 105.0), "both", "12:")
+    y, x = np.nonzero((image > 215).all(axis=-1))
+    assert np.ptp(x) > 60 and x.min() > 0 and x.max() < 159 and y.max() < 119
+
+
+def test_unknown_style_is_refused():
+    with pytest.raises(ValueError, match="style must be one of axes, cube, both"):
+        draw_face(np.zeros((9, 9, 3), np.uint8), (0, 0, 5, 5), (0, 0, 0), "sphere")

@@ -1,0 +1,96 @@
+"""The numbers that a researcher reads: the paper's, from the released weights, by the command."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from fsanet_tf.data.dataset import load_dataset
+from fsanet_tf.evaluation.metrics import format_table, measure, measure_by_yaw
+from tests.conftest import assert_one_clear_line, run_fsanet
+
+CAPSULE = ("fsanet_capsule_3_16_2_21_5", "fsanet_var_capsule_3_16_2_21_5", "fsanet_noS_capsule_3_16_2_192_5")
+
+
+def test_measure_by_hand():
+    true = np.zeros((2, 3))
+    errors = measure(np.array([[10.0, 0, 0], [0, -20, 0]]), true)
+    assert (errors.images, errors.yaw, errors.pitch, errors.roll, errors.mae) == (2, 5, 10, 0, 5)
+    assert errors.geodesic == pytest.approx(15)
+    assert errors.maev == pytest.approx(10)  # two of three axes turn
+
+
+def test_ranges_of_yaw_share_out_the_faces():
+    true = np.array([[0.0, 0, 0], [-29.9, 0, 0], [30, 0, 0], [-98, 0, 0]])
+    rows = measure_by_yaw(true + 1, true)
+    assert {name: row.images for name, row in rows.items()} == {"0–30°": 2, "30–60°": 1, "60–99°": 1}
+    assert "60–99°" in format_table(rows)
+
+
+def evaluate(weights, data, *more):
+    result = run_fsanet("evaluate", f"--weights={','.join(map(str, weights))}", f"--data={data}", *more)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+TABLE = {
+    CAPSULE[:1]: (4.81, 6.18, 4.75, 5.25),
+    CAPSULE[1:2]: (4.95, 6.33, 4.77, 5.35),
+    CAPSULE[2:]: (5.26, 6.70, 5.28, 5.75),
+    CAPSULE: (4.50, 6.07, 4.64, 5.07),
+    ("fsanet_metric_3_16_2_21_5",): (None, None, None, 5.47),
+    ("fsanet_var_metric_3_16_2_21_5",): (None, None, None, 5.39),
+    ("fsanet_noS_metric_3_16_2_192_5",): (None, None, None, 5.53),
+    ("fsanet_netvlad_3_16_2_21_5",): (None, None, None, 5.56),
+    ("ssrnet_mt",): (None, None, None, 6.00),
+}
+
+
+@pytest.mark.parametrize("names", TABLE)
+def test_the_originals_outputs_give_the_papers_table(names, reference, aflw2000):
+    """Ours equal them (`test_models.py`), so that ours give it too."""
+    data, golden = load_dataset(aflw2000), np.load(reference / "golden/aflw2000_outputs.npz")
+    rows = data.rows_within(99)
+    assert len(rows) == 1969
+    errors = measure(np.mean([golden[name][rows] for name in names], axis=0), data.poses[rows])
+    for value, wanted in zip((errors.yaw, errors.pitch, errors.roll, errors.mae), TABLE[names]):
+        assert wanted is None or abs(value - wanted) < 0.0101
+
+
+def test_the_command_prints_the_papers_table(released, aflw2000):
+    output = evaluate([released / f"{name}.h5" for name in CAPSULE], aflw2000)
+    assert "1969 images within ±99°, 31 left out" in output
+    row = re.search(r"all +1969 +(\S+) +(\S+) +(\S+) +(\S+)", output)
+    for value, wanted in zip(row.groups(), TABLE[CAPSULE]):
+        assert abs(float(value) - wanted) < 0.0101, output
+
+
+def test_report_and_figures(released, aflw2000, tmp_path):
+    evaluate([released / "ssrnet_mt.h5"], aflw2000, f"--output_dir={tmp_path / 'out'}", "--max_angle_deg=0")
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["errors_deg"]["all"]["images"] == 2000 and report["images_left_out"] == 0
+    assert report["networks"][0]["sha256"].startswith("1016ae85")
+    for name in ("error_against_yaw", "cumulative_error", "worst_faces"):
+        picture = cv2.imread(str(tmp_path / f"out/{name}.png"))
+        assert picture is not None and picture.std() > 10
+
+
+def test_other_crops_than_the_network_wants_are_noted(aflw2000):
+    output = evaluate(["1x1"], aflw2000)
+    assert (
+        "contains stretched boxes with a margin of 0.6; 1x1 expects square boxes with a margin of 0.29"
+        in output
+    )
+    assert float(re.search(r"all +1969.* (\S+) +\S+ +\S+\n", output)[1]) == pytest.approx(5.51, abs=0.01)
+
+
+def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, aflw2000):
+    from fsanet_tf.models.build import build_model
+
+    model = build_model("ssrnet_mt")
+    model.get_layer("stage1_bin_scales").bias.assign([np.nan] * 3)
+    model.save(tmp_path / "nan.keras")
+    result = run_fsanet("evaluate", f"--weights={tmp_path / 'nan.keras'}", f"--data={aflw2000}")
+    assert_one_clear_line(result, "nan.keras: the pose of face 0 is not finite")
