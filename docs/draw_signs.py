@@ -1,11 +1,13 @@
-"""Which way each angle turns the head, drawn: `python demo/signs.py --output=docs/signs.png`."""
+"""Draw which way each angle rotates the head: `python docs/draw_signs.py --output=docs/signs.png`."""
 
+import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
-from absl import flags
 
-from fsanet_tf.commands.command_line import run
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from fsanet_tf.data.preprocessing.synthetic_head import Person, random_person, render
 from fsanet_tf.drawing.poses import draw_axes, draw_cube, write_text
 from fsanet_tf.io.images import write_image
@@ -21,7 +23,7 @@ HEADS = {
 
 
 def draw_head(person: Person, name: str, pose_deg: tuple[int, int, int]) -> np.ndarray:
-    """A rendered head beside its axes and cube, with its name."""
+    """Draw a rendered head above its axes and cube, with its name."""
     background = np.full((SIDE, SIDE, 3), 235, np.uint8)
     light = np.array([0.3, -0.5, 1.0])
     head = render(np.array(pose_deg), person, background, (SIDE / 2, SIDE / 2), SIDE * 0.3, light)
@@ -33,12 +35,10 @@ def draw_head(person: Person, name: str, pose_deg: tuple[int, int, int]) -> np.n
     return pair
 
 
-def main() -> None:
-    person = random_person(np.random.default_rng(SEED))
-    write_image(Path(flags.FLAGS.output), np.hstack([draw_head(person, *item) for item in HEADS.items()]))
-    print(f"drawn: {flags.FLAGS.output}")
-
-
 if __name__ == "__main__":
-    flags.DEFINE_string("output", "signs.png", "Picture to write.")
-    run(main)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", default="signs.png", help="Image to write.")
+    output = parser.parse_args().output
+    person = random_person(np.random.default_rng(SEED))
+    write_image(output, np.hstack([draw_head(person, *item) for item in HEADS.items()]))
+    print(f"drawn: {output}")

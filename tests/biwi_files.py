@@ -4,7 +4,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import skimage.data
+
+from fsanet_tf.io.images import read_image
 
 FRAME = np.zeros((480, 640, 3), np.uint8)
 
@@ -20,7 +21,7 @@ def write_frame(video: Path, number: int, image: np.ndarray, rotation: np.ndarra
 def write_hpdb(root: Path) -> None:
     """Three videos of two frames: the astronaut, in 640×480, looking ahead, with the box of her face."""
     frame = np.zeros_like(FRAME)
-    frame[:, 64:576] = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)[:480]
+    frame[:, 64:576] = read_image("astronaut")[:480]
     for video in ("01", "02", "03"):
         for number in (3, 4):
             write_frame(root / video, number, frame, np.eye(3))

@@ -10,15 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from fsanet_tf.data.preprocessing.synthetic import create_synthetic
+from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
 from tests.biwi_files import write_hpdb
 from tests.conftest import ROOT, write_noise_faces
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = ("python", "saved_model_cli", "mkdir", "docker", "curl", "pip", "ruff")
+PROGRAMS = ("fsanet", "python", "saved_model_cli", "mkdir", "docker", "curl", "pip", "ruff")
 
 # What is not run here, and where it is.
 ELSEWHERE = {
@@ -26,19 +26,20 @@ ELSEWHERE = {
     "pip install": "an environment: .ci/run makes one",
     "ruff": ".ci/run",
     "python -m pytest": "this is it",
-    "python -m fsanet_tf.weights.download": "needs a network: tests/weights/test_download.py has its own",
-    "python demo/web.py": "serves until it is stopped: tests/demo/test_web.py",
+    "fsanet web": "serves until it is stopped: tests/commands/test_web.py",
     "docker": "its page says that it was not run: there is no docker",
     "curl": "asks the docker above",
-    "python train.py --quick": "tests/training/test_training.py",
+    "fsanet train --quick": "tests/training/test_training.py",
     "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
 }
+# Names of commands in running text.
+NAMES = re.compile(r"fsanet( COMMAND --help|( [a-z0-9_]+){0,2})$")
 # What makes a long job short; the rest of the command stays.
 SHORTER = {
-    "train.py": ["--epochs=1", "--batch_size=4"],
-    "export.py": ["--latency_rounds=0", "--max_mae_increase=90"],
-    "create_synthetic.py": ["--count=4"],
-    "benchmarks.demo": ["--frames=2"],
+    "fsanet train": ["--epochs=1", "--batch_size=4"],
+    "fsanet export": ["--latency_rounds=0", "--max_mae_increase=90"],
+    "fsanet synthesize": ["--count=4"],
+    "python -m benchmarks.demo": ["--frames=2"],
 }
 NUM_FACES = 24  # in each stand-in
 
@@ -51,7 +52,7 @@ def commands(document: Path) -> list[str]:
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     quoted = re.findall(rf"`((?:{'|'.join(PROGRAMS)}) [^`]*)`", prose)
     cleaned = (" ".join(line.split("  #")[0].split()) for line in [*lines, *quoted])
-    return [line for line in cleaned if line.startswith(PROGRAMS)]
+    return [line for line in cleaned if line.startswith(PROGRAMS) and not NAMES.match(line)]
 
 
 def is_named(command: str, names: Iterable[str]) -> bool:
@@ -61,18 +62,6 @@ def is_named(command: str, names: Iterable[str]) -> bool:
 
 ALL = dict.fromkeys(command for document in DOCUMENTS for command in commands(document))
 HERE = [command for command in ALL if not is_named(command, ELSEWHERE)]
-
-
-def write_aflw_crops(folder: Path, labels: Path) -> None:
-    folder.mkdir()
-    columns = [
-        f"{angle}_{source}" for source in ("landmarks", "network") for angle in ("yaw", "pitch", "roll")
-    ]
-    rows = [",".join(["name", *columns])]
-    for number in range(NUM_FACES):
-        cv2.imwrite(str(folder / f"{number}.png"), np.full((96, 96, 3), 10 * number, np.uint8))
-        rows.append(f"{number}.png,1,2,3,{number},2,3")
-    labels.write_text("\n".join(rows) + "\n")
 
 
 def write_video(path: Path, image: np.ndarray) -> None:
@@ -88,7 +77,16 @@ def folder(reference, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("documents")
     work, shared = root / "work", root / "shared"
     (work / "docs").mkdir(parents=True)
-    for name in ("train.py", "evaluate.py", "export.py", "fsanet_tf", "preprocessing", "demo", "benchmarks"):
+    for name in (
+        "train.py",
+        "evaluate.py",
+        "export.py",
+        "fsanet_tf",
+        "preprocessing",
+        "demo",
+        "benchmarks",
+        "docs/draw_signs.py",
+    ):
         (work / name).symlink_to(ROOT / name)
     (shared / "data/AFLW2000").mkdir(parents=True)
     for name in ("weights", "peers"):
@@ -100,7 +98,7 @@ def folder(reference, tmp_path_factory) -> Path:
     for weights in (reference / "weights/300W_LP_models").glob("*_capsule_3_16_2_21_5.h5"):
         (work / weights.name).symlink_to(weights)
 
-    photo = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)[:256, 96:352]
+    photo = read_image("astronaut")[:256, 96:352]
     (shared / "media").mkdir()
     for path in (work / "photo.jpg", shared / "media/photo.jpg"):
         cv2.imwrite(str(path), photo)
@@ -108,7 +106,7 @@ def folder(reference, tmp_path_factory) -> Path:
         write_video(path, photo)
     create_synthetic(work / "300W_LP/AFW", NUM_FACES)
     write_hpdb(work / "hpdb")
-    write_aflw_crops(work / "AFLW_crops", work / "AFLW_crops_labels.csv")
+    (work / "faces.csv").write_text("file,yaw,pitch,roll\nphoto.jpg,5,0,0\n")
     for name in ("faces", "AFW", "AFW_Flip", "HELEN", "aflw2000", "tight", "biwi_train", "biwi_test"):
         write_noise_faces(work / f"{name}.npz", NUM_FACES)
     for name in ("net", "var"):
@@ -123,17 +121,18 @@ def test_what_is_named_elsewhere_is_still_there():
 
 @pytest.mark.slow
 def test_the_readmes_code_prints_a_pose(folder, monkeypatch, capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     monkeypatch.chdir(folder)
-    exec(code, {})
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
+        exec(code, {})
     (line,) = capsys.readouterr().out.splitlines()
     assert all(abs(float(angle)) < 30 for angle in line.split()[-3:])
+    assert (folder / "poses.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", HERE)
 def test_command_runs(command, folder, reference):
-    shorter = [flag for name, flags in SHORTER.items() if f"{name} " in f"{command} " for flag in flags]
+    shorter = [flag for name, flags in SHORTER.items() if is_named(command, [name]) for flag in flags]
     line = command.replace("python ", f"{sys.executable} ", 1) + "".join(f" {flag}" for flag in shorter)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "FSANET_DETECTORS": str(reference / "detectors")}

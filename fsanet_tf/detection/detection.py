@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,10 +37,17 @@ class Detection(NamedTuple):
         return cls((x, y, x + width, y + height), score)
 
 
-Detector = Callable[[np.ndarray], list[Detection]]
-"""A face detector: uint8 BGR frame `(height, width, 3)` in, detections out.
+class Detector(Protocol):
+    """A face detector: uint8 BGR frame `(height, width, 3)` in, detections out.
 
-Example:
-    >>> def detect(frame: np.ndarray) -> list[fsanet_tf.Detection]:
-    ...     return [fsanet_tf.Detection((0, 0, frame.shape[1], frame.shape[0]))]
-"""
+    Any function of that form is one; `make_detector` builds those of the package.
+
+    Example:
+        >>> def whole_frame(frame: np.ndarray) -> list[fsanet_tf.Detection]:
+        ...     return [fsanet_tf.Detection((0, 0, frame.shape[1], frame.shape[0]))]
+        >>> detect: fsanet_tf.Detector = whole_frame
+    """
+
+    def __call__(self, frame: np.ndarray, /) -> list[Detection]:
+        """Return the faces of a frame."""
+        ...

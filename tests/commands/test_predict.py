@@ -11,7 +11,6 @@ import sys
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from fsanet_tf.data.preprocessing.landmark_pairs import crop_face, read_labels, visible_box
 from fsanet_tf.detection.detection import Detection
@@ -40,7 +39,7 @@ def test_first_command_draws_the_astronaut(tmp_path):
 @pytest.fixture
 def media(tmp_path):
     """A folder with a photo, an empty photo and a broken one; a video of the astronaut."""
-    astronaut = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)[:256, 96:352]
+    astronaut = read_image("astronaut")[:256, 96:352]
     (tmp_path / "photos").mkdir()
     cv2.imwrite(str(tmp_path / "photos/a.png"), astronaut)
     cv2.imwrite(str(tmp_path / "photos/b.png"), np.zeros((64, 64, 3), np.uint8))
@@ -108,7 +107,7 @@ def test_a_truncated_video_is_done_as_far_as_it_goes(media):
 
 
 def test_ctrl_c_finishes_the_file(media):
-    astronaut = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)[:256, 96:352]
+    astronaut = read_image("astronaut")[:256, 96:352]
     writer = cv2.VideoWriter(str(media / "long.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (256, 256))
     for _ in range(800):
         writer.write(astronaut)

@@ -11,10 +11,10 @@ import urllib.request
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.drawing.poses import draw_face
+from fsanet_tf.io.images import read_image
 from fsanet_tf.prediction.predictor import PosePredictor
 from tests.conftest import ROOT
 
@@ -43,7 +43,7 @@ def page_url():
 def test_a_photo_goes_up_and_three_angles_come_back(page_url, tmp_path):
     from playwright.sync_api import sync_playwright
 
-    mirrored = np.ascontiguousarray(skimage.data.astronaut()[:300, ::-1, ::-1])  # BGR
+    mirrored = np.ascontiguousarray(read_image("astronaut")[:300, ::-1])
     cv2.imwrite(str(tmp_path / "photo.png"), mirrored)
     asked = []
     with sync_playwright() as playwright:

@@ -2,15 +2,14 @@
 
 import shutil
 
-import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, crop_box, grow_box
+from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.network import Network, load_network
@@ -21,7 +20,7 @@ from tests.conftest import run_process
 
 @pytest.fixture(scope="module")
 def astronaut():
-    return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
+    return read_image("astronaut")
 
 
 def counting_network(calls):

@@ -23,6 +23,8 @@ from fsanet_tf.data.dataset import FaceLabels, write_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done
 
+__all__ = ["PreprocessingReport"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
