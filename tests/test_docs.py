@@ -51,8 +51,9 @@ def commands(document: Path) -> list[str]:
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     quoted = re.findall(rf"`((?:{'|'.join(PROGRAMS)}) [^`]*)`", prose)
+    quoted = [line for line in quoted if not NAMES.match(line)]
     cleaned = (" ".join(line.split("  #")[0].split()) for line in [*lines, *quoted])
-    return [line for line in cleaned if line.startswith(PROGRAMS) and not NAMES.match(line)]
+    return [line for line in cleaned if line.startswith(PROGRAMS)]
 
 
 def is_named(command: str, names: Iterable[str]) -> bool:

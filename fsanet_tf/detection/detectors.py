@@ -13,6 +13,7 @@ from fsanet_tf.detection.assets import Asset, find_file, require_assets, try_dow
 from fsanet_tf.detection.detection import Box, Detection, Detector
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.geometry.crop import require_bgr
+from fsanet_tf.parallel import DEFAULT_THREADS, Pool, Slots
 
 __all__ = ["list_detectors", "make_detector"]
 
@@ -188,7 +189,7 @@ def list_detectors() -> list[str]:
 
 
 def make_detector(name: str = "auto") -> Detector:
-    """Build a face detector by name.
+    """Build a face detector by name. Any number of threads may share it.
 
     Args:
         name: One of `list_detectors()`, or `auto`: YuNet, which is downloaded once (230 KB). If it cannot
@@ -210,13 +211,15 @@ def make_detector(name: str = "auto") -> Detector:
     if name not in DETECTORS:
         raise InputError(f"detector must be auto or one of {', '.join(DETECTORS)}, received {name}")
     kind = DETECTORS[name]
-    detect = kind.make()
+    pool = Pool(kind.make, Slots(DEFAULT_THREADS))  # no detector may serve two threads at once
+    with pool.borrow():
+        pass  # one that cannot be built is reported now
 
     def detect_with_landmark_boxes(frame: np.ndarray) -> list[Detection]:
         require_bgr(frame, "frame")
-        return [
-            face._replace(landmark_box=_landmark_box(face.box, kind.landmark_side)) for face in detect(frame)
-        ]
+        with pool.borrow() as detect:
+            faces = detect(frame)
+        return [face._replace(landmark_box=_landmark_box(face.box, kind.landmark_side)) for face in faces]
 
     return detect_with_landmark_boxes
 

@@ -8,6 +8,8 @@ import numpy as np
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done, require_file
 
+__all__ = ["read_image", "write_image"]
+
 ASTRONAUT = "astronaut"  # name of the photo that the package ships
 
 

@@ -14,7 +14,8 @@ from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.io.files import require_file
 from fsanet_tf.networks.card import read_crop_rule
 from fsanet_tf.networks.pretrained import FUSION, list_networks, network_file, shipped_networks
-from fsanet_tf.networks.runtimes import DEFAULT_THREADS, RUNTIMES, Loader, load_saved_model
+from fsanet_tf.networks.runtimes import RUNTIMES, Loader, load_saved_model
+from fsanet_tf.parallel import DEFAULT_THREADS
 
 __all__ = ["Network", "load_network"]
 

@@ -7,7 +7,6 @@ all threads. Imports are local, because a runtime that is not used need not be i
 """
 
 import functools
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.networks.parallel import Pool, map_in_threads
+from fsanet_tf.parallel import Pool, Slots, map_in_threads
 
 Predict = Callable[[np.ndarray], np.ndarray]
 Loader = Callable[[Path, int], tuple[Predict, int]]
 
-DEFAULT_THREADS = min(4, os.cpu_count() or 1)
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
 CHUNK = 4  # faces per call of a single-threaded interpreter
 TENSORFLOW_CHUNK = 64  # TensorFlow has threads of its own, and more overhead per call
@@ -34,17 +32,29 @@ def split(crops: np.ndarray, size: int) -> list[np.ndarray]:
     return chunks + [crops[row : row + 1] for row in range(whole, len(crops))]
 
 
+def _in_threads(predict_chunk: Predict, chunk: int, num_threads: int) -> Predict:
+    def predict(crops: np.ndarray) -> np.ndarray:
+        if not len(crops):
+            return np.zeros((0, 3), np.float32)
+        return np.concatenate(map_in_threads(predict_chunk, split(crops, chunk), num_threads))
+
+    return predict
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
 def load_tflite(path: Path, num_threads: int) -> tuple[Predict, int]:
-    """Load a `.tflite` file into a pool of single-threaded interpreters."""
+    """Load a `.tflite` file into a pool of single-threaded interpreters.
+
+    A single face of a single caller is predicted by an interpreter with all threads.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
-    def make(batch: int) -> Any:
+    def make(batch: int, threads: int = 1) -> Any:
         try:
-            interpreter = Interpreter(str(path), num_threads=1)
+            interpreter = Interpreter(str(path), num_threads=threads)
             image = interpreter.get_input_details()[0]
             if image["shape"][0] != batch:
                 interpreter.resize_tensor_input(image["index"], (batch, *image["shape"][1:]))
@@ -53,24 +63,33 @@ def load_tflite(path: Path, num_threads: int) -> tuple[Predict, int]:
             raise InputError(f"{path}: expected a .tflite file ({_one_line(error)})") from error
         return interpreter
 
-    slots = threading.Semaphore(num_threads)
+    slots = Slots(num_threads)
     pools = {batch: Pool(functools.partial(make, batch), slots) for batch in (1, CHUNK)}
-    with pools[1].borrow() as interpreter:  # a file that cannot be used is refused now
-        image = interpreter.get_input_details()[0]
+    alone = make(1, num_threads)  # a file that cannot be used is refused now
+    image = alone.get_input_details()[0]
     chunk = CHUNK if image["shape_signature"][0] == -1 else 1
+
+    def invoke(interpreter: Any, crops: np.ndarray) -> np.ndarray:
+        image, pose = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        interpreter.set_tensor(image["index"], _quantize(crops, image))
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:  # damage may show only here
+            raise InputError(f"{path}: could not predict ({_one_line(error)})") from error
+        return _dequantize(interpreter.get_tensor(pose["index"]), pose)
 
     def predict_chunk(crops: np.ndarray) -> np.ndarray:
         with pools[len(crops)].borrow() as interpreter:
-            image, pose = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-            interpreter.set_tensor(image["index"], _quantize(crops, image))
-            try:
-                interpreter.invoke()
-            except RuntimeError as error:  # damage may show only here
-                raise InputError(f"{path}: could not predict ({_one_line(error)})") from error
-            return _dequantize(interpreter.get_tensor(pose["index"]), pose)
+            return invoke(interpreter, crops)
+
+    predict_many = _in_threads(predict_chunk, chunk, num_threads)
 
     def predict(crops: np.ndarray) -> np.ndarray:
-        return np.concatenate(map_in_threads(predict_chunk, split(crops, chunk), num_threads))
+        if len(crops) == 1:
+            with slots.take_all() as is_alone:
+                if is_alone:
+                    return invoke(alone, crops)
+        return predict_many(crops)
 
     return predict, int(image["shape"][1])
 
@@ -109,10 +128,7 @@ def load_onnx(path: Path, num_threads: int) -> tuple[Predict, int]:
     def predict_chunk(crops: np.ndarray) -> np.ndarray:
         return session.run(None, {image.name: crops})[0]
 
-    def predict(crops: np.ndarray) -> np.ndarray:
-        return np.concatenate(map_in_threads(predict_chunk, split(crops, CHUNK), num_threads))
-
-    return predict, height
+    return _in_threads(predict_chunk, CHUNK, num_threads), height
 
 
 def load_keras(path: Path, num_threads: int) -> tuple[Predict, int]:

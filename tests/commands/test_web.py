@@ -55,7 +55,7 @@ def test_a_photo_goes_up_and_three_angles_come_back(page_url, tmp_path):
         page.get_by_label("Remove").or_(page.get_by_label("Clear")).first.click()
         page.locator("#photo input[type=file]").set_input_files(str(tmp_path / "photo.png"))
         angles = read_angles(page, first)
-        drawn = read_image(page, height=300)
+        drawn = read_drawn(page, height=300)
         browser.close()
     assert {url.split("/")[2] for url in asked if url.startswith("http")} == {page_url.split("/")[2]}
     detections = make_detector()(mirrored)
@@ -76,7 +76,7 @@ def read_angles(page, previous: list[float]) -> list[float]:
     raise AssertionError(f"no new angles: {page.locator('#angles').inner_text()!r}")
 
 
-def read_image(page, height: int) -> np.ndarray:
+def read_drawn(page, height: int) -> np.ndarray:
     """The drawn photo, BGR, once the browser shows one of that height; it comes after the angles."""
     shown = page.locator("#poses img")
     page.wait_for_function(

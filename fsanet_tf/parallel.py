@@ -1,12 +1,15 @@
 """Work for several threads, without threads that outlive a call, so that a process can still fork."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+DEFAULT_THREADS = min(4, os.cpu_count() or 1)
 
 
 def map_in_threads(
@@ -46,6 +49,46 @@ def map_in_threads(
     return [results[number] for number in range(len(items))]
 
 
+class Slots:
+    """Counts how many threads work at once.
+
+    Args:
+        count: Threads that may.
+    """
+
+    def __init__(self, count: int):
+        self._free = count
+        self._changed = threading.Condition()
+        self._count = count
+
+    @contextlib.contextmanager
+    def take(self) -> Iterator[None]:
+        """Take one slot for a block, waiting if need be."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free > 0)
+            self._free -= 1
+        try:
+            yield
+        finally:
+            self._give_back(1)
+
+    @contextlib.contextmanager
+    def take_all(self) -> Iterator[bool]:
+        """Take all slots for a block if nobody has one; tell whether that succeeded."""
+        with self._changed:
+            taken = self._count if self._free == self._count else 0
+            self._free -= taken
+        try:
+            yield taken > 0
+        finally:
+            self._give_back(taken)
+
+    def _give_back(self, count: int) -> None:
+        with self._changed:
+            self._free += count
+            self._changed.notify(count)
+
+
 class Pool(Generic[Item]):
     """Objects that one thread at a time may use, made when they are first needed.
 
@@ -54,7 +97,7 @@ class Pool(Generic[Item]):
         slots: Limits how many are in use at once; several pools may share it.
     """
 
-    def __init__(self, make: Callable[[], Item], slots: threading.Semaphore):
+    def __init__(self, make: Callable[[], Item], slots: Slots):
         self._make = make
         self._slots = slots
         self._free: list[Item] = []  # its append and pop are atomic
@@ -62,7 +105,7 @@ class Pool(Generic[Item]):
     @contextlib.contextmanager
     def borrow(self) -> Iterator[Item]:
         """Lend one for a block, waiting for a slot if need be."""
-        with self._slots:
+        with self._slots.take():
             try:
                 item = self._free.pop()
             except IndexError:
