@@ -8,9 +8,9 @@ from .data.preprocessing.synthetic import create_synthetic
 from .data.tfrecords import write_shards
 from .detection.detection import Detection, Detector
 from .detection.detectors import list_detectors, make_detector
+from .detection.face_pose import FacePose
 from .detection.tracking import Tracker
 from .drawing.faces import draw_faces
-from .drawing.heatmap import draw_heatmaps
 from .drawing.poses import draw_axes, draw_cube, draw_face
 from .errors import InputError, MissingExtraError
 from .evaluation.evaluate import EvaluationReport, evaluate
@@ -33,8 +33,9 @@ from .networks.network import Network, load_network
 from .networks.pretrained import list_networks
 from .networks.released.convert import convert_released
 from .prediction.estimate import estimate
+from .prediction.heatmap import draw_heatmaps
 from .prediction.predict import FramePoses, PredictionConfig, predict
-from .prediction.predictor import FacePose, PosePredictor
+from .prediction.predictor import PosePredictor
 from .prediction.smoothing import PoseSmoother, SmoothingConfig
 from .training.config import TrainingConfig
 from .training.trainer import train

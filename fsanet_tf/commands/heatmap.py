@@ -6,9 +6,9 @@ from absl import flags
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.detection.detectors import list_detectors
-from fsanet_tf.drawing.heatmap import draw_heatmaps
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import ASTRONAUT
+from fsanet_tf.prediction.heatmap import draw_heatmaps
 from fsanet_tf.prediction.sources import photo_paths
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.poses import draw_face
-from fsanet_tf.prediction.predictor import FacePose
 
 __all__ = ["draw_faces"]
 

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 
 from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import require_bgr
 from fsanet_tf.io.images import read_image
-from fsanet_tf.prediction.predictor import FacePose, PosePredictor
+from fsanet_tf.prediction.predictor import PosePredictor
 
 __all__ = ["estimate"]
 

@@ -15,13 +15,14 @@ from tqdm import tqdm
 
 from fsanet_tf.detection.detection import Detector
 from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.detection.tracking import Tracker
 from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.io.images import ASTRONAUT, read_image, write_image
-from fsanet_tf.prediction.predictor import FacePose, PosePredictor
+from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.smoothing import PoseSmoother
 from fsanet_tf.prediction.sources import Frame, Video, photo_paths
 from fsanet_tf.prediction.tables import Tables, open_tables

@@ -9,55 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fsanet_tf.detection.detection import Box, Detection
+from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import crop_box, grow_box, require_bgr
-from fsanet_tf.geometry.pose import quaternions, rotation_matrices
 from fsanet_tf.networks.network import Network, load_network
 
-__all__ = ["FacePose", "PosePredictor"]
-
-
-@dataclasses.dataclass(frozen=True)
-class FacePose:
-    """A face and its pose.
-
-    Attributes:
-        box: left, top, right, bottom of the face in pixels, as the detector returned it.
-        score: Confidence of the detector, in [0, 1].
-        yaw, pitch, roll: In degrees, with the signs of 300W-LP.
-        track: Number of the face in a video; None: not tracked.
-        index: Position of its detection in the call that predicted it.
-
-    Example:
-        >>> face = fsanet_tf.FacePose((10, 20, 110, 140), 0.9, yaw=30.0, pitch=-5.0, roll=0.0)
-        >>> face.rotation_matrix.shape, face.quaternion.shape
-        ((3, 3), (4,))
-    """
-
-    box: Box
-    score: float
-    yaw: float
-    pitch: float
-    roll: float
-    track: int | None = None
-    index: int = 0
-
-    @property
-    def pose_deg(self) -> tuple[float, float, float]:
-        """Yaw, pitch, roll in degrees."""
-        return self.yaw, self.pitch, self.roll
-
-    @property
-    def rotation_matrix(self) -> np.ndarray:
-        """The rotation `(3, 3)` from the head's axes to the camera's; see `rotation_matrices`."""
-        matrix: np.ndarray = rotation_matrices(self.pose_deg)
-        return matrix
-
-    @property
-    def quaternion(self) -> np.ndarray:
-        """The rotation as a unit quaternion `(4,)`: x, y, z, w."""
-        return quaternions(self.pose_deg)
+__all__ = ["PosePredictor"]
 
 
 class PosePredictor:

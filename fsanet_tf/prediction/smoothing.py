@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.geometry.pose import wrap_degrees
-from fsanet_tf.prediction.predictor import FacePose
 
 __all__ = ["PoseSmoother", "SmoothingConfig"]
 

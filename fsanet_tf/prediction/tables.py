@@ -5,8 +5,8 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 
+from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.io.files import replace_when_done
-from fsanet_tf.prediction.predictor import FacePose
 
 FIELDS = (
     "frame", "time_s", "track", "left", "top", "right", "bottom", "score", "yaw", "pitch", "roll"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.prediction.predictor import FacePose
+from fsanet_tf.detection.face_pose import FacePose
 
 MIN_SHARE = 0.1  # of the longest track; shorter ones are spurious detections
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.detection.tracking import Tracker, overlap
-from fsanet_tf.prediction.predictor import FacePose
 from fsanet_tf.prediction.smoothing import OneEuroFilter, PoseSmoother, SmoothingConfig
 
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from fsanet_tf.drawing.heatmap import fold, structure_model
 from fsanet_tf.errors import InputError
 from fsanet_tf.models.build import build_model
+from fsanet_tf.prediction.heatmap import fold, structure_model
 from tests.conftest import assert_one_clear_line, run_fsanet
 
 
