@@ -26,6 +26,7 @@ def define_options(values: flags.FlagValues) -> None:
         0.0,
         flag_values=values,
     )
+    flags.DEFINE_bool("mirror", False, "Average with the mirrored crops.", flag_values=values)
     flags.DEFINE_string(
         "output_dir",
         None,
@@ -36,7 +37,7 @@ def define_options(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """Evaluate and print the table."""
-    report = evaluate(values.weights, values.data, values.max_angle_deg, values.output_dir)
+    report = evaluate(values.weights, values.data, values.max_angle_deg, values.output_dir, values.mirror)
     names = " + ".join(Path(source).name for source in report.networks)
     within = f" within ±{report.max_angle_deg:g}°" if report.max_angle_deg else ""
     print(

@@ -29,6 +29,12 @@ def define_options(values: flags.FlagValues) -> None:
         0.0,
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "mirror",
+        DEFAULTS.mirror,
+        "Average with the mirrored crops: more accurate, in twice the time.",
+        flag_values=values,
+    )
     text(
         "output",
         DEFAULTS.output,

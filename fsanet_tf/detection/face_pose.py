@@ -20,6 +20,7 @@ class FacePose:
         yaw, pitch, roll: In degrees, with the signs of 300W-LP.
         track: Number of the face in a video; None: not tracked.
         index: Position of its detection in the call that predicted it.
+        uncertainty_deg: Expected geodesic error in degrees; None for a single network.
 
     Example:
         >>> face = fsanet_tf.FacePose((10, 20, 110, 140), 0.9, yaw=30.0, pitch=-5.0, roll=0.0)
@@ -34,6 +35,7 @@ class FacePose:
     roll: float
     track: int | None = None
     index: int = 0
+    uncertainty_deg: float | None = None
 
     @property
     def pose_deg(self) -> tuple[float, float, float]:

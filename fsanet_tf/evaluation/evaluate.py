@@ -33,6 +33,7 @@ class EvaluationReport:
         errors_deg: Errors of all faces (`all`) and by range of the true |yaw|, in degrees.
         predicted_deg: Predicted poses `(N, 3)`.
         true_deg: True poses `(N, 3)`.
+        mirror: Whether predictions for mirrored crops were averaged in.
         notes: Lines to heed, such as a network that expects another crop than the dataset contains.
 
     Example:
@@ -48,6 +49,7 @@ class EvaluationReport:
     errors_deg: dict[str, Errors]
     predicted_deg: np.ndarray
     true_deg: np.ndarray
+    mirror: bool = False
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class EvaluationReport:
             ],
             "data": self.data,
             "max_angle_deg": self.max_angle_deg,
+            "mirror": self.mirror,
             "images_left_out": self.images_left_out,
             "errors_deg": {name: dataclasses.asdict(errors) for name, errors in self.errors_deg.items()},
         }
@@ -70,6 +73,7 @@ def evaluate(
     data: str | Path,
     max_angle_deg: float = MAX_ANGLE_DEG,
     output_dir: str | Path | None = None,
+    mirror: bool = False,
 ) -> EvaluationReport:
     """Measure networks on a dataset.
 
@@ -78,6 +82,7 @@ def evaluate(
         data: An `.npz` of faces.
         max_angle_deg: Leave out faces with a larger angle, as the paper does; 0 keeps all.
         output_dir: Receives `report.json` and figures; None: nothing is written.
+        mirror: Average with the predictions for mirrored crops.
 
     Returns:
         The errors and the poses.
@@ -97,7 +102,7 @@ def evaluate(
         raise InputError(f"{data}: no face has all angles within ±{max_angle_deg:g}°")
     loaded = [load_network(source) for source in sources]
     true = dataset.poses[rows]
-    predicted = predict_poses(loaded, dataset.images[rows])
+    predicted = predict_poses(loaded, dataset.images[rows], mirror)
     report = EvaluationReport(
         networks=sources,
         data=str(data),
@@ -106,6 +111,7 @@ def evaluate(
         errors_deg={"all": measure(predicted, true), **measure_by_yaw(predicted, true)},
         predicted_deg=predicted,
         true_deg=true,
+        mirror=mirror,
         notes=tuple(
             f"{data} contains {dataset.crop}; {network.name} expects {network.crop}"
             for network in loaded

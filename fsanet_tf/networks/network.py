@@ -11,15 +11,50 @@ import numpy as np
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
+from fsanet_tf.geometry.pose import mirror_poses, rotation_matrices
 from fsanet_tf.io.files import require_file
-from fsanet_tf.networks.card import read_crop_rule
-from fsanet_tf.networks.pretrained import FUSION, list_networks, network_file, shipped_networks
+from fsanet_tf.networks.card import read_card, read_crop_rule
+from fsanet_tf.networks.pretrained import (
+    FUSION,
+    fusion_card,
+    list_networks,
+    network_file,
+    shipped_networks,
+)
 from fsanet_tf.networks.runtimes import RUNTIMES, Loader, load_saved_model
 from fsanet_tf.parallel import DEFAULT_THREADS
 
 __all__ = ["Network", "load_network"]
 
 EXPECTED = f"a network: {', '.join(RUNTIMES)} or a SavedModel folder"
+
+
+@dataclasses.dataclass(frozen=True)
+class Uncertainty:
+    """How the disagreement of a fusion's members relates to its error, as measured on validation faces.
+
+    Attributes:
+        offset_deg: Expected geodesic error where the members agree, in degrees.
+        slope: Increase per degree of disagreement.
+    """
+
+    offset_deg: float
+    slope: float
+
+    def expected_error(self, poses_deg: np.ndarray) -> np.ndarray:
+        """Compute the expected geodesic errors `(N,)` in degrees of members' poses `(members, N, 3)`."""
+        return (self.offset_deg + self.slope * disagreement(poses_deg)).astype(np.float32)
+
+
+def disagreement(poses_deg: np.ndarray) -> np.ndarray:
+    """Compute the mean distance of members' rotations from their mean, `(N,)`, in degrees.
+
+    Args:
+        poses_deg: `(members, N, 3)`: yaw, pitch, roll in degrees.
+    """
+    rotations = rotation_matrices(poses_deg)
+    distances = np.linalg.norm(rotations - rotations.mean(axis=0), axis=(-2, -1))  # √2 · small angles
+    return np.rad2deg(distances / np.sqrt(2.0)).mean(axis=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +69,9 @@ class Network:
         image_size: Side of its input in pixels.
         crop: How it expects faces to be cropped around their landmark boxes.
         name: The path or name it was loaded by.
+        num_threads: As given to `load_network`.
+        members: The networks that a fusion averages; empty for a single network.
+        uncertainty: Calibration of a fusion; None: it predicts no uncertainty.
 
     Example:
         >>> network = fsanet_tf.load_network("var")
@@ -46,6 +84,29 @@ class Network:
     crop: CropRule = LANDMARK_CROP
     name: str = ""
     num_threads: int | None = None
+    members: tuple[Network, ...] = ()
+    uncertainty: Uncertainty | None = None
+
+    def predict_with_uncertainty(
+        self, crops: np.ndarray, mirror: bool = False
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Predict poses and how far off they are expected to be.
+
+        Args:
+            crops: float32 BGR `(N, size, size, 3)`, in [0, 255].
+            mirror: Average with the predictions for the mirrored crops: more accurate, in twice the time.
+
+        Returns:
+            float32 poses `(N, 3)` in degrees, and the expected geodesic errors `(N,)` in degrees; None for
+            a network without calibrated members.
+        """
+        networks = self.members or (self,)
+        poses = np.stack([network.predict(crops) for network in networks])  # (members, N, 3)
+        uncertainty = self.uncertainty.expected_error(poses) if self.uncertainty else None
+        if mirror:
+            flipped = np.ascontiguousarray(crops[:, :, ::-1])
+            poses = np.concatenate([poses, [mirror_poses(network.predict(flipped)) for network in networks]])
+        return poses.mean(axis=0, dtype=np.float64).astype(np.float32), uncertainty
 
     def __reduce__(self) -> tuple[Any, ...]:
         return load_network, (self.name, self.num_threads)  # copies and pickles load it again
@@ -93,8 +154,11 @@ def load_network(source: str | Path, num_threads: int | None = None) -> Network:
 
 def _load_fusion(num_threads: int | None) -> Network:
     members = [load_network(path, num_threads) for path in shipped_networks().values()]
+    calibration = read_card(fusion_card()).get("uncertainty")
     return dataclasses.replace(
         members[0],
         predict=lambda crops: np.mean([member.predict(crops) for member in members], axis=0),
         name=FUSION,
+        members=tuple(members),
+        uncertainty=Uncertainty(**calibration) if calibration else None,
     )

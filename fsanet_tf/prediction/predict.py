@@ -45,6 +45,7 @@ class PredictionConfig:
         network: Path of a network, or one of `list_networks()`.
         detector: One of `list_detectors()`, or `auto`.
         margin_ratio: Share of the landmark box added on each side; None: the network's own.
+        mirror: Whether to average with the predictions for mirrored crops.
         output: Image, video or folder to write; None: named after the source, in the current folder.
         json, csv: Tables to write, one line per face; None: none.
         time_sequence: Plot of each person's angles over time to write (video only); None: none.
@@ -63,6 +64,7 @@ class PredictionConfig:
     network: str = "fusion"
     detector: str = "auto"
     margin_ratio: float | None = None
+    mirror: bool = False
     output: str | None = None
     json: str | None = None
     csv: str | None = None
@@ -125,7 +127,7 @@ def predict(config: PredictionConfig, report: Report | None = None) -> list[Fram
         video = Video(config.source)  # a source that cannot be read is reported before anything is loaded
     elif config.time_sequence:
         raise InputError("--time_sequence: expected a video, received photos")
-    predictor = PosePredictor(config.network, config.margin_ratio)
+    predictor = PosePredictor(config.network, config.margin_ratio, config.mirror)
     detect = make_detector(config.detector)
     with open_tables(config.json, config.csv) as tables:
         if photos is None:

@@ -26,6 +26,7 @@ class PosePredictor:
     Args:
         network: A path, the name of a shipped network, or a loaded `Network`.
         margin_ratio: Share of the landmark box added on each side; default: the network's own.
+        mirror: Average with the predictions for mirrored crops: more accurate, in twice the time.
 
     Raises:
         InputError: If there is no such network, or the file cannot be used.
@@ -36,14 +37,20 @@ class PosePredictor:
         >>> faces = fsanet_tf.PosePredictor("fusion").predict(frame, detect(frame))
     """
 
-    def __init__(self, network: str | Path | Network = "fusion", margin_ratio: float | None = None):
+    def __init__(
+        self,
+        network: str | Path | Network = "fusion",
+        margin_ratio: float | None = None,
+        mirror: bool = False,
+    ):
+        self.mirror = mirror
         self.network = network if isinstance(network, Network) else load_network(network)
         self.crop_rule = self.network.crop
         if margin_ratio is not None:
             self.crop_rule = dataclasses.replace(self.crop_rule, margin_ratio=margin_ratio)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PosePredictor, (self.network, self.crop_rule.margin_ratio)
+        return PosePredictor, (self.network, self.crop_rule.margin_ratio, self.mirror)
 
     def predict(self, frame: np.ndarray, faces: Sequence[Detection]) -> list[FacePose]:
         """Predict the poses of all faces of a frame, in one batch.
@@ -62,12 +69,13 @@ class PosePredictor:
         kept, crops = self.crop(frame, faces)
         if not kept:
             return []
-        poses = self.network.predict(crops)
+        poses, uncertainty = self.network.predict_with_uncertainty(crops, self.mirror)
         if not np.isfinite(poses).all():
             raise InputError(f"{self.network.name}: a predicted pose is not finite")
+        expected = [None] * len(kept) if uncertainty is None else uncertainty.tolist()
         return [
-            FacePose(faces[i].box, faces[i].score, yaw, pitch, roll, faces[i].track, i)
-            for i, (yaw, pitch, roll) in zip(kept, poses.tolist(), strict=True)
+            FacePose(faces[i].box, faces[i].score, yaw, pitch, roll, faces[i].track, i, error)
+            for i, (yaw, pitch, roll), error in zip(kept, poses.tolist(), expected, strict=True)
         ]
 
     def crop(self, frame: np.ndarray, faces: Sequence[Detection]) -> tuple[list[int], np.ndarray]:

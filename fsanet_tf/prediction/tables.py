@@ -9,7 +9,8 @@ from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.io.files import replace_when_done
 
 FIELDS = (
-    "frame", "time_s", "track", "left", "top", "right", "bottom", "score", "yaw", "pitch", "roll"
+    "frame", "time_s", "track", "left", "top", "right", "bottom", "score", "yaw", "pitch", "roll",
+    "uncertainty_deg",
 )  # fmt: skip
 
 
@@ -25,7 +26,15 @@ class Tables:
     def add(self, frame: str, time_s: float, faces: Sequence[FacePose]) -> None:
         """Write a line per face of a photo or frame."""
         for face in faces:
-            values = (frame, round(time_s, 3), face.track, *face.box, face.score, *face.pose_deg)
+            values = (
+                frame,
+                round(time_s, 3),
+                face.track,
+                *face.box,
+                face.score,
+                *face.pose_deg,
+                face.uncertainty_deg,
+            )
             row = dict(zip(FIELDS, values, strict=True))
             if self._json:
                 self._json.write(json.dumps(row) + "\n")

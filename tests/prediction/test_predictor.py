@@ -9,10 +9,11 @@ from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, crop_box, grow_box
+from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.keras_files import load_model
-from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.networks.network import Network, Uncertainty, disagreement, load_network
 from fsanet_tf.networks.pretrained import keras_file, keras_files, shipped_networks
 from fsanet_tf.prediction.predictor import PosePredictor
 from tests.conftest import run_process
@@ -151,3 +152,22 @@ def test_a_card_that_cannot_be_is_refused(card, tmp_path):
         InputError, match=r"net\.tflite: its card is damaged: (margin_ratio|square): expected"
     ):
         load_network(tmp_path / "net.tflite")
+
+
+def test_mirroring_averages_with_the_mirrored_crop(rng):
+    network = load_network("1x1")
+    crops = rng.uniform(0, 255, (3, 64, 64, 3)).astype(np.float32)
+    expected = (network.predict(crops) + mirror_poses(network.predict(crops[:, :, ::-1].copy()))) / 2
+    np.testing.assert_allclose(network.predict_with_uncertainty(crops, mirror=True)[0], expected, atol=1e-4)
+    (face,) = PosePredictor(network, mirror=True).predict(
+        np.pad(crops[0].astype(np.uint8), ((0, 1), (0, 1), (0, 0))), [Detection((0, 0, 64, 64))]
+    )
+    assert face.uncertainty_deg is None  # a single network
+
+
+def test_uncertainty_grows_with_the_disagreement_of_the_members():
+    agreeing = np.tile([[30.0, -10, 5]], (3, 1))[:, None]
+    turned = np.array([[[20.0, 0, 0]], [[0.0, 0, 0]], [[-20.0, 0, 0]]])
+    assert disagreement(agreeing) == pytest.approx(0, abs=1e-6)
+    assert disagreement(turned) == pytest.approx(40 / 3, rel=0.05)  # 20°, 0° and 20° from the mean
+    assert Uncertainty(2.0, 0.5).expected_error(turned) == pytest.approx(2 + 20 / 3, rel=0.05)

@@ -24,6 +24,11 @@ def shipped_networks() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.tflite"))}
 
 
+def fusion_card() -> Path:
+    """Return the card of the fusion; `fusion` itself has no file."""
+    return FOLDER / f"{FUSION}.json"
+
+
 def network_file(source: str | Path) -> Path:
     """Resolve a path, or the name of a shipped network, to the file that inference loads (`.tflite`)."""
     return shipped_networks().get(str(source), Path(source))
