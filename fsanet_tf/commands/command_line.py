@@ -97,12 +97,14 @@ def _describe(flag: flags.Flag) -> str:
 
 def exit_status(run: Callable[[], None]) -> int:
     """Run a command; report its errors in one line each."""
+    for name in ("stdout", "stderr"):  # closed ones, whose numbers files would else get
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     logging.set_verbosity(logging.WARNING)  # TensorFlow reports progress through this logger
     try:
         with silence_native_output(), optional_dependencies():
             run()
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except InputError as error:
         return _fail(f"error: {error}")
     except KeyboardInterrupt:
@@ -116,6 +118,5 @@ def exit_status(run: Callable[[], None]) -> int:
 
 
 def _fail(message: str) -> int:
-    if sys.stderr is not None:
-        print(message, file=sys.stderr)
+    print(message, file=sys.stderr)
     return 1

@@ -26,6 +26,12 @@ def define_options(values: flags.FlagValues) -> None:
         0.0,
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "trust",
+        False,
+        "Load networks that could do more than compute; see docs/safety.md.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("mirror", False, "Average with the mirrored crops.", flag_values=values)
     flags.DEFINE_string(
         "output_dir",
@@ -37,7 +43,9 @@ def define_options(values: flags.FlagValues) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """Evaluate and print the table."""
-    report = evaluate(values.weights, values.data, values.max_angle_deg, values.output_dir, values.mirror)
+    report = evaluate(
+        values.weights, values.data, values.max_angle_deg, values.output_dir, values.mirror, values.trust
+    )
     names = " + ".join(Path(source).name for source in report.networks)
     within = f" within ±{report.max_angle_deg:g}°" if report.max_angle_deg else ""
     print(

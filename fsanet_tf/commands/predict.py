@@ -17,6 +17,9 @@ def define_options(values: flags.FlagValues) -> None:
     text(
         "source", DEFAULTS.source, "Photo, folder, video, GIF, webcam number or address.", flag_values=values
     )
+    flags.DEFINE_bool(
+        "recursive", DEFAULTS.recursive, "Search a folder's subfolders too.", flag_values=values
+    )
     text("network", DEFAULTS.network, "Network file, SavedModel folder, or shipped name.", flag_values=values)
     flags.DEFINE_alias("model", "network", flag_values=values)
     flags.DEFINE_enum(
@@ -27,6 +30,12 @@ def define_options(values: flags.FlagValues) -> None:
         DEFAULTS.margin_ratio,
         "Share of the box added on each side; by default the network's own.",
         0.0,
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "trust",
+        False,
+        "Load networks that could do more than compute; see docs/safety.md.",
         flag_values=values,
     )
     flags.DEFINE_bool(

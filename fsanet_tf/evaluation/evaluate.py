@@ -74,6 +74,7 @@ def evaluate(
     max_angle_deg: float = MAX_ANGLE_DEG,
     output_dir: str | Path | None = None,
     mirror: bool = False,
+    trust: bool = False,
 ) -> EvaluationReport:
     """Measure networks on a dataset.
 
@@ -83,6 +84,7 @@ def evaluate(
         max_angle_deg: Leave out faces with a larger angle, as the paper does; 0 keeps all.
         output_dir: Receives `report.json` and figures; None: nothing is written.
         mirror: Average with the predictions for mirrored crops.
+        trust: Load networks that could do more than compute (see `load_network`).
 
     Returns:
         The errors and the poses.
@@ -100,7 +102,7 @@ def evaluate(
     rows = dataset.rows_within(max_angle_deg)
     if not len(rows):
         raise InputError(f"{data}: no face has all angles within ±{max_angle_deg:g}°")
-    loaded = [load_network(source) for source in sources]
+    loaded = [load_network(source, trust=trust) for source in sources]
     true = dataset.poses[rows]
     predicted = predict_poses(loaded, dataset.images[rows], mirror)
     report = EvaluationReport(

@@ -10,6 +10,7 @@ from fsanet_tf.io.files import replace_when_done, require_file
 
 __all__ = ["read_image", "write_image"]
 
+HEIC_HINT = "received HEIC, which OpenCV does not decode: convert it to JPEG or PNG first"
 ASTRONAUT = "astronaut"  # name of the photo that the package ships
 
 
@@ -20,7 +21,7 @@ def read_image(path: str | Path) -> np.ndarray:
         path: The file, or `"astronaut"`.
 
     Returns:
-        uint8 BGR array `(height, width, 3)`, in [0, 255].
+        uint8 BGR array `(height, width, 3)`, in [0, 255]. Images of 16 bits are scaled by their real range.
 
     Raises:
         InputError: If there is no such file, or OpenCV cannot decode it.
@@ -33,12 +34,31 @@ def read_image(path: str | Path) -> np.ndarray:
         path = Path(__file__).with_name("astronaut.jpg")
     path = require_file(path, "an image")
     try:
-        image = cv2.imread(str(path))
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error:  # larger than OpenCV allows
         image = None
     if image is None:
-        raise InputError(f"{path}: expected an image, could not decode it")
-    return image
+        hint = HEIC_HINT if _is_heic(path) else "could not decode it"
+        raise InputError(f"{path}: expected an image, {hint}")
+    return image if image.dtype == np.uint8 else _to_8_bits(image)
+
+
+def _to_8_bits(image: np.ndarray) -> np.ndarray:
+    """Scale an image of 16 bits or floats to 8 bits by its real range.
+
+    Cameras store 10, 12 or 14 bits in 16: the largest value tells how many. Floats are in [0, 1].
+    """
+    if np.issubdtype(image.dtype, np.floating):
+        largest = 1.0
+    else:
+        largest = 2.0 ** max(8, int(image.max()).bit_length()) - 1
+    return np.clip(np.nan_to_num(image) * (255.0 / largest) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _is_heic(path: Path) -> bool:
+    with path.open("rb") as file:
+        header = file.read(12)
+    return header[4:8] == b"ftyp" and header[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

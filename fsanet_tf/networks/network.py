@@ -69,7 +69,7 @@ class Network:
         image_size: Side of its input in pixels.
         crop: How it expects faces to be cropped around their landmark boxes.
         name: The path or name it was loaded by.
-        num_threads: As given to `load_network`.
+        num_threads, trust: As given to `load_network`.
         members: The networks that a fusion averages; empty for a single network.
         uncertainty: Calibration of a fusion; None: it predicts no uncertainty.
 
@@ -84,6 +84,7 @@ class Network:
     crop: CropRule = LANDMARK_CROP
     name: str = ""
     num_threads: int | None = None
+    trust: bool = False
     members: tuple[Network, ...] = ()
     uncertainty: Uncertainty | None = None
 
@@ -109,10 +110,10 @@ class Network:
         return poses.mean(axis=0, dtype=np.float64).astype(np.float32), uncertainty
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load_network, (self.name, self.num_threads)  # copies and pickles load it again
+        return load_network, (self.name, self.num_threads, self.trust)  # copies and pickles load it again
 
 
-def load_network(source: str | Path, num_threads: int | None = None) -> Network:
+def load_network(source: str | Path, num_threads: int | None = None, trust: bool = False) -> Network:
     """Load a network by path, or a shipped one by name.
 
     A `.tflite` or `.onnx` file needs no TensorFlow.
@@ -122,6 +123,8 @@ def load_network(source: str | Path, num_threads: int | None = None) -> Network:
             one of `list_networks()`.
         num_threads: Threads for `.tflite` and `.onnx`; default: one per core, at most four. TensorFlow's
             threads belong to the whole process (`tf.config.threading`).
+        trust: Load frozen graphs and SavedModels even if they contain operations that could read or write
+            files, open a connection or call Python.
 
     Returns:
         The network; `predict` is thread-safe.
@@ -148,8 +151,8 @@ def load_network(source: str | Path, num_threads: int | None = None) -> Network:
         load = RUNTIMES[require_file(path, EXPECTED).suffix]
     else:
         raise InputError(f"{path}: expected {EXPECTED}")
-    predict, image_size = load(path, num_threads or DEFAULT_THREADS)
-    return Network(predict, image_size, read_crop_rule(path), str(source), num_threads)
+    predict, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
+    return Network(predict, image_size, read_crop_rule(path), str(source), num_threads, trust)
 
 
 def _load_fusion(num_threads: int | None) -> Network:

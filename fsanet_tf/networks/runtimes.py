@@ -1,9 +1,10 @@
 """What runs a network: LiteRT, ONNX Runtime, Keras, or TensorFlow for SavedModels and frozen graphs.
 
-Each loader takes a path and a number of threads and returns a thread-safe function from float32 crops
-`(N, size, size, 3)` to poses `(N, 3)`, and the size. Crops go through in chunks whose activations stay in
-the cache of a core: so memory does not grow with N, and one thread per core is faster than one call with
-all threads. Imports are local, because a runtime that is not used need not be installed.
+Each loader takes a path, a number of threads and whether to trust the file, and returns a thread-safe
+function from float32 crops `(N, size, size, 3)` to poses `(N, 3)`, and the size. Crops go through in chunks
+whose activations stay in the cache of a core: so memory does not grow with N, and one thread per core is
+faster than one call with all threads. Imports are local: a runtime that is not used need not be
+installed.
 """
 
 import functools
@@ -15,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
 from fsanet_tf.parallel import Pool, Slots, map_in_threads
 
 Predict = Callable[[np.ndarray], np.ndarray]
-Loader = Callable[[Path, int], tuple[Predict, int]]
+Loader = Callable[[Path, int, bool], tuple[Predict, int]]
 
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
 CHUNK = 4  # faces per call of a single-threaded interpreter
@@ -45,7 +47,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def load_tflite(path: Path, num_threads: int) -> tuple[Predict, int]:
+def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
     """Load a `.tflite` file into a pool of single-threaded interpreters.
 
     A single face of a single caller is predicted by an interpreter with all threads.
@@ -109,7 +111,7 @@ def _dequantize(values: np.ndarray, tensor: dict) -> np.ndarray:
     return (values.astype(np.float32) - zero_point) * (scale or 1.0)
 
 
-def load_onnx(path: Path, num_threads: int) -> tuple[Predict, int]:
+def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
     """Load an `.onnx` file; ONNX Runtime's sessions are thread-safe."""
     with optional_dependencies():
         import onnxruntime
@@ -131,7 +133,7 @@ def load_onnx(path: Path, num_threads: int) -> tuple[Predict, int]:
     return _in_threads(predict_chunk, CHUNK, num_threads), height
 
 
-def load_keras(path: Path, num_threads: int) -> tuple[Predict, int]:
+def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
     """Load a `.keras` file or one of the original's `.h5` files."""
     with optional_dependencies():
         import keras
@@ -155,11 +157,13 @@ def load_keras(path: Path, num_threads: int) -> tuple[Predict, int]:
     return predict, size
 
 
-def load_saved_model(path: Path, num_threads: int) -> tuple[Predict, int]:
+def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
     """Load a SavedModel folder that `export` wrote."""
     with optional_dependencies():
         import tensorflow as tf
 
+    if not trust:
+        check_saved_model(path)
     try:
         serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     except (OSError, KeyError, ValueError) as error:
@@ -168,7 +172,7 @@ def load_saved_model(path: Path, num_threads: int) -> tuple[Predict, int]:
     return _in_tensorflow_chunks(lambda crops: serve(image=tf.constant(crops))["pose"].numpy()), size
 
 
-def load_frozen_graph(path: Path, num_threads: int) -> tuple[Predict, int]:
+def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
     """Load a frozen graph, the original's or one that `export` wrote."""
     with optional_dependencies():
         import tensorflow as tf
@@ -176,9 +180,13 @@ def load_frozen_graph(path: Path, num_threads: int) -> tuple[Predict, int]:
     graph_def = tf.compat.v1.GraphDef()
     try:
         graph_def.ParseFromString(path.read_bytes())
+        if not trust:
+            check_frozen_graph(path, graph_def)
         wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
         image, pose = (wrapped.graph.as_graph_element(f"{name}:0") for name in (FROZEN_INPUT, FROZEN_OUTPUT))
         run = wrapped.prune(image, pose)
+    except InputError:
+        raise
     except Exception as error:  # protobuf and TensorFlow each raise their own
         raise InputError(
             f"{path}: expected a frozen graph from {FROZEN_INPUT} to {FROZEN_OUTPUT} ({error})"

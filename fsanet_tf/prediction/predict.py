@@ -22,15 +22,17 @@ from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.io.images import ASTRONAUT, read_image, write_image
+from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.smoothing import PoseSmoother
-from fsanet_tf.prediction.sources import Frame, Video, photo_paths
+from fsanet_tf.prediction.sources import Animation, Frame, Video, open_video, photo_paths
 from fsanet_tf.prediction.tables import Tables, open_tables
 from fsanet_tf.prediction.time_sequence import Sequences
 from fsanet_tf.prediction.video_writer import VIDEO_SUFFIXES, VideoWriter
 
 __all__ = ["FramePoses", "PredictionConfig", "predict"]
 
+DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 RATE_FRAMES = 20  # over which the displayed frame rate is averaged
 
 Report = Callable[[str], None]
@@ -42,10 +44,12 @@ class PredictionConfig:
 
     Attributes:
         source: Photo, folder of photos, video, GIF, number of a webcam, or address such as `rtsp://…`.
+        recursive: Whether to search a folder's subfolders too.
         network: Path of a network, or one of `list_networks()`.
         detector: One of `list_detectors()`, or `auto`.
         margin_ratio: Share of the landmark box added on each side; None: the network's own.
         mirror: Whether to average with the predictions for mirrored crops.
+        trust: Whether to load a network that could do more than compute (see `load_network`).
         output: Image, video or folder to write; None: named after the source, in the current folder.
         json, csv: Tables to write, one line per face; None: none.
         time_sequence: Plot of each person's angles over time to write (video only); None: none.
@@ -61,10 +65,12 @@ class PredictionConfig:
     """
 
     source: str = ASTRONAUT
+    recursive: bool = False
     network: str = "fusion"
     detector: str = "auto"
     margin_ratio: float | None = None
     mirror: bool = False
+    trust: bool = False
     output: str | None = None
     json: str | None = None
     csv: str | None = None
@@ -115,19 +121,25 @@ def predict(config: PredictionConfig, report: Report | None = None) -> list[Fram
         >>> len(frames[0].faces)
         1
     """
-    photos = photo_paths(config.source)
+    photos = photo_paths(config.source, config.recursive)
     output = Path(config.output) if config.output else _default_output(config.source, photos)
-    inputs = [Path(config.source), *(photos or [])]
-    for path in filter(None, (str(output), config.json, config.csv, config.time_sequence)):
-        if any(Path(path).resolve() == source.resolve() for source in inputs):
+    inputs = {path.resolve() for path in (Path(config.source), *(photos or []))}
+    drawings = [_drawing_path(config.source, photo, output) for photo in photos or []]
+    others = [Path(path) for path in (config.json, config.csv, config.time_sequence) if path]
+    for path in (output, *drawings, *others):
+        if path.resolve() in inputs:
             raise InputError(f"{path}: is the source, expected another output")
     if photos is None:
         if output.suffix.lower() not in VIDEO_SUFFIXES:
             raise InputError(f"{output}: cannot write such a video (expected {', '.join(VIDEO_SUFFIXES)})")
-        video = Video(config.source)  # a source that cannot be read is reported before anything is loaded
+        video = open_video(
+            config.source
+        )  # a source that cannot be read is reported before anything is loaded
     elif config.time_sequence:
         raise InputError("--time_sequence: expected a video, received photos")
-    predictor = PosePredictor(config.network, config.margin_ratio, config.mirror)
+    predictor = PosePredictor(
+        load_network(config.network, trust=config.trust), config.margin_ratio, config.mirror
+    )
     detect = make_detector(config.detector)
     with open_tables(config.json, config.csv) as tables:
         if photos is None:
@@ -139,7 +151,7 @@ def _default_output(source: str, photos: list[Path] | None) -> Path:
     if photos is None:
         stem = "camera" if source.isdigit() or "://" in source else Path(source).stem
         return Path(f"{stem}_poses.mp4")
-    return Path(f"{Path(source).stem}_poses{'' if len(photos) > 1 else '.png'}")
+    return Path(f"{Path(source).stem}_poses{'' if Path(source).is_dir() else '.png'}")
 
 
 def _predict_photos(
@@ -167,7 +179,7 @@ def _predict_photos(
                 report(line)
         drawn = image.copy()
         draw_faces(drawn, result.faces, config.style)
-        write_image(output / photo.name if len(photos) > 1 else output, drawn)
+        write_image(_drawing_path(config.source, photo, output), drawn)
         if config.show:
             _show(drawn, wait_ms=0)
     if not results:
@@ -177,6 +189,17 @@ def _predict_photos(
             report(f"left out: {reason}")
         report(f"drawn: {output}")
     return results
+
+
+def _drawing_path(source: str, photo: Path, output: Path) -> Path:
+    """Where a photo is drawn to: a folder keeps its structure, in formats that can be written."""
+    if Path(source).is_dir():
+        path = output / photo.relative_to(source)
+    else:
+        path = output / photo.name if output.is_dir() else output
+        if not output.is_dir():
+            return path
+    return path if path.suffix.lower() in DRAWN_SUFFIXES else path.with_name(f"{path.name}.png")
 
 
 def describe(result: FramePoses) -> list[str]:
@@ -212,7 +235,7 @@ def track_poses(
 
 def _predict_video(
     config: PredictionConfig,
-    video: Video,
+    video: Video | Animation,
     predictor: PosePredictor,
     detect: Detector,
     output: Path,

@@ -11,7 +11,11 @@ import numpy as np
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import ASTRONAUT
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+PHOTOS = (
+    ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".heic", ".heif"
+)  # fmt: skip
+ANIMATIONS = (".gif", ".webp")  # may move
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
 DEFAULT_RATE = 25.0
 NO_SUCH = "no such photo, folder, video or camera"
 
@@ -24,8 +28,14 @@ class Frame(NamedTuple):
     image: np.ndarray
 
 
-def photo_paths(source: str) -> list[Path] | None:
+def photo_paths(source: str, recursive: bool = False) -> list[Path] | None:
     """Return the photos of a source, or None if it is a video or camera.
+
+    A file is a photo if its suffix says so or, without a known suffix, its content.
+
+    Args:
+        source: A photo, a folder, or something else.
+        recursive: Whether to search the folder's subfolders too.
 
     Raises:
         InputError: If there is no such photo, or the folder contains none.
@@ -34,15 +44,76 @@ def photo_paths(source: str) -> list[Path] | None:
     if source == ASTRONAUT:
         return [path]
     if path.is_dir():
-        photos = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTOS and p.is_file())
+        found = path.rglob("*") if recursive else path.iterdir()
+        photos = sorted(p for p in found if p.is_file() and _is_photo(p))
         if not photos:
             raise InputError(f"{source}: expected photos ({', '.join(PHOTOS)}), found none")
         return photos
-    if path.suffix.lower() not in PHOTOS:
-        return None
-    if not path.is_file():
+    if path.is_file():
+        return [path] if _is_photo(path) else None
+    if path.suffix.lower() in PHOTOS:
         raise InputError(f"{source}: {NO_SUCH}")
-    return [path]
+    return None
+
+
+def _is_photo(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix in ANIMATIONS:
+        return not _is_animation(path)
+    return suffix in PHOTOS or (suffix not in VIDEOS and cv2.haveImageReader(str(path)))
+
+
+def _is_animation(path: Path) -> bool:
+    if path.suffix.lower() == ".gif":
+        return True
+    try:
+        return cv2.haveImageReader(str(path)) and cv2.imcount(str(path)) > 1
+    except cv2.error:
+        return False
+
+
+def open_video(source: str) -> "Video | Animation":
+    """Open a video, a camera or an animated image.
+
+    Raises:
+        InputError: If it cannot be opened, or has no frame.
+    """
+    path = Path(source)
+    if path.suffix.lower() == ".webp" and path.is_file():
+        return Animation(path)
+    return Video(source)
+
+
+class Animation:
+    """Frames of an animated WebP, which video decoders do not read.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        rate: Frames per second, on average.
+        length: Number of frames.
+        missing: Empty; as for `Video`.
+
+    Raises:
+        InputError: If it cannot be decoded.
+    """
+
+    def __init__(self, path: Path):
+        read, animation = cv2.imreadanimation(str(path))
+        if not read:
+            raise InputError(f"{path}: expected an animated image, could not decode it")
+        self._images = [np.ascontiguousarray(image[..., :3]) for image in animation.frames]
+        durations_s = np.maximum(np.array(animation.durations, float), 1.0) / 1000
+        self._times_s = np.concatenate([[0.0], np.cumsum(durations_s)[:-1]])
+        self.length = len(self._images)
+        self.rate = self.length / durations_s.sum()
+        self.missing = ""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames."""
+        for number, (time_s, image) in enumerate(zip(self._times_s.tolist(), self._images, strict=True)):
+            yield Frame(f"{number:06d}", time_s, image)
 
 
 class Video:

@@ -1,5 +1,6 @@
-"""Pictures are read and written whole, or refused in one line."""
+"""Images of many formats: decoded alike, scaled to 8 bits, refused in one line; written atomically."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,21 +8,49 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image, write_image
 
 
-def test_a_picture_survives_its_file(tmp_path, rng):
-    image = rng.integers(0, 256, (9, 7, 3), np.uint8)
-    write_image(tmp_path / "a.png", image)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), image)
+@pytest.fixture
+def image(rng):
+    return cv2.resize(
+        rng.integers(0, 256, (6, 8, 3), dtype=np.uint8), (80, 60), interpolation=cv2.INTER_CUBIC
+    )
 
 
-def test_what_is_no_picture_is_refused(tmp_path):
+def test_an_image_survives_the_round_trip(image, tmp_path):
+    write_image(tmp_path / "new/a.png", image)
+    np.testing.assert_array_equal(read_image(tmp_path / "new/a.png"), image)
+
+
+@pytest.mark.parametrize("suffix", [".tiff", ".jp2", ".webp", ".bmp", ".ppm"])
+def test_other_formats_are_read_by_content(suffix, image, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    cv2.imwrite(str(path), image)
+    decoded = read_image(path.rename(tmp_path / "without_suffix"))
+    assert np.abs(decoded.astype(int) - image).mean() < 6
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_images_of_16_bits_are_scaled_by_their_real_range(bits, image, tmp_path):
+    wide = (image.astype(np.uint32) * (2**bits - 1) // 255).astype(np.uint16)
+    wide[0, 0] = 2**bits - 1
+    cv2.imwrite(str(tmp_path / "a.png"), wide)
+    assert np.abs(read_image(tmp_path / "a.png")[1:].astype(int) - image[1:]).max() <= 1
+
+
+def test_float_images_are_in_0_to_1(image, tmp_path):
+    cv2.imwrite(str(tmp_path / "a.tiff"), (image / 255).astype(np.float32))
+    assert np.abs(read_image(tmp_path / "a.tiff").astype(int) - image).max() <= 1
+
+
+def test_what_is_no_image_is_refused(tmp_path):
     (tmp_path / "rubbish.jpg").write_bytes(b"rubbish")
     with pytest.raises(InputError, match=r"rubbish\.jpg: expected an image, could not decode it"):
         read_image(tmp_path / "rubbish.jpg")
-    with pytest.raises(InputError, match=r"none\.jpg: no such file \(expected an image\)"):
-        read_image(tmp_path / "none.jpg")
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 40)
+    with pytest.raises(InputError, match="received HEIC, which OpenCV does not decode: convert it"):
+        read_image(tmp_path / "a.heic")
 
 
-def test_unknown_format_is_refused_and_leaves_nothing(tmp_path):
-    with pytest.raises(InputError, match="cannot write an image of this format"):
-        write_image(tmp_path / "a.xyz", np.zeros((9, 9, 3), np.uint8))
+def test_an_unknown_format_is_refused_and_leaves_nothing(image, tmp_path):
+    with pytest.raises(InputError, match=r"a\.xyz: cannot write an image of this format"):
+        write_image(tmp_path / "a.xyz", image)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,72 @@
+"""Graphs that reach beyond themselves are refused before they run; our own exports are not."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fsanet_tf.errors import InputError
+from fsanet_tf.export.formats import export_saved_model
+from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.network import load_network
+from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
+
+TRAPS = {
+    "WriteFile": lambda image, path: tf.io.write_file(path, "caught"),
+    "ReadFile": lambda image, path: tf.io.read_file(path),
+    "PyFunc": lambda image, path: tf.compat.v1.py_func(lambda: np.float32(1), [], tf.float32),
+    "PrintV2": lambda image, path: tf.print("caught", output_stream=f"file://{path}"),
+}
+
+
+@pytest.mark.parametrize("operation", TRAPS)
+def test_a_frozen_graph_that_reaches_out_is_refused(operation, tmp_path):
+    trap = tmp_path / "trap.txt"
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, (None, 64, 64, 3), name=FROZEN_INPUT)
+        result = TRAPS[operation](image, str(trap))
+        effects = [result] if isinstance(result, tf.Operation) else [result.op]
+        scope, name = FROZEN_OUTPUT.split("/")
+        with tf.control_dependencies(effects), tf.name_scope(scope):
+            tf.identity(tf.reduce_mean(image, axis=(1, 2)), name=name)
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(InputError, match=rf"net\.pb: contains the operation {operation}\w*, which could"):
+        load_network(tmp_path / "net.pb")
+    assert not trap.exists()
+
+
+def test_a_saved_model_that_writes_is_refused_unless_it_is_trusted(tmp_path):
+    trap = tmp_path / "trap.txt"
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.float32, name="image")])
+    def serve(image):
+        with tf.control_dependencies([tf.io.write_file(str(trap), "caught")]):
+            return {"pose": tf.reduce_mean(image, axis=(1, 2))}
+
+    module.serve = serve
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures={"serving_default": serve})
+    with pytest.raises(InputError, match="contains the operation WriteFile"):
+        load_network(tmp_path / "net")
+    assert not trap.exists()
+    load_network(tmp_path / "net", trust=True).predict(np.zeros((1, 64, 64, 3), np.float32))
+    assert trap.exists()
+
+
+def test_a_trap_in_a_function_with_a_savers_name_is_refused_if_something_calls_it(tmp_path):
+    export_saved_model(build_model("fsanet_noS_metric", 32), tmp_path / "net", {})
+    load_network(tmp_path / "net")  # our own passes
+    shutil.copytree(tmp_path / "net", tmp_path / "bad")
+    content = (tmp_path / "bad/saved_model.pb").read_bytes()
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel.FromString(content)
+    library = saved.meta_graphs[0].graph_def.library.function
+    saver = next(f.signature.name for f in library if "traced_restore" in f.signature.name)
+    caller = next(f for f in library if "serving_default" in f.signature.name)
+    node = caller.node_def.add(name="call", op="StatefulPartitionedCall")
+    node.attr["f"].func.name = saver
+    (tmp_path / "bad/saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(InputError, match="contains the operation RestoreV2"):
+        load_network(tmp_path / "bad")
