@@ -123,18 +123,11 @@ def predict(config: PredictionConfig, report: Report | None = None) -> list[Fram
     """
     photos = photo_paths(config.source, config.recursive)
     output = Path(config.output) if config.output else _default_output(config.source, photos)
-    inputs = {path.resolve() for path in (Path(config.source), *(photos or []))}
-    drawings = [_drawing_path(config.source, photo, output) for photo in photos or []]
-    others = [Path(path) for path in (config.json, config.csv, config.time_sequence) if path]
-    for path in (output, *drawings, *others):
-        if path.resolve() in inputs:
-            raise InputError(f"{path}: is the source, expected another output")
+    _require_other_outputs(config, photos or [], output)
     if photos is None:
         if output.suffix.lower() not in VIDEO_SUFFIXES:
             raise InputError(f"{output}: cannot write such a video (expected {', '.join(VIDEO_SUFFIXES)})")
-        video = open_video(
-            config.source
-        )  # a source that cannot be read is reported before anything is loaded
+        video = open_video(config.source)  # one that cannot be read is reported before anything is loaded
     elif config.time_sequence:
         raise InputError("--time_sequence: expected a video, received photos")
     predictor = PosePredictor(
@@ -145,6 +138,16 @@ def predict(config: PredictionConfig, report: Report | None = None) -> list[Fram
         if photos is None:
             return _predict_video(config, video, predictor, detect, output, tables, report)
         return _predict_photos(config, photos, predictor, detect, output, tables, report)
+
+
+def _require_other_outputs(config: PredictionConfig, photos: list[Path], output: Path) -> None:
+    """Raise `InputError` if an output would replace a source."""
+    inputs = {path.resolve() for path in (Path(config.source), *photos)}
+    drawings = [_drawing_path(config.source, photo, output) for photo in photos]
+    others = [Path(path) for path in (config.json, config.csv, config.time_sequence) if path]
+    for path in (output, *drawings, *others):
+        if path.resolve() in inputs:
+            raise InputError(f"{path}: is the source, expected another output")
 
 
 def _default_output(source: str, photos: list[Path] | None) -> Path:

@@ -39,7 +39,7 @@ class TrainingConfig:
         mixed_precision: Compute in 16 bits where that is safe; the regression stays in 32.
         distribution: `none`, or `mirrored` over all devices of the machine.
         save_every: Steps between checkpoints within an epoch; 0: only at the end of each epoch.
-        seed: Random seed of the initial weights, the split, the order and the augmentation.
+        seed: Random seed of initial weights, order and augmentation; the split is always the same.
         augmentation: See `AugmentationConfig`.
 
     Example:

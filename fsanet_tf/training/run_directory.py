@@ -30,10 +30,7 @@ def is_finished(config: TrainingConfig, output_dir: Path) -> bool:
     path = output_dir / CONFIG_FILE
     if not path.exists():
         return False
-    try:
-        kept = _flat(config_as_json(TrainingConfig(data=()))) | _flat(_renamed(json.loads(path.read_text())))
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: expected the JSON of an earlier run ({error})") from error
+    kept = _flat(config_as_json(TrainingConfig(data=()))) | _flat(read_config(output_dir))
     wanted = _flat(config_as_json(config))
     changes = [
         f"{key} was {kept.get(key)!r}, is {wanted.get(key)!r}"
@@ -43,6 +40,19 @@ def is_finished(config: TrainingConfig, output_dir: Path) -> bool:
     if changes:
         raise InputError(f"{path}: this directory contains another run: {'; '.join(changes)}")
     return (output_dir / FINAL_FILE).exists()
+
+
+def read_config(output_dir: Path) -> dict[str, Any]:
+    """Read the configuration of a run, of an older version as well.
+
+    Raises:
+        InputError: If it is missing or damaged.
+    """
+    path = output_dir / CONFIG_FILE
+    try:
+        return _renamed(json.loads(path.read_text()))
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: expected the JSON of an earlier run ({error})") from error
 
 
 def _renamed(config: dict[str, Any]) -> dict[str, Any]:

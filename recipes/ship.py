@@ -1,0 +1,86 @@
+"""Put trained networks into the package: `.keras`, `.tflite`, cards, and the fusion's uncertainty.
+
+`python recipes/ship.py --run var=runs/var_1,runs/var_2 --run 1x1=runs/1x1 --run noS=runs/noS
+--data=aflw.npz,web.npz` takes the last run of each network; earlier ones are its history. The faces that
+the runs validated on calibrate the fusion.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fsanet_tf
+from fsanet_tf.data.dataset import load_dataset
+from fsanet_tf.data.input_pipeline import cut_views, split_by_group
+from fsanet_tf.export.formats import export_tflite
+from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
+from fsanet_tf.io.files import write_json
+from fsanet_tf.networks.keras_files import load_model, save_model
+from fsanet_tf.networks.network import disagreement, load_network
+from fsanet_tf.networks.pretrained import FOLDER, fusion_card
+from fsanet_tf.training.run_directory import FINAL_FILE, read_config
+from fsanet_tf.training.trainer import SPLIT_SEED
+
+LABELS = "opentrack head pose network, mean of its answers to a crop and its mirror image (distillation)"
+
+
+def ship(name: str, runs: list[Path]) -> None:
+    """Write one network's files from its runs, the last of which counts."""
+    stages = [read_config(run) for run in runs]
+    trained = json.loads((runs[-1] / FINAL_FILE).with_suffix(".json").read_text())
+    for stage in stages:
+        stage["data"] = [Path(path).name for path in stage["data"]]
+        stage["init_weights"] = Path(stage["init_weights"]).parent.name or stage["init_weights"]
+    card: dict[str, Any] = {
+        "name": name,
+        "version": fsanet_tf.__version__,
+        "variant": trained["variant"],
+        "image_size": trained["image_size"],
+        "margin_ratio": trained["margin_ratio"],
+        "square": trained["square"],
+        "input": "BGR, 0 to 255",
+        "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
+        "labels": LABELS,
+        "recipe": "recipes/README.md",
+        "training": {"stages": stages},
+        "best_epoch": trained["best_epoch"],
+        "validation_mae_deg": trained["validation_mae_deg"],
+    }
+    model = load_model(runs[-1] / FINAL_FILE)
+    save_model(FOLDER / f"{name}.keras", model, card)
+    export_tflite(model, FOLDER / f"{name}.tflite", "float32", card, batch=None)
+
+
+def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:
+    """Fit the fusion's expected geodesic error to the disagreement of its members, on validation faces."""
+    dataset = load_dataset(data)
+    fusion = load_network("fusion")
+    _, rows = split_by_group(
+        dataset.rows_within(99.0), dataset.labels.group_numbers(), validation_fraction, SPLIT_SEED
+    )
+    views = dataset.labels.views(fusion.crop.margin_ratio)
+    assert views is not None
+    crops = cut_views(dataset.images[rows], views[rows], fusion.image_size).astype(np.float32)
+    poses = np.stack([member.predict(crops) for member in fusion.members])
+    errors = geodesic_errors(poses.mean(axis=0), dataset.poses[rows])
+    slope, offset = np.polyfit(disagreement(poses), errors, 1)
+    mae = float(angle_errors(poses.mean(axis=0), dataset.poses[rows]).mean())
+    print(f"fusion on {len(rows)} validation faces: MAE {mae:.2f}°, geodesic {errors.mean():.2f}°")
+    return {"offset_deg": round(float(offset), 4), "slope": round(float(slope), 4)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", action="append", required=True, help="NAME=DIR[,DIR…], for each network.")
+    parser.add_argument("--data", required=True, help="The .npz files of the runs.")
+    parser.add_argument("--validation_fraction", type=float, default=0.08, help="That of the runs.")
+    arguments = parser.parse_args()
+    for pair in arguments.run:
+        network, folders = pair.split("=")
+        ship(network, [Path(folder) for folder in folders.split(",")])
+    calibration = calibrate(arguments.data.split(","), arguments.validation_fraction)
+    write_json(fusion_card(), {"version": fsanet_tf.__version__, "uncertainty": calibration})
+    print(f"shipped to {FOLDER}; uncertainty {calibration}")
