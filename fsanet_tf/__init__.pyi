@@ -17,6 +17,7 @@ from .evaluation.evaluate import EvaluationReport, evaluate
 from .evaluation.metrics import Errors
 from .export.config import ExportConfig
 from .export.export import ExportReport, export_model
+from .geometry.camera import camera_matrix, pose_in_camera
 from .geometry.crop import CropRule
 from .geometry.pose import (
     mirror_poses,
@@ -67,6 +68,7 @@ __all__ = [
     "Tracker",
     "TrainingConfig",
     "build_model",
+    "camera_matrix",
     "convert_released",
     "create_300w_lp",
     "create_biwi",
@@ -88,6 +90,7 @@ __all__ = [
     "load_network",
     "make_detector",
     "mirror_poses",
+    "pose_in_camera",
     "poses_from_rotations",
     "predict",
     "quaternions",

@@ -1,8 +1,8 @@
 """Tables of faces from crops with a teacher's labels: what the shipped networks were trained on.
 
-`python recipes/teacher_tables.py --labels=AFLW_crops_labels.csv --margin_ratio=0.29 --output=aflw.csv` reads a
-CSV with `name`, `yaw_teacher`, `pitch_teacher`, `roll_teacher` and `teacher_mirror_disagreement_deg`. It
-writes the table that `fsanet preprocess table` takes.
+`python recipes/teacher_tables.py --labels=labels.csv --margin_ratio=0.29 --output=aflw.csv` reads a CSV with
+`name`, `yaw_teacher`, `pitch_teacher`, `roll_teacher` and `teacher_mirror_disagreement_deg`. It writes the
+table that `fsanet preprocess table` takes.
 """
 
 import argparse

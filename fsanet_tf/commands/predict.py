@@ -50,6 +50,12 @@ def define_options(values: flags.FlagValues) -> None:
         "Image, video or folder to write; by default SOURCE_poses in the current folder.",
         flag_values=values,
     )
+    flags.DEFINE_float(
+        "field_of_view_deg",
+        DEFAULTS.field_of_view_deg,
+        "Horizontal field of view of the camera; corrects the poses of faces away from the center.",
+        flag_values=values,
+    )
     text("json", DEFAULTS.json, "Also write a JSON line per face to this file.", flag_values=values)
     text("csv", DEFAULTS.csv, "Also write a CSV line per face to this file.", flag_values=values)
     text(

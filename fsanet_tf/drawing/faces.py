@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fsanet_tf.detection.detection import Box
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.poses import draw_face
 
@@ -30,5 +31,10 @@ def draw_faces(image: np.ndarray, faces: Sequence[FacePose], style: str = "axes"
         >>> image = fsanet_tf.read_image("photo.jpg")
         >>> fsanet_tf.draw_faces(image, fsanet_tf.estimate("photo.jpg", detector="haar"))
     """
-    for number, face in zip(face_numbers(faces), faces, strict=True):
-        draw_face(image, face.box, face.pose_deg, style, f"{number}:" if number else "")
+    # Texts keep clear of each other and of the boxes of other faces.
+    texts: list[Box] = []
+    for place, (number, face) in enumerate(zip(face_numbers(faces), faces, strict=True)):
+        others = [other.box for other in (*faces[:place], *faces[place + 1 :])]
+        occupied = [*texts, *others]
+        draw_face(image, face.box, face.pose_deg, style, f"{number}:" if number else "", occupied)
+        texts.append(occupied[-1])

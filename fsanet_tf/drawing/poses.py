@@ -99,6 +99,7 @@ def draw_face(
     pose_deg: Sequence[float] | np.ndarray,
     style: str = "axes",
     label: str = "",
+    occupied: list[tuple[float, float, float, float]] | None = None,
 ) -> None:
     """Draw the pose, box and angles of one face in place, scaled with the face.
 
@@ -108,6 +109,7 @@ def draw_face(
         pose_deg: Yaw, pitch, roll in degrees.
         style: `axes`, `cube` or `both`.
         label: Text before the angles, such as the number of the track.
+        occupied: Places (left, top, right, bottom) that the text should not cover; its own is added.
 
     Raises:
         ValueError: If the style is unknown.
@@ -128,7 +130,56 @@ def draw_face(
         draw_cube(image, pose_deg, center, side * 0.8, thickness)
     if style != "cube":
         draw_axes(image, pose_deg, center, side * 0.6, thickness + 1)
+    text = f"{label} {format_angles(pose_deg)}".strip()
     height = int(np.clip(side / 10, MIN_TEXT, MAX_TEXT))
-    write_text(
-        image, f"{label} {format_angles(pose_deg)}".strip(), (left, bottom + height + height // 2), height
+    origin = _place_text(
+        image, text, (left, top, right, bottom), height, [] if occupied is None else occupied
     )
+    write_text(image, text, origin, height)
+
+
+def _place_text(
+    image: np.ndarray,
+    text: str,
+    box: tuple[int, int, int, int],
+    height: int,
+    occupied: list[tuple[float, float, float, float]],
+) -> tuple[int, int]:
+    """Choose where a face's text goes: below, above, right or left of its box, wherever it covers least.
+
+    The place is added to the occupied ones.
+    """
+    left, top, right, bottom = box
+    width, space = _text_width(text, height), height // 2
+    origins = [
+        (left, bottom + height + space),
+        (left, top - space),
+        (right + space, (top + bottom + height) // 2),
+        (left - width - space, (top + bottom + height) // 2),
+        (left, bottom + 2 * (height + space)),
+        (left, top - height - 2 * space),
+    ]
+    places = [_text_place(image, width, height, origin) for origin in origins]
+    covered = [sum(_shared_area(place, other) for other in occupied) for place in places]
+    best = covered.index(min(covered))
+    occupied.append(places[best])
+    return origins[best]
+
+
+def _text_width(text: str, height: int) -> int:
+    stroke = max(1, height // 10)
+    return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, stroke + 2)[0][0]
+
+
+def _text_place(
+    image: np.ndarray, width: int, height: int, origin: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of a text, after the shift that keeps it in the image."""
+    x = max(min(origin[0], image.shape[1] - width - 1), 1)
+    y = max(min(origin[1], image.shape[0] - height // 3), height + 1)
+    return x, y - height, x + width, y + height // 3
+
+
+def _shared_area(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0.0) * max(height, 0.0)

@@ -20,6 +20,7 @@ from fsanet_tf.detection.tracking import Tracker
 from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.camera import camera_matrix
 from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.io.images import ASTRONAUT, read_image, write_image
 from fsanet_tf.networks.network import load_network
@@ -51,6 +52,8 @@ class PredictionConfig:
         mirror: Whether to average with the predictions for mirrored crops.
         trust: Whether to load a network that could do more than compute (see `load_network`).
         output: Image, video or folder to write; None: named after the source, in the current folder.
+        field_of_view_deg: Horizontal field of view of the camera, which corrects the poses of faces away
+            from the center; None: poses as the crops show them.
         json, csv: Tables to write, one line per face; None: none.
         time_sequence: Plot of each person's angles over time to write (video only); None: none.
         every: Detect faces in every n-th frame of a video; in between they are tracked.
@@ -72,6 +75,7 @@ class PredictionConfig:
     mirror: bool = False
     trust: bool = False
     output: str | None = None
+    field_of_view_deg: float | None = None
     json: str | None = None
     csv: str | None = None
     time_sequence: str | None = None
@@ -174,7 +178,8 @@ def _predict_photos(
         except InputError as error:
             unreadable.append(error)
             continue
-        result = FramePoses(str(photo), 0.0, predictor.predict(image, detect(image)))
+        faces = predictor.predict(image, detect(image), _camera(config, image))
+        result = FramePoses(str(photo), 0.0, faces)
         results.append(result)
         tables.add(photo.name, 0.0, result.faces)
         if report:
@@ -192,6 +197,12 @@ def _predict_photos(
             report(f"left out: {reason}")
         report(f"drawn: {output}")
     return results
+
+
+def _camera(config: PredictionConfig, image: np.ndarray) -> np.ndarray | None:
+    if config.field_of_view_deg is None:
+        return None
+    return camera_matrix(config.field_of_view_deg, image.shape)
 
 
 def _drawing_path(source: str, photo: Path, output: Path) -> Path:
@@ -230,7 +241,7 @@ def track_poses(
             detections = tracker.update(number, detect(frame.image))
         else:
             detections = tracker.at(number)
-        faces = predictor.predict(frame.image, detections)
+        faces = predictor.predict(frame.image, detections, _camera(config, frame.image))
         return smooth(faces, frame.time_s) if smooth else faces
 
     return poses_of

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.detection import Box, Detection
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.camera import pose_in_camera
 from fsanet_tf.geometry.crop import crop_box, grow_box, require_bgr
 from fsanet_tf.networks.network import Network, load_network
 
@@ -52,13 +53,17 @@ class PosePredictor:
     def __reduce__(self) -> tuple[Any, ...]:
         return PosePredictor, (self.network, self.crop_rule.margin_ratio, self.mirror)
 
-    def predict(self, frame: np.ndarray, faces: Sequence[Detection]) -> list[FacePose]:
+    def predict(
+        self, frame: np.ndarray, faces: Sequence[Detection], camera: np.ndarray | None = None
+    ) -> list[FacePose]:
         """Predict the poses of all faces of a frame, in one batch.
 
         Args:
             frame: uint8 BGR `(height, width, 3)`, in [0, 255].
             faces: Detections. One whose crop contains no pixel of the frame is left out; the `index` of
                 each result tells which remain.
+            camera: `(3, 3)`: matrix of the camera (see `camera_matrix`), which corrects the poses of faces
+                away from the center; None: poses as their crops show them, as in the datasets.
 
         Returns:
             Faces with poses, in the order of the detections.
@@ -72,6 +77,11 @@ class PosePredictor:
         poses, uncertainty = self.network.predict_with_uncertainty(crops, self.mirror)
         if not np.isfinite(poses).all():
             raise InputError(f"{self.network.name}: a predicted pose is not finite")
+        if camera is not None:
+            centers = [_center(faces[i].landmark_box or faces[i].box) for i in kept]
+            poses = np.array(
+                [pose_in_camera(pose, center, camera) for pose, center in zip(poses, centers, strict=True)]
+            )
         expected = [None] * len(kept) if uncertainty is None else uncertainty.tolist()
         return [
             FacePose(faces[i].box, faces[i].score, yaw, pitch, roll, faces[i].track, i, error)
@@ -101,3 +111,7 @@ class PosePredictor:
                 crops.append(crop_box(frame, box, size))
                 kept.append(index)
         return kept, np.array(crops, np.float32).reshape(-1, size, size, 3)
+
+
+def _center(box: Box) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.drawing.poses import draw_axes, draw_cube, draw_face, format_angles
 
 
@@ -66,3 +68,22 @@ def test_the_label_stays_inside(box):
 def test_unknown_style_is_refused():
     with pytest.raises(ValueError, match="style must be one of axes, cube, both"):
         draw_face(np.zeros((9, 9, 3), np.uint8), (0, 0, 5, 5), (0, 0, 0), "sphere")
+
+
+def test_texts_of_close_small_faces_do_not_cover_each_other():
+    """Four faces of 20 to 30 pixels side by side, as in a 480×270 frame."""
+    frame = np.full((270, 480, 3), 128, np.uint8)
+    faces = [
+        FacePose((left, 120, left + side, 120 + side), 1.0, -13, 24, 5)
+        for left, side in ((200, 24), (228, 28), (260, 22), (286, 30))
+    ]
+    draw_faces(frame, faces)
+    texts = []
+    for place, face in enumerate(faces, 1):
+        occupied = [*texts, *(other.box for other in faces if other is not face)]
+        draw_face(frame.copy(), face.box, face.pose_deg, "axes", f"{place}:", occupied)
+        texts.append(occupied[-1])
+    for first in range(4):
+        for second in range(first):
+            a, b = texts[first], texts[second]
+            assert min(a[2], b[2]) <= max(a[0], b[0]) or min(a[3], b[3]) <= max(a[1], b[1]), (a, b)
