@@ -13,6 +13,7 @@ from .detection.tracking import Tracker
 from .drawing.faces import draw_faces
 from .drawing.poses import draw_axes, draw_cube, draw_face
 from .errors import InputError, MissingExtraError
+from .evaluation.comparison import Comparison, compare_reports
 from .evaluation.evaluate import EvaluationReport, evaluate
 from .evaluation.metrics import Errors
 from .export.config import ExportConfig
@@ -44,6 +45,7 @@ from .training.trainer import train
 __all__ = [
     "AugmentationConfig",
     "BiwiSettings",
+    "Comparison",
     "CropRule",
     "Detection",
     "Detector",
@@ -69,6 +71,7 @@ __all__ = [
     "TrainingConfig",
     "build_model",
     "camera_matrix",
+    "compare_reports",
     "convert_released",
     "create_300w_lp",
     "create_biwi",

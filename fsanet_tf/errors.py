@@ -20,6 +20,7 @@ EXTRA_OF = {
     "ai_edge_quantizer": "export",
     "tensorflow_serving": "export",
     "gradio": "web",
+    "starlette": "web",
 }
 
 

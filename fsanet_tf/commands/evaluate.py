@@ -5,7 +5,9 @@ from pathlib import Path
 from absl import flags
 
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.evaluation.evaluate import evaluate
+from fsanet_tf.data.dataset import load_dataset
+from fsanet_tf.evaluation.comparison import compare_reports, draw_comparison
+from fsanet_tf.evaluation.evaluate import EvaluationReport, evaluate
 from fsanet_tf.evaluation.metrics import format_table
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
 
@@ -18,7 +20,15 @@ def define_options(values: flags.FlagValues) -> None:
         "Network files, SavedModel folders or shipped names, separated by commas; several are averaged.",
         flag_values=values,
     )
-    flags.DEFINE_string("data", None, "Faces: an .npz of `fsanet preprocess`.", flag_values=values)
+    flags.DEFINE_list(
+        "data", [], "Faces: .npz files of `fsanet preprocess`, separated by commas.", flag_values=values
+    )
+    flags.DEFINE_list(
+        "compare_with",
+        [],
+        "Networks to compare with, face by face; several are averaged.",
+        flag_values=values,
+    )
     flags.DEFINE_float(
         "max_angle_deg",
         MAX_ANGLE_DEG,
@@ -42,10 +52,25 @@ def define_options(values: flags.FlagValues) -> None:
 
 
 def run(values: flags.FlagValues) -> None:
-    """Evaluate and print the table."""
-    report = evaluate(
-        values.weights, values.data, values.max_angle_deg, values.output_dir, values.mirror, values.trust
-    )
+    """Evaluate on each dataset and print the tables."""
+    totals = {}
+    for data in values.data:
+        output_dir = values.output_dir and Path(values.output_dir)
+        if output_dir and len(values.data) > 1:
+            output_dir /= Path(data).stem
+        report = evaluate(values.weights, data, values.max_angle_deg, output_dir, values.mirror, values.trust)
+        totals[Path(data).stem] = report.errors_deg["all"]
+        print_report(report)
+        if values.compare_with:
+            compare(report, values, output_dir)
+        if output_dir:
+            print(f"report and figures: {output_dir}")
+    if len(totals) > 1:
+        print(format_table(totals))
+
+
+def print_report(report: EvaluationReport) -> None:
+    """Print the errors of a report and what to heed."""
     names = " + ".join(Path(source).name for source in report.networks)
     within = f" within ±{report.max_angle_deg:g}°" if report.max_angle_deg else ""
     print(
@@ -54,8 +79,18 @@ def run(values: flags.FlagValues) -> None:
     print(format_table(report.errors_deg))
     for note in report.notes:
         print(f"note: {note}")
-    if values.output_dir:
-        print(f"report and figures: {values.output_dir}")
+
+
+def compare(report: EvaluationReport, values: flags.FlagValues, output_dir: Path | None) -> None:
+    """Compare with other networks on the same faces."""
+    other = evaluate(
+        values.compare_with, report.data, values.max_angle_deg, mirror=values.mirror, trust=values.trust
+    )
+    print_report(other)
+    names = " + ".join(Path(source).name for source in other.networks)
+    print(f"{names} compared with the above: {compare_reports(report, other)}")
+    if output_dir:
+        draw_comparison(report, other, load_dataset(report.data), output_dir)
 
 
 COMMAND = Command(

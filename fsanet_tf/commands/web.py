@@ -18,6 +18,9 @@ from fsanet_tf.io.images import ASTRONAUT, read_image
 from fsanet_tf.networks.pretrained import FUSION, list_networks
 from fsanet_tf.prediction.estimate import load_detector, load_predictor
 
+HOSTS = ("127.0.0.1", "localhost")  # other names in a request come from other pages
+MAX_UPLOAD = "20mb"
+CACHE_SECONDS = 600  # after which uploaded photos are deleted
 HEADERS = ["face", "yaw (°)", "pitch (°)", "roll (°)"]
 
 
@@ -48,7 +51,7 @@ def build_page():
     """Build the Gradio page: a photo or webcam, the choices, the drawn poses, the angles."""
     import gradio
 
-    with gradio.Blocks(title="fsanet_tf") as page:
+    with gradio.Blocks(title="fsanet_tf", delete_cache=(CACHE_SECONDS, CACHE_SECONDS)) as page:
         gradio.Markdown("# Head pose\nDrop a photo or use the webcam. Nothing leaves this machine.")
         with gradio.Row():
             photo = gradio.Image(
@@ -72,9 +75,9 @@ def build_page():
             style = gradio.Dropdown(list(STYLES), value=STYLES[0], label="Drawing")
         angles = gradio.Dataframe(headers=HEADERS, label="Angles", interactive=False, elem_id="angles")
         inputs, outputs = [photo, network, detector_name, style], [drawn, angles]
-        page.load(poses_of, inputs, outputs)
+        page.load(poses_of, inputs, outputs, api_name="poses")
         for control in inputs:
-            control.change(poses_of, inputs, outputs)
+            control.change(poses_of, inputs, outputs, api_name=False)
     return page
 
 
@@ -89,6 +92,8 @@ def run(values: flags.FlagValues) -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     with optional_dependencies():
         import gradio
+        from starlette.middleware import Middleware
+        from starlette.middleware.trustedhost import TrustedHostMiddleware
     try:
         build_page().launch(
             server_name="127.0.0.1",
@@ -98,6 +103,8 @@ def run(values: flags.FlagValues) -> None:
             theme=gradio.themes.Default(font="sans-serif", font_mono="monospace"),  # fonts of this machine
             allowed_paths=[],
             footer_links=[],
+            max_file_size=MAX_UPLOAD,
+            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))]},
         )
     except OSError as error:
         raise InputError(f"--port={values.port}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation.metrics import Errors, measure, measure_by_yaw
-from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
-from fsanet_tf.io.files import sha256, write_json
+from fsanet_tf.geometry.pose import ANGLE_NAMES, MAX_ANGLE_DEG, geodesic_errors
+from fsanet_tf.io.files import replace_when_done, sha256, write_json
 from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.networks.pretrained import network_file
@@ -82,7 +83,8 @@ def evaluate(
         networks: A path or shipped name, or several, whose poses are averaged (the paper's fusion).
         data: An `.npz` of faces.
         max_angle_deg: Leave out faces with a larger angle, as the paper does; 0 keeps all.
-        output_dir: Receives `report.json` and figures; None: nothing is written.
+        output_dir: Receives `report.json`, `faces.csv` (a line per face) and figures; None: nothing is
+            written.
         mirror: Average with the predictions for mirrored crops.
         trust: Load networks that could do more than compute (see `load_network`).
 
@@ -129,4 +131,16 @@ def _write(report: EvaluationReport, dataset: FaceDataset, rows: np.ndarray, out
     from fsanet_tf.evaluation.figures import draw_report
 
     draw_report(dataset, rows, report.predicted_deg, output_dir)
+    with replace_when_done(output_dir / "faces.csv") as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        kinds = ("true", "predicted")
+        writer.writerow(
+            ("row", "name", *(f"{angle}_{kind}" for kind in kinds for angle in ANGLE_NAMES), "geodesic_error")
+        )
+        errors = geodesic_errors(report.predicted_deg, report.true_deg)
+        for face in zip(
+            rows, dataset.names[rows], report.true_deg, report.predicted_deg, errors, strict=True
+        ):
+            row, name, true, predicted, error = face
+            writer.writerow((row, name, *(f"{angle:.4f}" for angle in (*true, *predicted, error))))
     write_json(output_dir / "report.json", report.as_json())

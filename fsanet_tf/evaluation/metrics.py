@@ -62,11 +62,12 @@ def measure_by_yaw(predicted_deg: np.ndarray, true_deg: np.ndarray) -> dict[str,
 
 def format_table(rows: dict[str, Errors]) -> str:
     """Format a table for the screen, one line per row, errors in degrees."""
-    header = f"{'|yaw|':>8} {'images':>7}" + "".join(
+    width = max(8, *map(len, rows))
+    header = f"{'|yaw|':>{width}} {'images':>7}" + "".join(
         f"{name:>10}" for name in (*ANGLE_NAMES, "MAE", "geodesic", "MAEV")
     )
     lines = [header]
     for name, row in rows.items():
         values = (row.yaw, row.pitch, row.roll, row.mae, row.geodesic, row.maev)
-        lines.append(f"{name:>8} {row.images:>7}" + "".join(f"{value:>10.2f}" for value in values))
+        lines.append(f"{name:>{width}} {row.images:>7}" + "".join(f"{value:>10.2f}" for value in values))
     return "\n".join(lines)

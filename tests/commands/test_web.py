@@ -1,11 +1,13 @@
 """The page, in a headless browser: a photo goes up, three angles come back, nothing leaves the machine."""
 
+import json
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import cv2
@@ -26,7 +28,7 @@ def page_url():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "demo/web.py", f"--port={port}"], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-m", "fsanet_tf", "web", f"--port={port}"], cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     for _ in range(240):
         try:
@@ -85,3 +87,15 @@ def read_drawn(page, height: int) -> np.ndarray:
     assert shown.is_visible()
     body = page.request.get(shown.get_attribute("src")).body()
     return cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_requests_for_another_host_are_refused(page_url):
+    request = urllib.request.Request(page_url, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(request, timeout=10)
+
+
+def test_the_page_has_one_named_endpoint(page_url):
+    with urllib.request.urlopen(f"{page_url}/gradio_api/info", timeout=10) as answer:
+        endpoints = json.load(answer)["named_endpoints"]
+    assert list(endpoints) == ["/poses"]
