@@ -99,6 +99,7 @@ def _define_recipe_options(values: flags.FlagValues) -> None:
     for name, text, low, high in (
         ("image_size", "Side of the network's input in pixels.", 16, None),
         ("batch_size", "Faces per step.", 1, None),
+        ("fold", "Which share of --data to validate on, for cross-validation: 0, 1, …", 0, None),
         ("epochs", "Passes over the data.", 1, None),
         ("warmup_epochs", "Epochs of linear warmup of the cosine schedule.", 0, None),
         ("save_every", "Steps between checkpoints; 0: only at the end of each epoch.", 0, None),

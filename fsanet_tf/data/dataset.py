@@ -23,6 +23,7 @@ __all__ = ["FaceDataset", "load_dataset", "save_dataset"]
 UNREADABLE = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 EXPECTED = "an .npz with image (N, S, S, 3) uint8 and pose (N, 3)"
 MAX_IMAGE_BYTES = 2**36  # a header that claims more is damaged
+MAX_EXPANSION, SMALL_BYTES = 100, 2**28  # of compressed images; small ones may be blank
 
 
 @dataclasses.dataclass(frozen=True)
@@ -297,9 +298,14 @@ def open_images(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
         except UNREADABLE as error:
             raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
         _require_images(path, shape, dtype)
-        claimed, size = int(np.prod(shape, dtype=object)), archive.getinfo("image.npy").file_size
-        if not claimed <= min(size, MAX_IMAGE_BYTES):
-            raise InputError(f"{path}: image claims {claimed} bytes, the file contains {size}")
+        claimed, entry = int(np.prod(shape, dtype=object)), archive.getinfo("image.npy")
+        if not claimed <= min(entry.file_size, MAX_IMAGE_BYTES):
+            raise InputError(f"{path}: image claims {claimed} bytes, the file contains {entry.file_size}")
+        if entry.file_size > max(MAX_EXPANSION * entry.compress_size, SMALL_BYTES):
+            raise InputError(
+                f"{path}: image expands from {entry.compress_size} to {entry.file_size} bytes, which photos "
+                "do not"
+            )
         yield stream, shape
 
 

@@ -18,7 +18,7 @@ FACE_TYPES = (tf.uint8, tf.float32, tf.float32, tf.float32)
 
 
 def split_by_group(
-    rows: np.ndarray, groups: np.ndarray, validation_fraction: float, seed: int
+    rows: np.ndarray, groups: np.ndarray, validation_fraction: float, seed: int, fold: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split at random into training and validation rows, keeping groups together.
 
@@ -27,13 +27,15 @@ def split_by_group(
         groups: Number of each face's group, for all faces.
         validation_fraction: Share of the faces to validate on; groups are taken while they fit.
         seed: Random seed.
+        fold: Which share to validate on: fold 0 the first `validation_fraction`, fold 1 the next, …
 
     Returns:
         Training and validation rows, each in increasing order.
     """
     names, group_of, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
-    held_out = order[np.cumsum(sizes[order]) <= round(len(rows) * validation_fraction)]
+    ends, share = np.cumsum(sizes[order]), len(rows) * validation_fraction
+    held_out = order[(ends > round(fold * share)) & (ends <= round((fold + 1) * share))]
     is_held_out = np.isin(group_of, held_out)
     return rows[~is_held_out], rows[is_held_out]
 

@@ -25,6 +25,7 @@ class TrainingConfig:
         max_angle_deg: Leave out faces with a larger angle; 0 keeps all. The paper: 99.
         margin_ratio: Common margin that crops of larger margins are cut to; None: their own.
         validation_fraction: Share of `data` held out if `validation_data` is empty; groups stay together.
+        fold: Which such share is held out, for cross-validation: 0, 1, …
         batch_size: Faces per step. The paper: 16 for 300W-LP, 8 for BIWI.
         epochs: Passes over the data.
         learning_rate: Peak learning rate.
@@ -54,6 +55,7 @@ class TrainingConfig:
     max_angle_deg: float = MAX_ANGLE_DEG
     margin_ratio: float | None = None
     validation_fraction: float = 0.2
+    fold: int = 0
     batch_size: int = 16
     epochs: int = 90
     learning_rate: float = 1e-3
@@ -71,6 +73,10 @@ class TrainingConfig:
     augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
 
     def __post_init__(self):
+        if self.fold < 0 or (self.fold + 1) * self.validation_fraction > 1 + 1e-9:
+            raise ValueError(
+                f"fold must be 0 or more and below 1 / validation_fraction. Received: {self.fold}"
+            )
         for field, choices in (
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),

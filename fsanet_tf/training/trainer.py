@@ -116,7 +116,9 @@ def load_training_faces(config: TrainingConfig) -> tuple[Faces, Faces, CropRule 
         train_rows, validation_rows = rows, rows[:0]
         if not config.validation_data:
             groups = data.labels.group_numbers()
-            train_rows, validation_rows = split_by_group(rows, groups, config.validation_fraction, SPLIT_SEED)
+            train_rows, validation_rows = split_by_group(
+                rows, groups, config.validation_fraction, SPLIT_SEED, config.fold
+            )
         training = FacesInMemory(data, train_rows, config.margin_ratio)
         validation = FacesInMemory(data, validation_rows, config.margin_ratio)
         crop = data.crop

@@ -1,5 +1,7 @@
 """The `.npz` format: round trip, the original's own files, and what is refused."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,18 @@ def test_joined_files_must_have_one_image_size(tmp_path, rng):
     save_dataset(tmp_path / "b.npz", faces(rng, size=24))
     with pytest.raises(InputError, match=r"image sizes differ: \[16, 24\]"):
         load_dataset([tmp_path / "a.npz", tmp_path / "b.npz"])
+
+
+def test_sizes_that_cannot_be_true_are_refused_before_memory_is_taken(tmp_path):
+    header = {"descr": "|u1", "fortran_order": False, "shape": (2**30, 512, 512, 3)}  # nearly a petabyte
+    with zipfile.ZipFile(tmp_path / "claim.npz", "w") as archive:
+        with archive.open("image.npy", "w") as stream:
+            np.lib.format.write_array_header_1_0(stream, header)
+        with archive.open("pose.npy", "w") as stream:
+            np.lib.format.write_array(stream, np.zeros((4, 3)))
+    with pytest.raises(InputError, match=r"claim\.npz: image claims \d+ bytes, the file contains"):
+        load_dataset(tmp_path / "claim.npz")
+    images = np.zeros((25_000, 64, 64, 3), np.uint8)  # 300 MB of zeros
+    np.savez_compressed(tmp_path / "bomb.npz", image=images, pose=np.zeros((25_000, 3)))
+    with pytest.raises(InputError, match=r"bomb\.npz: image expands from \d+ to \d+ bytes"):
+        load_dataset(tmp_path / "bomb.npz")

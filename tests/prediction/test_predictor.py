@@ -171,3 +171,10 @@ def test_uncertainty_grows_with_the_disagreement_of_the_members():
     assert disagreement(agreeing) == pytest.approx(0, abs=1e-6)
     assert disagreement(turned) == pytest.approx(40 / 3, rel=0.05)  # 20°, 0° and 20° from the mean
     assert Uncertainty(2.0, 0.5).expected_error(turned) == pytest.approx(2 + 20 / 3, rel=0.05)
+
+
+def test_a_card_that_is_nested_too_deeply_is_refused(tmp_path):
+    shutil.copy(shipped_networks()["1x1"], tmp_path / "net.tflite")
+    (tmp_path / "net.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(InputError, match=r"net\.json: expected the card of a network"):
+        load_network(tmp_path / "net.tflite")

@@ -219,6 +219,29 @@ def test_a_group_is_never_split():
     assert 40 <= len(validation) <= 60 and not set(groups[training]) & set(groups[validation])
 
 
+def test_folds_cover_every_face_once():
+    groups = np.arange(200) // 7
+    folds = [split_by_group(np.arange(200), groups, 0.25, seed=1, fold=fold)[1] for fold in range(4)]
+    assert sorted(np.concatenate(folds)) == list(range(200))
+    with pytest.raises(ValueError, match="fold must be 0 or more and below 1 / validation_fraction"):
+        TrainingConfig(data=(), validation_fraction=0.25, fold=4)
+
+
+def test_the_same_seed_gives_equal_weights_and_tensorboard_reads_the_loss(faces, tmp_path):
+    for name in ("one", "two"):
+        train(small(faces, epochs=1), tmp_path / name, verbose=0)
+    same_weights(tmp_path / "one/final.keras", tmp_path / "two/final.keras")
+    scalars = [
+        (value.tag, float(tf.make_ndarray(value.tensor)))
+        for path in (tmp_path / "one/tensorboard/train").iterdir()
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == "epoch_loss"
+    ]
+    logged = np.genfromtxt(tmp_path / "one/log.csv", delimiter=",", names=True)["loss"]
+    assert scalars == [("epoch_loss", pytest.approx(float(logged), rel=1e-5))]
+
+
 def test_crops_of_several_margins_are_cut_to_a_common_one(tmp_path):
     """A square of half the crop's side, and one of a quarter at three times the margin's field of view."""
     images = np.zeros((2, 96, 96, 3), np.uint8)

@@ -1,0 +1,81 @@
+"""The worked example of docs/data.md on rendered heads: photos to a fine-tuned, exported network."""
+
+import csv
+
+import numpy as np
+
+from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
+from fsanet_tf.data.preprocessing.synthetic import create_synthetic
+from fsanet_tf.evaluation.evaluate import evaluate
+from fsanet_tf.networks.network import load_network
+from tests.conftest import assert_one_clear_line, run_fsanet
+
+NUM_HEADS = 160
+
+
+def write_table(folder, path):
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "left", "top", "right", "bottom", "yaw", "pitch", "roll", "group"))
+        for number, labels in enumerate(sorted(folder.glob("*.mat"))):
+            points, pose = read_labels(labels)
+            writer.writerow((f"heads/{labels.stem}.jpg", *visible_box(points), *pose, f"person{number // 4}"))
+
+
+def test_from_photos_to_a_fine_tuned_exported_network(tmp_path):
+    create_synthetic(tmp_path / "heads", NUM_HEADS)
+    write_table(tmp_path / "heads", tmp_path / "faces.csv")
+
+    def fsanet(*arguments):
+        result = run_fsanet(*arguments, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    assert f"{NUM_HEADS} crops" in fsanet("preprocess", "table", "--table=faces.csv", "--output=own.npz")
+    fsanet(
+        "train", "--data=own.npz", "--variant=fsanet_var_capsule", "--init_weights=var", "--nooriginal",
+        "--mirror=0.5", "--schedule=cosine", "--learning_rate=1e-3", "--epochs=4", "--output_dir=own",
+    )  # fmt: skip
+    before = evaluate("var", tmp_path / "own.npz").errors_deg["all"].mae
+    after = evaluate(tmp_path / "own/final.keras", tmp_path / "own.npz").errors_deg["all"].mae
+    assert after < 0.8 * before
+    fsanet(
+        "export",
+        "--weights=own/final.keras",
+        "--output_dir=out",
+        "--format=tflite_float32",
+        "--latency_rounds=0",
+    )
+    crops = np.load(tmp_path / "own.npz")["image"][:4].astype(np.float32)
+    np.testing.assert_allclose(
+        load_network(tmp_path / "out/fsanet_var_capsule_float32.tflite").predict(crops),
+        load_network(tmp_path / "own/final.keras").predict(crops),
+        atol=1e-2,
+    )
+
+
+def test_mistakes_in_a_table_are_named(tmp_path):
+    create_synthetic(tmp_path / "heads", 1)
+    header = "file,yaw,pitch,roll,left,top,right,bottom,weight\n"
+    good = "heads/synthetic_00001.jpg,0.1,0.2,0.3,40,40,120,120,1\n"
+    bad = [
+        ("absent.jpg,1,2,3,,,,,", "no such file"),
+        ("heads/synthetic_00001.jpg,x,2,3,,,,,", "yaw: expected a number, received 'x'"),
+        ("heads/synthetic_00001.jpg,1,2,300,,,,,", "expected angles within ±180°"),
+        ("heads/synthetic_00001.jpg,1,2,3,90,40,40,120,", "expected left, top, right, bottom"),
+        ("heads/synthetic_00001.jpg,1,2,3,,,,,-1", "weight: expected a number of 0 or more"),
+    ]
+    table = tmp_path / "faces.csv"
+    table.write_text(header + good + "".join(line + "\n" for line, _ in bad))
+    result = run_fsanet("preprocess", "table", f"--table={table}", f"--output={tmp_path / 'own.npz'}")
+    assert result.returncode == 0 and "1 crops of 6 sources, 5 left out" in result.stdout
+    for number, (_, reason) in enumerate(bad, 3):
+        assert any(f"line {number}, " in line and reason in line for line in result.stdout.splitlines()), (
+            reason
+        )
+    table.write_text(header + good)
+    radians = run_fsanet("preprocess", "table", f"--table={table}", f"--output={tmp_path / 'own.npz'}")
+    assert "expected degrees, are these radians?" in radians.stdout
+    table.write_text("file,yaw\n")
+    missing = run_fsanet("preprocess", "table", f"--table={table}", f"--output={tmp_path / 'no.npz'}")
+    assert_one_clear_line(missing, "faces.csv: expected the columns file, yaw, pitch, roll, pitch is missing")
