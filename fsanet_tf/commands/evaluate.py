@@ -60,16 +60,16 @@ def run(values: flags.FlagValues) -> None:
             output_dir /= Path(data).stem
         report = evaluate(values.weights, data, values.max_angle_deg, output_dir, values.mirror, values.trust)
         totals[Path(data).stem] = report.errors_deg["all"]
-        print_report(report)
+        print_evaluation(report)
         if values.compare_with:
-            compare(report, values, output_dir)
+            print_comparison(report, values, output_dir)
         if output_dir:
             print(f"report and figures: {output_dir}")
     if len(totals) > 1:
         print(format_table(totals))
 
 
-def print_report(report: EvaluationReport) -> None:
+def print_evaluation(report: EvaluationReport) -> None:
     """Print the errors of a report and what to heed."""
     names = " + ".join(Path(source).name for source in report.networks)
     within = f" within ±{report.max_angle_deg:g}°" if report.max_angle_deg else ""
@@ -81,12 +81,12 @@ def print_report(report: EvaluationReport) -> None:
         print(f"note: {note}")
 
 
-def compare(report: EvaluationReport, values: flags.FlagValues, output_dir: Path | None) -> None:
+def print_comparison(report: EvaluationReport, values: flags.FlagValues, output_dir: Path | None) -> None:
     """Compare with other networks on the same faces."""
     other = evaluate(
         values.compare_with, report.data, values.max_angle_deg, mirror=values.mirror, trust=values.trust
     )
-    print_report(other)
+    print_evaluation(other)
     names = " + ".join(Path(source).name for source in other.networks)
     print(f"{names} compared with the above: {compare_reports(report, other)}")
     if output_dir:

@@ -4,7 +4,7 @@ from absl import flags
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.commands.preprocess_options import (
-    REQUIRED,
+    REQUIRED_OPTIONS,
     define_common_options,
     define_input_dir,
     print_report,
@@ -41,5 +41,5 @@ COMMAND = Command(
     "Turn 300W-LP or AFLW2000 (one folder of .jpg and .mat) into crops and poses.",
     define_options,
     run,
-    required=REQUIRED,
+    required=REQUIRED_OPTIONS,
 )

@@ -4,7 +4,7 @@ from absl import flags
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.commands.preprocess_options import (
-    REQUIRED,
+    REQUIRED_OPTIONS,
     define_common_options,
     define_input_dir,
     print_report,
@@ -46,5 +46,5 @@ COMMAND = Command(
     "Turn BIWI Kinect Head Pose into crops and poses, by the paper's protocol 1 or 2.",
     define_options,
     run,
-    required=REQUIRED,
+    required=REQUIRED_OPTIONS,
 )

@@ -4,7 +4,7 @@ from absl import flags
 
 from fsanet_tf.data.preprocessing.parts import PreprocessingReport
 
-REQUIRED = ("input_dir", "output")
+REQUIRED_OPTIONS = ("input_dir", "output")
 
 
 def define_input_dir(values: flags.FlagValues) -> None:

@@ -14,8 +14,14 @@ from fsanet_tf.commands.fields import fields_from_flags
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.errors import InputError
 from fsanet_tf.models.config import VARIANTS, variant_config
-from fsanet_tf.training.config import DISTRIBUTIONS, LOSSES, OPTIMIZERS, SCHEDULES, TrainingConfig
-from fsanet_tf.training.run_directory import is_finished
+from fsanet_tf.training.config import (
+    DISTRIBUTIONS,
+    LOSS_NAMES,
+    OPTIMIZER_NAMES,
+    SCHEDULE_NAMES,
+    TrainingConfig,
+)
+from fsanet_tf.training.run_directory import OLD_NAMES, is_finished
 
 DEFAULTS = TrainingConfig(data=())
 AUGMENTATION_HELP = {
@@ -31,7 +37,6 @@ AUGMENTATION_HELP = {
     "low_resolution": "probability of a reduced resolution",
     "jpeg": "probability of JPEG compression",
 }
-OLD_NAMES = {"colour": "color", "greyscale": "grayscale"}
 
 
 def define_options(values: flags.FlagValues) -> None:
@@ -113,9 +118,9 @@ def _define_recipe_options(values: flags.FlagValues) -> None:
     ):
         flags.DEFINE_float(name, getattr(DEFAULTS, name), text, 0.0, high, flag_values=values)
     for name, choices, text in (
-        ("schedule", SCHEDULES, "×0.1 at a third and two thirds of the epochs, or cosine."),
-        ("optimizer", OPTIMIZERS, "Optimizer."),
-        ("loss", LOSSES, "Mean absolute error of the angles, angle of the rotation, or their mean."),
+        ("schedule", SCHEDULE_NAMES, "×0.1 at a third and two thirds of the epochs, or cosine."),
+        ("optimizer", OPTIMIZER_NAMES, "Optimizer."),
+        ("loss", LOSS_NAMES, "Mean absolute error of the angles, angle of the rotation, or their mean."),
         ("distribution", DISTRIBUTIONS, "One device, or all of the machine."),
     ):
         flags.DEFINE_enum(name, getattr(DEFAULTS, name), choices, text, flag_values=values)

@@ -21,7 +21,7 @@ __all__ = ["FaceDataset", "load_dataset", "save_dataset"]
 
 # What a damaged .npz makes NumPy and zipfile raise.
 UNREADABLE = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-EXPECTED = "an .npz with image (N, S, S, 3) uint8 and pose (N, 3)"
+EXPECTED_DATASET = "an .npz with image (N, S, S, 3) uint8 and pose (N, 3)"
 MAX_IMAGE_BYTES = 2**36  # a header that claims more is damaged
 MAX_EXPANSION, SMALL_BYTES = 100, 2**28  # of compressed images; small ones may be blank
 
@@ -296,7 +296,7 @@ def open_images(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
                 read = np.lib.format.read_array_header_2_0
             shape, _, dtype = read(stream)
         except UNREADABLE as error:
-            raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+            raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
         _require_images(path, shape, dtype)
         claimed, entry = int(np.prod(shape, dtype=object)), archive.getinfo("image.npy")
         if not claimed <= min(entry.file_size, MAX_IMAGE_BYTES):
@@ -310,17 +310,17 @@ def open_images(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
 
 
 def _open(path: Path) -> np.lib.npyio.NpzFile:
-    require_file(path, EXPECTED)
+    require_file(path, EXPECTED_DATASET)
     if not zipfile.is_zipfile(path):  # NumPy's message would be about pickles
-        raise InputError(f"{path}: expected {EXPECTED}, received no zip archive, or a truncated one")
+        raise InputError(f"{path}: expected {EXPECTED_DATASET}, received no zip archive, or a truncated one")
     try:
         archive = np.load(path, allow_pickle=False)
     except UNREADABLE as error:
-        raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+        raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
     missing = {"image", "pose"} - set(archive.files)
     if missing:
         archive.close()
-        raise InputError(f"{path}: expected {EXPECTED}, {' and '.join(sorted(missing))} missing")
+        raise InputError(f"{path}: expected {EXPECTED_DATASET}, {' and '.join(sorted(missing))} missing")
     return archive
 
 
@@ -335,7 +335,7 @@ def _load(path: Path) -> FaceDataset:
         try:
             images = archive["image"]
         except (*UNREADABLE, MemoryError) as error:
-            raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+            raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
     return FaceDataset(images, labels)
 
 
@@ -344,7 +344,7 @@ def _load_labels(path: Path, count: int) -> FaceLabels:
         try:
             found = {key: archive[key] for key in archive.files if key != "image"}
         except UNREADABLE as error:
-            raise InputError(f"{path}: expected {EXPECTED}, could not read it ({error})") from error
+            raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
     poses = found["pose"]
     if poses.shape != (count, 3) or not np.issubdtype(poses.dtype, np.number):
         raise InputError(f"{path}: pose must be ({count}, 3) numbers, received {poses.dtype} {poses.shape}")

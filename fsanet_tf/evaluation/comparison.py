@@ -19,7 +19,7 @@ from fsanet_tf.prediction.video_writer import VideoWriter
 
 __all__ = ["Comparison", "compare_reports"]
 
-CONFIDENCE = 0.95
+CONFIDENCE_LEVEL = 0.95
 NUM_RESAMPLES = 2000
 TILE, CAPTION = 160, 44
 NUM_PICTURED = 12
@@ -46,7 +46,9 @@ class Comparison:
 
     def __str__(self) -> str:
         interval = f"{self.low_deg:+.2f}° to {self.high_deg:+.2f}°"
-        return f"MAE {self.difference_deg:+.2f}° ({CONFIDENCE:.0%} interval {interval})".replace("%", " %")
+        return f"MAE {self.difference_deg:+.2f}° ({CONFIDENCE_LEVEL:.0%} interval {interval})".replace(
+            "%", " %"
+        )
 
 
 def compare_reports(first: EvaluationReport, second: EvaluationReport, seed: int = 0) -> Comparison:
@@ -75,7 +77,7 @@ def compare_reports(first: EvaluationReport, second: EvaluationReport, seed: int
     )
     difference = after - before
     rows = np.random.default_rng(seed).integers(len(difference), size=(NUM_RESAMPLES, len(difference)))
-    tail = 50 * (1 - CONFIDENCE)
+    tail = 50 * (1 - CONFIDENCE_LEVEL)
     low, high = np.percentile(difference[rows].mean(axis=1), (tail, 100 - tail))
     return Comparison(float(difference.mean()), float(low), float(high))
 

@@ -22,7 +22,7 @@ from fsanet_tf.export.formats import (
     export_tflite,
 )
 from fsanet_tf.export.latency import measure_in_new_process
-from fsanet_tf.export.parity import Parity, Samples, compare, load_samples, random_samples, spread
+from fsanet_tf.export.parity import Parity, Samples, compare_with_keras, load_samples, random_samples, spread
 from fsanet_tf.export.quantization import Trial
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
@@ -100,7 +100,7 @@ def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambd
         try:
             with replace_when_done(path) as temporary:
                 trials += write_format(model, name, temporary, card, representative, config)
-                row = require_parity(compare(temporary, samples, poses), config.max_mae_increase)
+                row = require_parity(compare_with_keras(temporary, samples, poses), config.max_mae_increase)
         except InputError as error:
             refused.append(str(error))
             continue

@@ -92,7 +92,7 @@ def spread(crops: np.ndarray, count: int) -> np.ndarray:
     return crops[np.sort(rows)]
 
 
-def compare(path: Path, samples: Samples, poses: np.ndarray) -> Parity:
+def compare_with_keras(path: Path, samples: Samples, poses: np.ndarray) -> Parity:
     """Load an exported file as a user would and compare it with the Keras network's poses."""
     answers = load_network(path).predict(samples.crops)
     difference = np.abs(answers - poses)

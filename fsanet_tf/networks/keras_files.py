@@ -15,7 +15,7 @@ from fsanet_tf.networks.released.legacy import load_released_weights
 
 __all__ = ["load_model", "save_model"]
 
-EXPECTED = "a network: .keras, or an .h5 released with the original"
+EXPECTED_FILE = "a network: .keras, or an .h5 released with the original"
 
 
 def load_model(path: str | Path, variant: str | None = None, compiled: bool = False) -> keras.Model:
@@ -39,9 +39,9 @@ def load_model(path: str | Path, variant: str | None = None, compiled: bool = Fa
     path = keras_file(path)
     if path.suffix in (".h5", ".hdf5"):
         return load_released_weights(path, variant)
-    require_file(path, EXPECTED)
+    require_file(path, EXPECTED_FILE)
     if path.suffix != ".keras":
-        raise InputError(f"{path}: expected {EXPECTED}, received a {path.suffix or 'nameless'} file")
+        raise InputError(f"{path}: expected {EXPECTED_FILE}, received a {path.suffix or 'nameless'} file")
     try:
         model = keras.models.load_model(path, compile=compiled, safe_mode=True)
     except (
@@ -55,7 +55,7 @@ def load_model(path: str | Path, variant: str | None = None, compiled: bool = Fa
         RecursionError,
     ) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: expected {EXPECTED}, could not read it ({reason})") from error
+        raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error
     if len(model.input_shape) != 4 or model.input_shape[3] != 3 or model.output_shape[1:] != (3,):
         raise InputError(
             f"{path}: expected a network from (N, S, S, 3) to (N, 3), "

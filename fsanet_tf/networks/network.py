@@ -26,7 +26,7 @@ from fsanet_tf.parallel import DEFAULT_THREADS
 
 __all__ = ["Network", "load_network"]
 
-EXPECTED = f"a network: {', '.join(RUNTIMES)} or a SavedModel folder"
+EXPECTED_NETWORK = f"a network: {', '.join(RUNTIMES)} or a SavedModel folder"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,9 +148,9 @@ def load_network(source: str | Path, num_threads: int | None = None, trust: bool
     if path.is_dir():
         load = load_saved_model
     elif path.suffix in RUNTIMES:
-        load = RUNTIMES[require_file(path, EXPECTED).suffix]
+        load = RUNTIMES[require_file(path, EXPECTED_NETWORK).suffix]
     else:
-        raise InputError(f"{path}: expected {EXPECTED}")
+        raise InputError(f"{path}: expected {EXPECTED_NETWORK}")
     predict, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
     return Network(predict, image_size, read_crop_rule(path), str(source), num_threads, trust)
 

@@ -7,9 +7,9 @@ from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
 
 __all__ = ["TrainingConfig"]
 
-OPTIMIZERS = ("adam", "adamw")
-SCHEDULES = ("step", "cosine")
-LOSSES = ("mae", "geodesic", "mae_geodesic")
+OPTIMIZER_NAMES = ("adam", "adamw")
+SCHEDULE_NAMES = ("step", "cosine")
+LOSS_NAMES = ("mae", "geodesic", "mae_geodesic")
 DISTRIBUTIONS = ("none", "mirrored")
 
 
@@ -78,9 +78,9 @@ class TrainingConfig:
                 f"fold must be 0 or more and below 1 / validation_fraction. Received: {self.fold}"
             )
         for field, choices in (
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-            ("loss", LOSSES),
+            ("optimizer", OPTIMIZER_NAMES),
+            ("schedule", SCHEDULE_NAMES),
+            ("loss", LOSS_NAMES),
             ("distribution", DISTRIBUTIONS),
         ):
             if getattr(self, field) not in choices:

@@ -152,8 +152,8 @@ def test_another_recipe_trains(loss, faces, tmp_path):
 
 
 def test_every_choice_of_the_configuration_has_its_thing():
-    assert tuple(recipe.LOSSES) == config.LOSSES and tuple(recipe.OPTIMIZERS) == config.OPTIMIZERS
-    assert tuple(recipe.SCHEDULES) == config.SCHEDULES
+    assert tuple(recipe.LOSSES) == config.LOSS_NAMES and tuple(recipe.OPTIMIZERS) == config.OPTIMIZER_NAMES
+    assert tuple(recipe.SCHEDULES) == config.SCHEDULE_NAMES
     with pytest.raises(ValueError, match=r"loss must be one of mae, geodesic, mae_geodesic\. Received: l2"):
         TrainingConfig(data=(), loss="l2")
 

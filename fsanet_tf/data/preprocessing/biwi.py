@@ -17,7 +17,7 @@ __all__ = ["BiwiSettings", "create_biwi"]
 PixelBox = tuple[int, int, int, int]  # left, top, right, bottom
 FrameDetector = Callable[[Path, np.ndarray], list[tuple[PixelBox, float]]]  # of a frame and its path
 
-CONFIDENCE = {1: 0.90, 2: 0.95}  # of MTCNN, by protocol
+MIN_CONFIDENCE = {1: 0.90, 2: 0.95}  # of MTCNN, by protocol
 MAX_MOVE = 80  # pixels that the grown box's left may move from one frame to the next
 NUM_TRAINING_VIDEOS = 16
 
@@ -78,7 +78,7 @@ def mtcnn_detector(protocol: int) -> FrameDetector:
         faces = []
         for face in network.detect_faces(frame) or []:
             left, top, width, height = face["box"]
-            if face["confidence"] > CONFIDENCE[protocol]:
+            if face["confidence"] > MIN_CONFIDENCE[protocol]:
                 faces.append(((left, top, left + width, top + height), float(face["confidence"])))
         return faces
 

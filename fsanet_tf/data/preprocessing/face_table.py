@@ -23,10 +23,10 @@ from fsanet_tf.io.images import read_image
 
 __all__ = ["create_from_table"]
 
-TASK_SIZE = 200
+ROWS_PER_TASK = 200
 BOX = ("left", "top", "right", "bottom")
-REQUIRED = ("file", *ANGLE_NAMES)
-COLUMNS = (*REQUIRED, *BOX, "margin_ratio", "weight", "group")
+REQUIRED_COLUMNS = ("file", *ANGLE_NAMES)
+COLUMNS = (*REQUIRED_COLUMNS, *BOX, "margin_ratio", "weight", "group")
 SHIPPED_CROP = CropRule(0.29, square=True)  # what the shipped networks expect
 
 
@@ -64,14 +64,14 @@ def read_table(path: Path) -> list[Row]:
     Raises:
         InputError: If it cannot be read, lacks a column, or has no face.
     """
-    path = require_file(path, f"a CSV with the columns {', '.join(REQUIRED)}")
+    path = require_file(path, f"a CSV with the columns {', '.join(REQUIRED_COLUMNS)}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            missing = [column for column in REQUIRED if column not in (reader.fieldnames or ())]
+            missing = [column for column in REQUIRED_COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
                 raise InputError(
-                    f"{path}: expected the columns {', '.join(REQUIRED)}, {missing[0]} is missing"
+                    f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)}, {missing[0]} is missing"
                 )
             rows = [
                 Row(reader.line_num, {key: line.get(key) or "" for key in COLUMNS if key in line})
@@ -155,7 +155,7 @@ def create_from_table(
     """
     table, output = Path(table), Path(output)
     rows = read_table(table)
-    tasks = [tuple(rows[i : i + TASK_SIZE]) for i in range(0, len(rows), TASK_SIZE)]
+    tasks = [tuple(rows[i : i + ROWS_PER_TASK]) for i in range(0, len(rows), ROWS_PER_TASK)]
     problems = create_dataset(
         tasks,
         [len(task) for task in tasks],

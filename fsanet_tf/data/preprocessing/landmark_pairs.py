@@ -12,7 +12,7 @@ from fsanet_tf.io.images import read_image
 
 __all__ = ["create_300w_lp"]
 
-TASK_SIZE = 100
+IMAGES_PER_TASK = 100
 LABELS = ("pt2d", "Pose_Para")
 NUMBERS = ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 MAX_VALUES = 1_000_000  # a damaged header may ask for all memory
@@ -161,7 +161,7 @@ def create_300w_lp(
         heads.npz: 4 crops of 4 sources, 0 left out
     """
     paths = find_faces(Path(input_dir))
-    tasks = [tuple(paths[i : i + TASK_SIZE]) for i in range(0, len(paths), TASK_SIZE)]
+    tasks = [tuple(paths[i : i + IMAGES_PER_TASK]) for i in range(0, len(paths), IMAGES_PER_TASK)]
     problems = create_dataset(
         tasks,
         [len(task) for task in tasks],

@@ -26,7 +26,7 @@ from fsanet_tf.models.streams import (
 )
 
 NUM_BLOCKS = sum(len(filters) for filters in BLOCK_FILTERS)
-EXPECTED = "a weight file of the original FSA-Net (Keras 2 HDF5)"
+EXPECTED_RELEASED = "a weight file of the original FSA-Net (Keras 2 HDF5)"
 
 # Layers whose names identify them without a number.
 NAMED_HEAD_LAYERS = {
@@ -61,7 +61,7 @@ def load_released_weights(path: str | Path, variant: str | None = None) -> keras
         InputError: If the file is not HDF5, damaged, of another network, or an array is missing,
             unexpected, of a wrong shape or not finite.
     """
-    path = require_file(path, EXPECTED)
+    path = require_file(path, EXPECTED_RELEASED)
     found = _read(path)
     config = variant_config(_variant_of(path, found))
     if variant is not None and config.name != variant:
@@ -84,9 +84,9 @@ def _read(path: Path) -> dict[tuple[str, str, str], np.ndarray]:
                     arrays[group_name, layer, weight.removesuffix(":0")] = np.asarray(group[weight_path])
     except (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: expected {EXPECTED}, could not read it ({reason})") from error
+        raise InputError(f"{path}: expected {EXPECTED_RELEASED}, could not read it ({reason})") from error
     if not arrays:
-        raise InputError(f"{path}: expected {EXPECTED}, received a file without weights")
+        raise InputError(f"{path}: expected {EXPECTED_RELEASED}, received a file without weights")
     return arrays
 
 
@@ -99,7 +99,7 @@ def _variant_of(path: Path, found: dict[tuple[str, str, str], np.ndarray]) -> st
     if "ssr_G_model" not in groups:
         if {"delta_s1", "local_delta_stage1"} <= groups:
             return "ssrnet_mt"
-        raise InputError(f"{path}: expected {EXPECTED}, received another network")
+        raise InputError(f"{path}: expected {EXPECTED_RELEASED}, received another network")
     aggregations = [name for group, name in AGGREGATION_GROUPS.items() if group in groups]
     if len(aggregations) != 1:
         raise InputError(
