@@ -1,10 +1,10 @@
 """Every benchmark, one after the other: `python -m benchmarks`.
 
-Writes `docs/benchmarks.md`, its picture and `docs/benchmarks.json` in a quarter of an hour, or twice that on
-a busy machine. Each part is a command of its own (`python -m benchmarks.inference --help`); a run that was
-stopped goes on with the parts it lacks. `--quick` takes a minute: few rounds of 1x1, nothing exported, no
-training; its page goes to --work_dir. With `--original_python` (see `benchmarks/original.py`) the original
-also runs by its own TensorFlow 1.
+Writes `docs/benchmarks.md`, its figure and `docs/benchmarks.json` in a quarter of an hour, or twice that on
+a busy machine. Each part is a command of its own (`python -m benchmarks.inference --help`); an interrupted
+run resumes with the missing parts. `--quick` takes a minute: few rounds of 1x1, nothing exported, no
+training; its page is written to --work_dir. With `--original_python` (see `benchmarks/original.py`) the
+original is also run by its own TensorFlow 1.
 """
 
 import shutil

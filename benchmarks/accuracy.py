@@ -1,6 +1,6 @@
 """The accuracy table: `python -m benchmarks.accuracy --output=docs/accuracy.md`.
 
-Preprocesses AFLW2000 at the three crops that the networks want and measures the released weights, the
+Preprocesses AFLW2000 at the three crops that the networks expect and measures the released weights, the
 shipped networks and a PyTorch port's ONNX nets on the same 1,969 faces; then the shipped fusion from the
 boxes of each detector.
 """
@@ -37,7 +37,7 @@ RELEASED: dict[str, tuple[str, ...]] = {
 }
 RELEASED["fusion"] = RELEASED["1x1"] + RELEASED["var"] + RELEASED["noS"]
 PAPER = {"1x1": 5.25, "var": 5.36, "noS": 5.75, "SSR-Net-MD": 6.01, "fusion": 5.07}
-# Pictures for each detector; MTCNN takes a third of a second for one.
+# Images for each detector; MTCNN takes a third of a second for one.
 DETECTOR_COUNTS = {"yunet": 2000, "ssd": 2000, "haar": 2000, "lbp": 2000, "mtcnn": 500}
 HEADER = """# Accuracy
 
@@ -141,8 +141,8 @@ def main() -> None:
     fusion = load_network("fusion")
     margin = fusion.crop.margin_ratio
     detectors = []
-    for name, pictures in DETECTOR_COUNTS.items():
-        matched = match_faces(reference / "data/AFLW2000", name, fusion, [margin], pictures)
+    for name, num_images in DETECTOR_COUNTS.items():
+        matched = match_faces(reference / "data/AFLW2000", name, fusion, [margin], num_images)
         detectors.append(format_detector(name, matched, margin))
     with replace_when_done(flags.FLAGS.output) as temporary:
         lines = [header.rstrip(), *rows, BY_DETECTOR, *detectors, FROM_THE_PAPER]

@@ -1,4 +1,4 @@
-"""What every benchmark gives: ways to do one thing, measured in turns, beside a baseline."""
+"""The result of a benchmark: alternatives measured in turns and compared with a baseline."""
 
 import dataclasses
 import json

@@ -1,9 +1,9 @@
-"""What detectors' boxes cost beside landmark boxes, on 300W-LP or AFLW2000 pictures.
+"""Accuracy with detectors' boxes compared with landmark boxes, on 300W-LP or AFLW2000.
 
 `python -m benchmarks.detector_boxes --input_dir=AFLW2000 --detector=yunet`
 
 Runs the demo's own path (detector, landmark box estimated from its box, crop, network) on faces of
-protocol 1, and prints how the boxes lie, and the error at several margins beside that with landmark
+protocol 1, and prints how the boxes lie, and the error at several margins compared with landmark
 boxes of the same faces.
 """
 
@@ -26,29 +26,29 @@ from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.prediction.predictor import PosePredictor
 
 MARGINS = (0.15, 0.22, 0.29, 0.36, 0.45, 0.6)
-SAME_FACE = 0.4  # how far the centres may lie apart, as a share of the landmark box's side
+SAME_FACE = 0.4  # maximum distance of the centers, as a share of the landmark box's side
 UPRIGHT_YAW = 60  # beyond, landmark boxes are narrower than heads
 
 
 def matching_face(found: list[Detection], landmark_box: np.ndarray) -> Detection | None:
-    """The detection about the labelled face, where there is one."""
+    """Return the detection of the labeled face, if there is one."""
     side = np.ptp(landmark_box.reshape(2, 2), axis=0).max()
-    centre = landmark_box.reshape(2, 2).mean(axis=0)
+    center = landmark_box.reshape(2, 2).mean(axis=0)
     for face in found:
-        if np.abs(np.array(face.box).reshape(2, 2).mean(axis=0) - centre).max() < SAME_FACE * side:
+        if np.abs(np.array(face.box).reshape(2, 2).mean(axis=0) - center).max() < SAME_FACE * side:
             return face
     return None
 
 
 @dataclasses.dataclass
 class Matched:
-    """The faces of protocol 1 that a detector found, and what became of them.
+    """The faces within ±99° that a detector found, and their poses.
 
     Attributes:
-        looked_at: pictures whose face is of protocol 1.
+        looked_at: Number of images whose face is within ±99°.
         faces: the detections.
-        landmark_boxes: the boxes around the labelled landmarks.
-        true_deg: the labelled poses.
+        landmark_boxes: the boxes around the labeled landmarks.
+        true_deg: the labeled poses.
         poses_deg: by margin, the poses from the detector's boxes; by None, those from landmark boxes.
     """
 
@@ -65,7 +65,7 @@ class Matched:
 def match_faces(
     input_dir: Path, detector: str, network: Network, margins: Sequence[float], count: int
 ) -> Matched:
-    """Run the demo's own path on up to `count` pictures, spread over the folder."""
+    """Detect and predict on up to `count` images, spread over the folder."""
     detect, paths = make_detector(detector), find_faces(input_dir)
     predictors = {margin: PosePredictor(network, margin) for margin in (*margins, None)}
     matched = Matched(0, [], [], [], {margin: [] for margin in predictors})
@@ -95,7 +95,7 @@ def print_geometry(matched: Matched) -> None:
     sides = np.ptp(corners, axis=1).max(axis=1)
     shares = np.ptp(landmarks, axis=1).max(axis=1) / sides
     drops = (landmarks.mean(axis=1) - corners.mean(axis=1))[:, 1] / sides
-    print(f"landmark side {np.median(shares):.2f} of the box's, centre {np.median(drops):.2f} lower")
+    print(f"landmark side {np.median(shares):.2f} of the box's, center {np.median(drops):.2f} lower")
 
 
 def main() -> None:
@@ -104,7 +104,7 @@ def main() -> None:
     matched = match_faces(Path(given.input_dir), given.detector, network, MARGINS, given.count)
     print(f"{given.detector}: {len(matched.faces)} of {matched.looked_at} faces found")
     if not matched.faces:
-        raise InputError(f"{given.input_dir}: {given.detector} finds no labelled face")
+        raise InputError(f"{given.input_dir}: {given.detector} finds no labeled face")
     print_geometry(matched)
     for margin in matched.poses_deg:
         error = matched.errors(margin)
@@ -116,6 +116,6 @@ if __name__ == "__main__":
     flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs.")
     flags.DEFINE_enum("detector", "yunet", list(DETECTORS), "Whose boxes.")
     flags.DEFINE_string("model", "fusion", "Network, as of the demo.")
-    flags.DEFINE_integer("count", 2000, "Pictures, spread over the folder.", 1)
+    flags.DEFINE_integer("count", 2000, "Images, spread over the folder.", 1)
     flags.mark_flag_as_required("input_dir")
     run(main)

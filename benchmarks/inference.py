@@ -1,7 +1,7 @@
 """Exported networks against the original's frozen graphs and a PyTorch port's ONNX nets, side by side.
 
 `python -m benchmarks.inference --reference=../shared --exports=runs/exports` exports the released networks
-and times every file in one process, in turns, with one face a call and with 64; the baseline is the
+and times every file in one process, in turns, with one face per call and with 64; the baseline is the
 original's frozen graph of the same variant, run by the same TensorFlow. TensorFlow's threads are of a whole
 process: `--threads=2` for two. It also says how far 1x1 is from the machine's limit.
 """
@@ -71,7 +71,7 @@ def _python(*arguments: str) -> None:
 
 
 def peer(path: Path, num_threads: int) -> Network:
-    """The PyTorch port's net: one face a call, channels first, normalised."""
+    """The PyTorch port's net: one face per call, channels first, normalized."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -103,7 +103,7 @@ def networks_of(
 
 
 def against_the_peak(single: dict[str, list[float]], column: str, rounds: int) -> Comparison:
-    """Billions of float32 operations a second, and those of matrix products in TensorFlow beside."""
+    """Billions of float32 operations per second, compared with matrix products in TensorFlow."""
     import tensorflow as tf
 
     side = 1024
@@ -141,7 +141,9 @@ def measure() -> list[Comparison]:
 if __name__ == "__main__":
     flags.DEFINE_string("reference", "../shared", "Folder with the original's weights and the port's nets.")
     flags.DEFINE_string(
-        "exports", None, "Folder that holds, or gets, every exported format; none: they are left out."
+        "exports",
+        None,
+        "Folder of the exported formats, which are written if missing; by default they are left out.",
     )
     flags.DEFINE_multi_enum("variants", list(VARIANTS), list(VARIANTS), "Which; may be given again.")
     flags.DEFINE_integer("threads", 1, "Of every runtime.", 1)

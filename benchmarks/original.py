@@ -1,4 +1,4 @@
-"""The original's network in its own TensorFlow 1, a process beside this one.
+"""The original's network in its own TensorFlow 1, in another process.
 
 `python3.7 -m venv tf1 && tf1/bin/pip install tensorflow==1.14.0 'protobuf<3.21' 'numpy<1.19'` makes what
 `--original_python=tf1/bin/python` asks for.

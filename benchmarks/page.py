@@ -42,7 +42,7 @@ def machine() -> str:
 
 
 def write_page(path: Path, comparisons: Sequence[Comparison], command: str) -> None:
-    """Write the page, and beside it the picture of the same name."""
+    """Write the page, and a figure of the same name next to it."""
     picture = path.with_suffix(".png")
     draw(comparisons, picture)
     sections = [PAGE.format(command=command, machine=machine(), picture=picture.name)]

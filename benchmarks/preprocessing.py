@@ -24,7 +24,7 @@ OURS = "create_300w_lp.py, pixel-equal"
 
 
 def plain_loop(input_dir: Path) -> np.ndarray:
-    """Every picture and label read whole, one after the other, by the rule of the original."""
+    """Read every image and label completely, one after the other, as the original does."""
     crops = []
     for path in find_faces(input_dir):
         image = read_image(path)

@@ -1,6 +1,6 @@
 """Training throughput and the input pipeline's: `python -m benchmarks.training`.
 
-The baseline of a training step is the same network with Keras's own batch normalisation; that of the
+The baseline of a training step is the same network with Keras's own batch normalization; that of the
 augmentation is the original's way, image by image in NumPy and OpenCV.
 """
 

@@ -50,7 +50,7 @@ def optional_dependencies() -> Iterator[None]:
     """Turn the import error of an optional dependency into one line that names its extra.
 
     Raises:
-        MissingExtraError: If an import in the block fails for want of an optional dependency.
+        MissingExtraError: If an import in the block fails because an optional dependency is missing.
     """
     try:
         yield

@@ -1,7 +1,7 @@
 """Training augmentation: batches of crops and poses in, augmented ones out.
 
 The original's augmentation comes first; what goes beyond it is off by default. Random numbers come from
-stateless seeds, so one seed always gives one result.
+stateless seeds, so results are reproducible.
 """
 
 import functools

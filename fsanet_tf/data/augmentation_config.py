@@ -15,7 +15,7 @@ class AugmentationConfig:
         rotation_deg: Maximum in-plane rotation in degrees. The pose is rotated as a rotation: a frontal
             face gains roll only, a profile much pitch and roll. A face that would exceed 99° is left.
         borders: Probability of a border around the crop, as wide as an additional margin of up to
-            `max_border` on each side; half of them black, half reflected (or real, where there are pixels).
+            `max_border` on each side; half of them black, half reflected (or real, if there are pixels).
         max_border: Maximum width of a border as a share of the crop's side.
         jitter: Maximum random change of scale, aspect ratio and position, as a share of the side.
         color: Maximum relative change of brightness, contrast and each channel.

@@ -64,7 +64,7 @@ def draw_error_against_yaw(errors_deg: np.ndarray, yaw_deg: np.ndarray, path: st
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.scatter(
-        yaw_deg, errors_deg.mean(axis=1), s=4, alpha=0.25, color="grey", label="one face, mean of its angles"
+        yaw_deg, errors_deg.mean(axis=1), s=4, alpha=0.25, color="gray", label="one face, mean of its angles"
     )
     edges = np.arange(-105, 106, 15)
     bins = np.digitize(yaw_deg, edges)
@@ -91,7 +91,7 @@ def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], p
     for axes, (name, (times_s, poses_deg)) in zip(panels, sequences.items(), strict=True):
         for column, angle in enumerate(ANGLE_NAMES):
             axes.plot(times_s, poses_deg[:, column], label=angle)
-        axes.axhline(0, color="grey", linewidth=0.5)
+        axes.axhline(0, color="gray", linewidth=0.5)
         axes.set(title=name, ylabel="degrees")
         axes.grid(alpha=0.3)
     panels[-1].set(xlabel="time (s)")

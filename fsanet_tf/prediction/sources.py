@@ -170,5 +170,5 @@ class Video:
             self.missing = f"{self.source}: {number} of {self.length} frames could be read"
 
     def _position_s(self) -> float:
-        """Time that the stream gives the frame that was read last, in seconds; frame rates may vary."""
+        """Timestamp of the frame that was read last, in seconds; frame rates may vary."""
         return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000

@@ -31,7 +31,7 @@ def convert_released(
         The model.
 
     Raises:
-        InputError: If the file cannot be read, or holds another network or values that are not finite.
+        InputError: If the file cannot be read, or contains another network or values that are not finite.
 
     Example:
         >>> model = fsanet_tf.convert_released("fsanet_capsule_3_16_2_21_5.h5", "net.keras")

@@ -1,0 +1,55 @@
+"""The recipes of the shipped networks: options that exist, tables that preprocessing takes."""
+
+import csv
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from fsanet_tf.data.dataset import load_dataset
+from tests.conftest import ROOT, assert_one_clear_line, run_fsanet
+
+RECIPES = sorted((ROOT / "recipes").glob("*.flags"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_training_takes_the_recipe(recipe, tmp_path):
+    assert recipe.read_text().startswith("# ")
+    result = run_fsanet(
+        "train",
+        f"--flagfile={recipe}",
+        f"--data={tmp_path / 'absent.npz'}",
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    assert_one_clear_line(result, "absent.npz: no such file")
+
+
+def test_a_teachers_labels_become_a_dataset(tmp_path):
+    columns = (
+        "name",
+        "source",
+        "yaw_teacher",
+        "pitch_teacher",
+        "roll_teacher",
+        "teacher_mirror_disagreement_deg",
+    )
+    rows = [(f"face{i:05d}.jpg", "video", i, 0, 0, 6) for i in (3, 4, 120)] + [
+        ("face9.jpg", "web", 5, 0, 0, 0)
+    ]
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    for name, *_ in rows:
+        cv2.imwrite(str(tmp_path / name), np.full((96, 96, 3), 90, np.uint8))
+    command = [sys.executable, str(ROOT / "recipes/teacher_tables.py"), "--labels=labels.csv"]
+    subprocess.run([*command, "--margin_ratio=0.6", "--output=table.csv"], cwd=tmp_path, check=True)
+    result = run_fsanet(
+        "preprocess", "table", "--table=table.csv", "--image_size=96", "--output=f.npz", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    labels = load_dataset(tmp_path / "f.npz").labels
+    assert labels.weights.tolist() == [0.5, 0.5, 0.5, 1.0] and labels.margin_ratios.tolist() == pytest.approx(
+        [0.6] * 4
+    )
+    assert labels.groups.tolist() == ["video000", "video000", "video001", "face9.jpg"]
