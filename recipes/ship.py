@@ -44,7 +44,7 @@ def ship(name: str, runs: list[Path]) -> None:
         "input": "BGR, 0 to 255",
         "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
         "labels": LABELS,
-        "recipe": "recipes/README.md",
+        "recipe": [f"recipes/{run.name}.flags" for run in runs],
         "training": {"stages": stages},
         "best_epoch": trained["best_epoch"],
         "validation_mae_deg": trained["validation_mae_deg"],

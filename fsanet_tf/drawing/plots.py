@@ -97,3 +97,35 @@ def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], p
     panels[-1].set(xlabel="time (s)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     _save(figure, path)
+
+
+def draw_uncertainty(
+    expected_deg: np.ndarray, geodesic_deg: np.ndarray, mae_deg: np.ndarray, path: str | Path
+) -> None:
+    """Draw the error of the most certain faces, and the measured error against the expected one.
+
+    Args:
+        expected_deg: `(N,)`: expected geodesic errors.
+        geodesic_deg, mae_deg: `(N,)`: measured geodesic errors, and mean absolute errors of the angles.
+        path: The image file to write.
+    """
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    risk, calibration = figure.subplots(1, 2)
+    order = np.argsort(expected_deg, kind="stable")
+    count = np.arange(1, len(order) + 1)
+    for errors, label in ((geodesic_deg, "geodesic"), (mae_deg, "MAE")):
+        risk.plot(count / len(order), np.cumsum(errors[order]) / count, label=label)
+    risk.set(xlabel="share of faces kept, most certain first", ylabel="error (degrees)", xlim=(0, 1))
+    risk.set_ylim(0, None)
+    bins = np.array_split(order, 10)
+    expected, measured = (
+        [float(values[rows].mean()) for rows in bins] for values in (expected_deg, geodesic_deg)
+    )
+    calibration.plot(expected, measured, marker="o", label="a tenth of the faces")
+    limit = 1.05 * max(*expected, *measured)
+    calibration.plot([0, limit], [0, limit], color="gray", linestyle=":", label="as expected")
+    calibration.set(xlabel="expected geodesic error (degrees)", ylabel="measured geodesic error (degrees)")
+    for axes in (risk, calibration):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _save(figure, path)
