@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+import fsanet_tf
 from fsanet_tf.data.dataset import load_dataset
+from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp
 from fsanet_tf.evaluation.metrics import format_table, measure, measure_by_yaw
 from tests.conftest import assert_one_clear_line, run_fsanet
 
@@ -83,7 +85,7 @@ def test_other_crops_than_the_network_wants_are_noted(aflw2000):
         "contains stretched boxes with a margin of 0.6; 1x1 expects square boxes with a margin of 0.29"
         in output
     )
-    assert float(re.search(r"all +1969.* (\S+) +\S+ +\S+\n", output)[1]) == pytest.approx(5.51, abs=0.01)
+    assert float(re.search(r"all +1969.* (\S+) +\S+ +\S+\n", output)[1]) == pytest.approx(4.57, abs=0.01)
 
 
 def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, aflw2000):
@@ -94,3 +96,13 @@ def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, aflw2000):
     model.save(tmp_path / "nan.keras")
     result = run_fsanet("evaluate", f"--weights={tmp_path / 'nan.keras'}", f"--data={aflw2000}")
     assert_one_clear_line(result, "nan.keras: the pose of face 0 is not finite")
+
+
+def test_the_shipped_networks_have_the_accuracy_that_the_readme_says(reference, tmp_path):
+    data = tmp_path / "tight.npz"
+    create_300w_lp(reference / "data/AFLW2000", data, rule=fsanet_tf.load_network("fusion").crop)
+    for name, mae, geodesic in (("var", 3.82, 6.34), ("fusion", 3.71, 6.16)):
+        errors = fsanet_tf.evaluate(name, data).errors_deg["all"]
+        assert (errors.mae, errors.geodesic) == pytest.approx((mae, geodesic), abs=0.01)
+    mirrored = fsanet_tf.evaluate("fusion", data, mirror=True).errors_deg["all"]
+    assert mirrored.mae == pytest.approx(3.62, abs=0.01)
