@@ -99,3 +99,12 @@ def test_the_page_has_one_named_endpoint(page_url):
     with urllib.request.urlopen(f"{page_url}/gradio_api/info", timeout=10) as answer:
         endpoints = json.load(answer)["named_endpoints"]
     assert list(endpoints) == ["/poses"]
+
+
+def test_large_uploads_are_refused(page_url):
+    body = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    body += bytes(21_000_000) + b"\r\n--b--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    request = urllib.request.Request(f"{page_url}/gradio_api/upload", body, headers)
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        urllib.request.urlopen(request, timeout=30)

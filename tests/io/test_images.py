@@ -20,7 +20,7 @@ def test_an_image_survives_the_round_trip(image, tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "new/a.png"), image)
 
 
-@pytest.mark.parametrize("suffix", [".tiff", ".jp2", ".webp", ".bmp", ".ppm"])
+@pytest.mark.parametrize("suffix", [".tiff", ".jp2", ".avif", ".webp", ".bmp", ".ppm"])
 def test_other_formats_are_read_by_content(suffix, image, tmp_path):
     path = tmp_path / f"a{suffix}"
     cv2.imwrite(str(path), image)
