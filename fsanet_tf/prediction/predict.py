@@ -24,6 +24,7 @@ from fsanet_tf.geometry.camera import camera_matrix
 from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.io.images import ASTRONAUT, read_image, write_image
 from fsanet_tf.networks.network import load_network
+from fsanet_tf.prediction.outputs import default_output, drawing_path, require_other_outputs
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.smoothing import PoseSmoother
 from fsanet_tf.prediction.sources import Animation, Frame, Video, open_video, photo_paths
@@ -33,7 +34,6 @@ from fsanet_tf.prediction.video_writer import VIDEO_SUFFIXES, VideoWriter
 
 __all__ = ["FramePoses", "PredictionConfig", "predict"]
 
-DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 RATE_FRAMES = 20  # over which the displayed frame rate is averaged
 
 Report = Callable[[str], None]
@@ -115,7 +115,7 @@ def predict(config: PredictionConfig, report: Report | None = None) -> list[Fram
         report: Receives a line per photo and per problem; with it, a progress bar is shown.
 
     Returns:
-        The faces of every photo or frame.
+        The faces of every photo or frame; for a camera, only if there is a time sequence.
 
     Raises:
         InputError: If the source, the network or the detector cannot be used, or an output not be written.
@@ -126,8 +126,9 @@ def predict(config: PredictionConfig, report: Report | None = None) -> list[Fram
         1
     """
     photos = photo_paths(config.source, config.recursive)
-    output = Path(config.output) if config.output else _default_output(config.source, photos)
-    _require_other_outputs(config, photos or [], output)
+    output = Path(config.output) if config.output else default_output(config.source, photos)
+    tables_and_plots = [config.json, config.csv, config.time_sequence]
+    require_other_outputs(config.source, photos or [], output, tables_and_plots)
     if photos is None:
         if output.suffix.lower() not in VIDEO_SUFFIXES:
             raise InputError(f"{output}: cannot write such a video (expected {', '.join(VIDEO_SUFFIXES)})")
@@ -142,23 +143,6 @@ def predict(config: PredictionConfig, report: Report | None = None) -> list[Fram
         if photos is None:
             return _predict_video(config, video, predictor, detect, output, tables, report)
         return _predict_photos(config, photos, predictor, detect, output, tables, report)
-
-
-def _require_other_outputs(config: PredictionConfig, photos: list[Path], output: Path) -> None:
-    """Raise `InputError` if an output would replace a source."""
-    inputs = {path.resolve() for path in (Path(config.source), *photos)}
-    drawings = [_drawing_path(config.source, photo, output) for photo in photos]
-    others = [Path(path) for path in (config.json, config.csv, config.time_sequence) if path]
-    for path in (output, *drawings, *others):
-        if path.resolve() in inputs:
-            raise InputError(f"{path}: is the source, expected another output")
-
-
-def _default_output(source: str, photos: list[Path] | None) -> Path:
-    if photos is None:
-        stem = "camera" if source.isdigit() or "://" in source else Path(source).stem
-        return Path(f"{stem}_poses.mp4")
-    return Path(f"{Path(source).stem}_poses{'' if Path(source).is_dir() else '.png'}")
 
 
 def _predict_photos(
@@ -181,13 +165,14 @@ def _predict_photos(
         faces = predictor.predict(image, detect(image), _camera(config, image))
         result = FramePoses(str(photo), 0.0, faces)
         results.append(result)
-        tables.add(photo.name, 0.0, result.faces)
+        name = photo.relative_to(config.source) if Path(config.source).is_dir() else photo.name
+        tables.add(str(name), 0.0, result.faces)
         if report:
             for line in describe(result):
                 report(line)
         drawn = image.copy()
         draw_faces(drawn, result.faces, config.style)
-        write_image(_drawing_path(config.source, photo, output), drawn)
+        write_image(drawing_path(config.source, photo, output), drawn)
         if config.show:
             _show(drawn, wait_ms=0)
     if not results:
@@ -203,17 +188,6 @@ def _camera(config: PredictionConfig, image: np.ndarray) -> np.ndarray | None:
     if config.field_of_view_deg is None:
         return None
     return camera_matrix(config.field_of_view_deg, image.shape)
-
-
-def _drawing_path(source: str, photo: Path, output: Path) -> Path:
-    """Where a photo is drawn to: a folder keeps its structure, in formats that can be written."""
-    if Path(source).is_dir():
-        path = output / photo.relative_to(source)
-    else:
-        path = output / photo.name if output.is_dir() else output
-        if not output.is_dir():
-            return path
-    return path if path.suffix.lower() in DRAWN_SUFFIXES else path.with_name(f"{path.name}.png")
 
 
 def describe(result: FramePoses) -> list[str]:
@@ -258,12 +232,14 @@ def _predict_video(
 ) -> list[FramePoses]:
     poses_of, rates = track_poses(config, predictor, detect), _frame_rates()
     results: list[FramePoses] = []
+    keeps_results = video.length is not None or config.time_sequence  # a camera may run for days
     with replace_when_done(output) as temporary, VideoWriter(temporary, output, video.rate) as writer:
         try:
             progress = tqdm(video, total=video.length, unit="frame", disable=report is None)
             for number, frame in enumerate(progress):
                 result = FramePoses(frame.name, frame.time_s, poses_of(number, frame))
-                results.append(result)
+                if keeps_results:
+                    results.append(result)
                 tables.add(*result)
                 drawn = frame.image.copy()
                 draw_faces(drawn, result.faces, config.style)
