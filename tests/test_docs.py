@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.data.preprocessing.synthetic import create_synthetic
+from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
 from tests.biwi_files import write_hpdb
@@ -24,6 +26,7 @@ PROGRAMS = ("fsanet", "python", "saved_model_cli", "mkdir", "docker", "curl", "p
 ELSEWHERE = {
     "python3 -m venv": "an environment: .ci/run makes one",
     "pip install": "an environment: .ci/run makes one",
+    "pip download": "asks the registry for every platform",
     "ruff": ".ci/run",
     "python -m pytest": "this is it",
     "fsanet web": "serves until it is stopped: tests/commands/test_web.py",
@@ -87,6 +90,7 @@ def folder(reference, tmp_path_factory) -> Path:
         "demo",
         "benchmarks",
         "docs/draw_signs.py",
+        "recipes",
     ):
         (work / name).symlink_to(ROOT / name)
     (shared / "data/AFLW2000").mkdir(parents=True)
@@ -107,7 +111,16 @@ def folder(reference, tmp_path_factory) -> Path:
         write_video(path, photo)
     create_synthetic(work / "300W_LP/AFW", NUM_FACES)
     write_hpdb(work / "hpdb")
-    (work / "faces.csv").write_text("file,yaw,pitch,roll\nphoto.jpg,5,0,0\n")
+    (work / "faces.csv").write_text("file,yaw,pitch,roll\n" + "photo.jpg,5,0,0\n" * NUM_FACES)
+    (work / "AFLW_crops").mkdir()
+    cv2.imwrite(str(work / "AFLW_crops/a.jpg"), photo)
+    (work / "AFLW_crops_labels.csv").write_text(
+        "name,yaw_teacher,pitch_teacher,roll_teacher,teacher_mirror_disagreement_deg\na.jpg,1,2,3,1\n"
+    )
+    crops = FaceDataset.from_arrays(
+        np.zeros((NUM_FACES, 96, 96, 3), np.uint8), np.zeros((NUM_FACES, 3)), crop=CropRule(0.6, square=True)
+    )
+    save_dataset(work / "web.npz", crops)
     for name in ("faces", "AFW", "AFW_Flip", "HELEN", "aflw2000", "tight", "biwi_train", "biwi_test"):
         write_noise_faces(work / f"{name}.npz", NUM_FACES)
     for name in ("net", "var"):

@@ -35,7 +35,8 @@ def silence_native_output() -> Iterator[None]:
             sys.stderr.flush()
             sys.stderr = stderr
         os.dup2(original, 2)
-        os.close(original)
+        if not owns_stderr:  # else a progress bar may still write to it when it is collected
+            os.close(original)
 
 
 def _is_open(descriptor: int) -> bool:

@@ -31,6 +31,7 @@ HARMLESS = {
     "VarIsInitializedOp",
     "While",
 }
+LOOPS = re.compile(r"Tensor(Array|List)\w*")  # values that a loop collects
 SAVER = re.compile(
     r"__inference__traced_(save|restore)_\d+"
 )  # in every SavedModel; loading does not call them
@@ -47,7 +48,8 @@ def require_harmless(path: Path, nodes: Iterable[Any]) -> None:
     for node in nodes:
         definition = op_def_registry.get(node.op)
         known = definition is not None and not SUSPICIOUS.search(node.op)
-        if not known or (definition.is_stateful and node.op not in HARMLESS):
+        harmless = node.op in HARMLESS or LOOPS.fullmatch(node.op)
+        if not known or (definition.is_stateful and not harmless):
             raise InputError(
                 f"{path}: contains the operation {node.op}, which could read or write files, open a "
                 "connection or call Python; if you trust its source, load it with trust=True (--trust)"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.formats import export_saved_model
 from fsanet_tf.models.build import build_model
@@ -70,3 +71,11 @@ def test_a_trap_in_a_function_with_a_savers_name_is_refused_if_something_calls_i
     (tmp_path / "bad/saved_model.pb").write_bytes(saved.SerializeToString())
     with pytest.raises(InputError, match="contains the operation RestoreV2"):
         load_network(tmp_path / "bad")
+
+
+def test_the_originals_frozen_graphs_pass(reference):
+    golden = np.load(reference / "golden/aflw2000_outputs.npz")
+    faces = load_dataset(reference / "golden/aflw2000_crops_first64.npz")
+    for path in sorted((reference / "weights/frozen_graphs").glob("*.pb")):
+        poses = load_network(path).predict(faces.images.astype(np.float32))
+        np.testing.assert_allclose(poses, golden[path.stem][:64], atol=1e-3)
