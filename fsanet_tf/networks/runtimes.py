@@ -23,22 +23,27 @@ Predict = Callable[[np.ndarray], np.ndarray]
 Loader = Callable[[Path, int, bool], tuple[Predict, int]]
 
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
-CHUNK = 4  # faces per call of a single-threaded interpreter
+CHUNKS = (4, 2, 1)  # faces per call of a single-threaded interpreter
 TENSORFLOW_CHUNK = 64  # TensorFlow has threads of its own, and more overhead per call
 
 
-def split(crops: np.ndarray, size: int) -> list[np.ndarray]:
-    """Split crops into chunks of `size` and single faces, so that only two batch sizes occur."""
-    whole = len(crops) - len(crops) % size
-    chunks = [crops[start : start + size] for start in range(0, whole, size)]
-    return chunks + [crops[row : row + 1] for row in range(whole, len(crops))]
+def split(crops: np.ndarray, num_threads: int, sizes: tuple[int, ...] = CHUNKS) -> list[np.ndarray]:
+    """Split crops into chunks of few different sizes, small enough that every thread gets one."""
+    chunks, start = [], 0
+    for size in sizes:
+        if size * num_threads > len(crops) and size > 1:
+            continue
+        while len(crops) - start >= size:
+            chunks.append(crops[start : start + size])
+            start += size
+    return chunks
 
 
-def _in_threads(predict_chunk: Predict, chunk: int, num_threads: int) -> Predict:
+def _in_threads(predict_chunk: Predict, sizes: tuple[int, ...], num_threads: int) -> Predict:
     def predict(crops: np.ndarray) -> np.ndarray:
         if not len(crops):
             return np.zeros((0, 3), np.float32)
-        return np.concatenate(map_in_threads(predict_chunk, split(crops, chunk), num_threads))
+        return np.concatenate(map_in_threads(predict_chunk, split(crops, num_threads, sizes), num_threads))
 
     return predict
 
@@ -66,10 +71,10 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int
         return interpreter
 
     slots = Slots(num_threads)
-    pools = {batch: Pool(functools.partial(make, batch), slots) for batch in (1, CHUNK)}
+    pools = {batch: Pool(functools.partial(make, batch), slots) for batch in CHUNKS}
     alone = make(1, num_threads)  # a file that cannot be used is refused now
     image = alone.get_input_details()[0]
-    chunk = CHUNK if image["shape_signature"][0] == -1 else 1
+    sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
 
     def invoke(interpreter: Any, crops: np.ndarray) -> np.ndarray:
         image, pose = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
@@ -84,7 +89,7 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int
         with pools[len(crops)].borrow() as interpreter:
             return invoke(interpreter, crops)
 
-    predict_many = _in_threads(predict_chunk, chunk, num_threads)
+    predict_many = _in_threads(predict_chunk, sizes, num_threads)
 
     def predict(crops: np.ndarray) -> np.ndarray:
         if len(crops) == 1:
@@ -130,7 +135,7 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
     def predict_chunk(crops: np.ndarray) -> np.ndarray:
         return session.run(None, {image.name: crops})[0]
 
-    return _in_threads(predict_chunk, CHUNK, num_threads), height
+    return _in_threads(predict_chunk, CHUNKS, num_threads), height
 
 
 def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:

@@ -15,7 +15,7 @@ from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.keras_files import save_model
 from fsanet_tf.networks.network import load_network
-from fsanet_tf.networks.runtimes import CHUNK, split
+from fsanet_tf.networks.runtimes import split
 from fsanet_tf.parallel import map_in_threads
 from fsanet_tf.prediction.predictor import PosePredictor
 
@@ -87,9 +87,14 @@ def test_a_predictor_can_be_pickled_and_copied():
         assert other.predict(frame, faces) == predictor.predict(frame, faces)
 
 
-def test_chunks_have_two_sizes():
-    assert [len(part) for part in split(np.zeros((11, 2)), CHUNK)] == [4, 4, 1, 1, 1]
-    assert split(np.zeros((0, 2)), CHUNK) == []
+@pytest.mark.parametrize(("count", "threads", "expected"), [
+    (11, 2, [4, 4, 2, 1]), (4, 2, [2, 2]), (3, 2, [1, 1, 1]), (2, 2, [1, 1]), (7, 1, [4, 2, 1]), (0, 2, []),
+])  # fmt: skip
+def test_chunks_have_few_sizes_and_every_thread_gets_one(count, threads, expected):
+    crops = np.arange(count)
+    parts = split(crops, threads)
+    assert [len(part) for part in parts] == expected
+    np.testing.assert_array_equal(np.concatenate([crops[:0], *parts]), crops)
 
 
 def test_an_error_in_a_thread_reaches_the_caller():
