@@ -5,20 +5,14 @@ from collections.abc import Callable
 
 from absl import flags
 
-from fsanet_tf.commands.command_line import HELP_OPTIONS, exit_status
-from fsanet_tf.errors import InputError
+from fsanet_tf.commands.command_line import HELP_OPTIONS, exit_status, parse_options
 
 
 def run(main: Callable[[], None]) -> None:
     """Parse the options, run `main` and exit."""
 
     def parse_and_run() -> None:
-        try:
-            rest = flags.FLAGS(sys.argv)[1:]
-        except flags.Error as error:
-            raise InputError(" ".join(str(error).split())) from error
-        if rest:
-            raise InputError(f"unexpected argument {rest[0]!r}: options are written --name=value")
+        parse_options(flags.FLAGS, sys.argv[1:])
         main()
 
     if any(argument in HELP_OPTIONS for argument in sys.argv[1:]):

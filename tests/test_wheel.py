@@ -76,7 +76,7 @@ def test_the_wheel_contains_one_package_and_what_it_needs(wheel):
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "train", "export"])
-def test_command_runs_from_the_wheel_beside_the_users_own_modules(command, wheel, workplace):
+def test_command_runs_from_the_wheel_next_to_the_users_own_modules(command, wheel, workplace):
     site = wheel.parent / "site"
     if not site.exists():
         pip("install", "--no-deps", f"--target={site}", str(wheel))

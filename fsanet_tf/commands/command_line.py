@@ -55,14 +55,7 @@ class Command:
         if any(argument in HELP_OPTIONS for argument in arguments):
             print(self.format_help(values))
             return
-        try:
-            _, *rest = values([self.name, *arguments])
-        except flags.Error as error:
-            raise InputError(" ".join(str(error).split())) from error
-        if self.positional and len(rest) == 1 and not values[self.positional].present:
-            values[self.positional].parse(rest.pop())
-        if rest:
-            raise InputError(f"unexpected argument {rest[0]!r}: options are written --name=value")
+        parse_options(values, arguments, self.positional)
         for name in self.required:
             if values[name].value in (None, []):
                 raise InputError(f"--{name}: is required ({values[name].help})")
@@ -80,6 +73,27 @@ class Command:
             if names:
                 lines += ["", f"{title}:", *(_describe(values[name]) for name in names)]
         return "\n".join(lines)
+
+
+def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional: str | None = None) -> None:
+    """Parse the arguments of a command.
+
+    Args:
+        values: The options, which receive their values.
+        arguments: What follows the name of the command.
+        positional: Option that an argument without a name sets; None: none may be given.
+
+    Raises:
+        InputError: If an option is unknown or its value invalid, or an argument unexpected.
+    """
+    try:
+        _, *rest = values(["", *arguments])
+    except flags.Error as error:
+        raise InputError(" ".join(str(error).split())) from error
+    if positional and len(rest) == 1 and not values[positional].present:
+        values[positional].parse(rest.pop())
+    if rest:
+        raise InputError(f"unexpected argument {rest[0]!r}: options are written --name=value")
 
 
 def _describe(flag: flags.Flag) -> str:

@@ -5,11 +5,11 @@ from pathlib import Path
 from absl import flags
 
 from fsanet_tf.commands.command_line import Command
+from fsanet_tf.commands.shared_options import define_max_angle, define_network_options
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.evaluation.comparison import compare_reports, draw_comparison
 from fsanet_tf.evaluation.evaluate import EvaluationReport, evaluate
 from fsanet_tf.evaluation.metrics import format_table
-from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
 
 
 def define_options(values: flags.FlagValues) -> None:
@@ -29,20 +29,8 @@ def define_options(values: flags.FlagValues) -> None:
         "Networks to compare with, face by face; several are averaged.",
         flag_values=values,
     )
-    flags.DEFINE_float(
-        "max_angle_deg",
-        MAX_ANGLE_DEG,
-        "Leave out faces with a larger angle; 0 keeps all.",
-        0.0,
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "trust",
-        False,
-        "Load networks that could do more than compute; see docs/safety.md.",
-        flag_values=values,
-    )
-    flags.DEFINE_bool("mirror", False, "Average with the mirrored crops.", flag_values=values)
+    define_max_angle(values)
+    define_network_options(values)
     flags.DEFINE_string(
         "output_dir",
         None,

@@ -4,6 +4,7 @@ from absl import flags
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.commands.fields import fields_from_flags
+from fsanet_tf.commands.shared_options import define_network_options
 from fsanet_tf.detection.detectors import list_detectors
 from fsanet_tf.drawing.poses import STYLES
 from fsanet_tf.prediction.predict import PredictionConfig, predict
@@ -32,18 +33,7 @@ def define_options(values: flags.FlagValues) -> None:
         0.0,
         flag_values=values,
     )
-    flags.DEFINE_bool(
-        "trust",
-        False,
-        "Load networks that could do more than compute; see docs/safety.md.",
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "mirror",
-        DEFAULTS.mirror,
-        "Average with the mirrored crops: more accurate, in twice the time.",
-        flag_values=values,
-    )
+    define_network_options(values)
     text(
         "output",
         DEFAULTS.output,

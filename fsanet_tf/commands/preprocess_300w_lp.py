@@ -7,6 +7,7 @@ from fsanet_tf.commands.preprocess_options import (
     REQUIRED_OPTIONS,
     define_common_options,
     define_input_dir,
+    define_square,
     print_report,
 )
 from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp
@@ -17,9 +18,7 @@ def define_options(values: flags.FlagValues) -> None:
     """Define the options of `fsanet preprocess 300w_lp`."""
     define_input_dir(values)
     define_common_options(values, LANDMARK_CROP.margin_ratio, IMAGE_SIZE)
-    flags.DEFINE_bool(
-        "square", False, "Cut squares instead of stretching the boxes to one.", flag_values=values
-    )
+    define_square(values, LANDMARK_CROP.square)
 
 
 def run(values: flags.FlagValues) -> None:

@@ -25,6 +25,13 @@ def define_common_options(values: flags.FlagValues, margin_ratio: float, image_s
     flags.DEFINE_bool("strict", False, "Stop at the first source that yields no crop.", flag_values=values)
 
 
+def define_square(values: flags.FlagValues, default: bool) -> None:
+    """Define the shape of the crops."""
+    flags.DEFINE_bool(
+        "square", default, "Cut squares instead of stretching the boxes to one.", flag_values=values
+    )
+
+
 def print_report(report: PreprocessingReport) -> None:
     """Print what was written and how many sources yielded nothing."""
     print(report)

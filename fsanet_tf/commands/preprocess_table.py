@@ -3,7 +3,7 @@
 from absl import flags
 
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.commands.preprocess_options import define_common_options, print_report
+from fsanet_tf.commands.preprocess_options import define_common_options, define_square, print_report
 from fsanet_tf.data.preprocessing.face_table import SHIPPED_CROP, create_from_table
 from fsanet_tf.geometry.crop import IMAGE_SIZE, CropRule
 
@@ -24,12 +24,7 @@ def define_options(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     define_common_options(values, SHIPPED_CROP.margin_ratio, IMAGE_SIZE)
-    flags.DEFINE_bool(
-        "square",
-        SHIPPED_CROP.square,
-        "Cut squares instead of stretching the boxes to one.",
-        flag_values=values,
-    )
+    define_square(values, SHIPPED_CROP.square)
 
 
 def run(values: flags.FlagValues) -> None:

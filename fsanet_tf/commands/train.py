@@ -11,6 +11,7 @@ from absl import flags
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.commands.fields import fields_from_flags
+from fsanet_tf.commands.shared_options import define_max_angle
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.errors import InputError
 from fsanet_tf.models.config import VARIANTS, variant_config
@@ -77,13 +78,7 @@ def _define_data_options(values: flags.FlagValues) -> None:
         0.9,
         flag_values=values,
     )
-    flags.DEFINE_float(
-        "max_angle_deg",
-        DEFAULTS.max_angle_deg,
-        "Leave out faces with a larger angle; 0 keeps all.",
-        0.0,
-        flag_values=values,
-    )
+    define_max_angle(values)
     flags.DEFINE_float(
         "margin_ratio",
         DEFAULTS.margin_ratio,

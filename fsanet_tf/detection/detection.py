@@ -11,6 +11,13 @@ __all__ = ["Detection", "Detector"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
+def intersection(a: Box, b: Box) -> float:
+    """Compute the area that two boxes share, in pixels."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0.0) * max(height, 0.0)
+
+
 class Detection(NamedTuple):
     """A detected face.
 

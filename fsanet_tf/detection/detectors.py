@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,7 @@ class DetectorKind:
 
     def is_present(self) -> bool:
         """Return whether its files and its package are on this machine."""
-        # Looked up without an import: MTCNN's brings TensorFlow with it.
-        from importlib.util import find_spec
-
+        # The package is looked up, not imported: MTCNN's brings TensorFlow with it.
         return all(find_file(asset.pattern) for asset in self.assets) and (
             self.package is None or find_spec(self.package) is not None
         )

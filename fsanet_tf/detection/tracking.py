@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from fsanet_tf.detection.detection import Box, Detection
+from fsanet_tf.detection.detection import Box, Detection, intersection
 
 __all__ = ["Tracker"]
 
@@ -12,12 +12,11 @@ MIN_OVERLAP = 0.2  # intersection over union at which a box is still the same fa
 
 def overlap(a: Box, b: Box) -> float:
     """Compute the intersection over union of two boxes, in [0, 1]."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
+    shared = intersection(a, b)
+    if not shared:
         return 0.0
     areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return width * height / (sum(areas) - width * height)
+    return shared / (sum(areas) - shared)
 
 
 def move(box: Box, by: tuple[float, float]) -> Box:

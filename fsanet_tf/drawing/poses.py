@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from fsanet_tf.detection.detection import Box, intersection
 from fsanet_tf.geometry.pose import rotation_matrices
 
 __all__ = ["draw_axes", "draw_cube", "draw_face"]
@@ -95,11 +96,11 @@ def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: in
 
 def draw_face(
     image: np.ndarray,
-    box: tuple[float, float, float, float],
+    box: Box,
     pose_deg: Sequence[float] | np.ndarray,
     style: str = "axes",
     label: str = "",
-    occupied: list[tuple[float, float, float, float]] | None = None,
+    occupied: list[Box] | None = None,
 ) -> None:
     """Draw the pose, box and angles of one face in place, scaled with the face.
 
@@ -143,7 +144,7 @@ def _place_text(
     text: str,
     box: tuple[int, int, int, int],
     height: int,
-    occupied: list[tuple[float, float, float, float]],
+    occupied: list[Box],
 ) -> tuple[int, int]:
     """Choose where a face's text goes: below, above, right or left of its box, wherever it covers least.
 
@@ -160,7 +161,7 @@ def _place_text(
         (left, top - height - 2 * space),
     ]
     places = [_text_place(image, width, height, origin) for origin in origins]
-    covered = [sum(_shared_area(place, other) for other in occupied) for place in places]
+    covered = [sum(intersection(place, other) for other in occupied) for place in places]
     best = covered.index(min(covered))
     occupied.append(places[best])
     return origins[best]
@@ -171,15 +172,8 @@ def _text_width(text: str, height: int) -> int:
     return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, stroke + 2)[0][0]
 
 
-def _text_place(
-    image: np.ndarray, width: int, height: int, origin: tuple[int, int]
-) -> tuple[float, float, float, float]:
+def _text_place(image: np.ndarray, width: int, height: int, origin: tuple[int, int]) -> Box:
     """Left, top, right, bottom of a text, after the shift that keeps it in the image."""
     x = max(min(origin[0], image.shape[1] - width - 1), 1)
     y = max(min(origin[1], image.shape[0] - height // 3), height + 1)
     return x, y - height, x + width, y + height // 3
-
-
-def _shared_area(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    return max(width, 0.0) * max(height, 0.0)

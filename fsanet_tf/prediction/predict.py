@@ -17,7 +17,7 @@ from fsanet_tf.detection.detection import Detector
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.detection.tracking import Tracker
-from fsanet_tf.drawing.faces import draw_faces
+from fsanet_tf.drawing.faces import draw_faces, face_numbers
 from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.camera import camera_matrix
@@ -192,8 +192,6 @@ def _camera(config: PredictionConfig, image: np.ndarray) -> np.ndarray | None:
 
 def describe(result: FramePoses) -> list[str]:
     """Describe the faces of a photo, one line each, numbered as in the drawing."""
-    from fsanet_tf.drawing.faces import face_numbers
-
     if not result.faces:
         return [f"{result.name}: no face found"]
     return [

@@ -80,7 +80,7 @@ def test_branches_have_a_quarter_each_and_zoom_seven_tenths():
     pasted, _ = augment(
         tf.cast(images, tf.uint8), tf.zeros((4000, 3)), AugmentationConfig(), tf.constant([1, 2]), 64
     )
-    corners = pasted.numpy()[:, [0, 0, -1, -1], [0, -1, 0, -1]]  # of grey pictures
+    corners = pasted.numpy()[:, [0, 0, -1, -1], [0, -1, 0, -1]]  # of gray pictures
     black, white = ((corners == v).any(axis=(1, 2)).mean() for v in (0, 255))
     # a pasted crop may still cover all corners that the zoom leaves; most do not
     assert 0.15 < black < 0.25 and 0.15 < white < 0.25
@@ -130,7 +130,7 @@ def test_mirror_turns_picture_and_label(image):
 
 
 def test_turn_is_clockwise_where_roll_grows(rng):
-    """A dot right of the centre moves down when the label says clockwise."""
+    """A dot right of the center moves down when the label says clockwise."""
     image = np.zeros((1, 65, 65, 3), np.uint8)
     image[0, 32, 56] = 255
     config = AugmentationConfig(original=False, rotation_deg=40.0)
@@ -169,9 +169,9 @@ def test_grayscale_erasing_and_blur_do_what_they_say(image):
             0
         ].numpy()
 
-    grey = with_(grayscale=1.0)
-    np.testing.assert_allclose(grey[..., 0], cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), atol=1)
-    assert np.ptp(grey, axis=-1).max() < 1e-3
+    gray = with_(grayscale=1.0)
+    np.testing.assert_allclose(gray[..., 0], cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), atol=1)
+    assert np.ptp(gray, axis=-1).max() < 1e-3
     erased = (with_(erase=1.0) != image).any(axis=-1)
     rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
     assert 5 <= len(rows) <= 33 and 5 <= len(columns) <= 33

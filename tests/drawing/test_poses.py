@@ -8,10 +8,10 @@ from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.drawing.poses import draw_axes, draw_cube, draw_face, format_angles
 
 
-def farthest(image, color, centre=(100, 100)):
-    """The pixel of a color that lies farthest from the centre, relative to it."""
+def farthest(image, color, center=(100, 100)):
+    """The pixel of a color that lies farthest from the center, relative to it."""
     y, x = np.nonzero((np.abs(image.astype(int) - color) < 60).all(axis=-1))
-    offsets = np.stack([x, y], axis=1) - centre
+    offsets = np.stack([x, y], axis=1) - center
     return offsets[np.argmax((offsets**2).sum(axis=1))]
 
 

@@ -236,7 +236,7 @@ def create_biwi(
             output.with_stem(f"{output.stem}_test"): test,
         }
     sizes = [len(video_frames(video)) for video in videos]
-    problems = create_dataset(
+    return create_dataset(
         videos,
         sizes,
         crop_video,
@@ -247,4 +247,3 @@ def create_biwi(
         workers=workers,
         strict=strict,
     )
-    return PreprocessingReport(sum(sizes), tuple(problems), tuple(outputs))

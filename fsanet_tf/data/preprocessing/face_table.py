@@ -11,10 +11,9 @@ import dataclasses
 import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset
+from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset, in_tasks
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE, CropRule, crop_box, grow_box
 from fsanet_tf.geometry.pose import ANGLE_NAMES
@@ -97,15 +96,15 @@ def crop_row(row: Row, image_dir: Path, rule: CropRule, image_size: int, part: P
     if weight < 0:
         raise InputError(f"weight: expected a number of 0 or more, received {weight:g}")
     image = read_image(image_dir / row.cells["file"])
+    margin_ratio = rule.margin_ratio
     if all(row.cells.get(edge) for edge in BOX):
         left, top, right, bottom = row.numbers(*BOX)
-        crop = crop_box(image, grow_box((left, top, right, bottom), rule, image.shape), image_size)
-        margin_ratio = rule.margin_ratio
+        box = grow_box((left, top, right, bottom), rule, image.shape)
     else:
-        crop = image if image.shape[:2] == (image_size, image_size) else cv2.resize(image, (image_size,) * 2)
-        margin_ratio = rule.margin_ratio
+        box = (0, 0, image.shape[1], image.shape[0])  # a crop already
         if row.cells.get("margin_ratio"):
             margin_ratio = CropRule(row.numbers("margin_ratio")[0]).margin_ratio
+    crop = crop_box(image, box, image_size)
     part.add(row.cells["file"], crop, pose, margin_ratio, weight, row.cells.get("group", ""))
 
 
@@ -155,8 +154,8 @@ def create_from_table(
     """
     table, output = Path(table), Path(output)
     rows = read_table(table)
-    tasks = [tuple(rows[i : i + ROWS_PER_TASK]) for i in range(0, len(rows), ROWS_PER_TASK)]
-    problems = create_dataset(
+    tasks = in_tasks(rows, ROWS_PER_TASK)
+    report = create_dataset(
         tasks,
         [len(task) for task in tasks],
         crop_rows,
@@ -167,7 +166,7 @@ def create_from_table(
         workers=workers,
         strict=strict,
     )
-    return PreprocessingReport(len(rows), tuple(problems), (output,), tuple(_doubts(table, rows)))
+    return dataclasses.replace(report, notes=tuple(_doubts(table, rows)))
 
 
 def _doubts(table: Path, rows: list[Row]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset
+from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset, in_tasks
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.geometry.crop import IMAGE_SIZE, LANDMARK_CROP, CropRule, crop_box, grow_box
 from fsanet_tf.io.images import read_image
@@ -161,8 +161,8 @@ def create_300w_lp(
         heads.npz: 4 crops of 4 sources, 0 left out
     """
     paths = find_faces(Path(input_dir))
-    tasks = [tuple(paths[i : i + IMAGES_PER_TASK]) for i in range(0, len(paths), IMAGES_PER_TASK)]
-    problems = create_dataset(
+    tasks = in_tasks(paths, IMAGES_PER_TASK)
+    return create_dataset(
         tasks,
         [len(task) for task in tasks],
         crop_faces,
@@ -173,4 +173,3 @@ def create_300w_lp(
         workers=workers,
         strict=strict,
     )
-    return PreprocessingReport(len(paths), tuple(problems), (Path(output),))

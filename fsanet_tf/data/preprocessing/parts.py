@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -24,6 +24,8 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done
 
 __all__ = ["PreprocessingReport"]
+
+Item = TypeVar("Item")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +95,11 @@ class PreprocessingReport:
         return f"{written}: {count} crops of {self.num_sources} sources, {len(self.problems)} left out"
 
 
+def in_tasks(items: Sequence[Item], size: int) -> list[tuple[Item, ...]]:
+    """Split items into tasks of up to `size`."""
+    return [tuple(items[start : start + size]) for start in range(0, len(items), size)]
+
+
 def create_dataset(
     tasks: Sequence[Any],
     sizes: Sequence[int],
@@ -104,7 +111,7 @@ def create_dataset(
     square: bool,
     workers: int = 0,
     strict: bool = False,
-) -> list[Problem]:
+) -> PreprocessingReport:
     """Process every task and write the datasets.
 
     Args:
@@ -119,7 +126,8 @@ def create_dataset(
         strict: Raise at the first source that yields no crop.
 
     Returns:
-        The problems, in the order of the tasks; each was printed when it occurred.
+        The number of sources, the problems in the order of the tasks (each was printed when it occurred), and
+        the files.
 
     Raises:
         InputError: If no source yields a crop, or one does not and `strict` is set.
@@ -143,7 +151,7 @@ def create_dataset(
     for output, numbers in outputs.items():
         _join([paths[number] for number in numbers], output, image_size, square)
     shutil.rmtree(parts_dir)
-    return problems
+    return PreprocessingReport(sum(sizes), tuple(problems), tuple(outputs))
 
 
 def num_cores() -> int:
