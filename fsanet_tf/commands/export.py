@@ -4,6 +4,7 @@ from absl import flags
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.commands.fields import fields_from_flags
+from fsanet_tf.commands.shared_options import define_mirror
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.config import BATCHES, FORMATS, INT8, ExportConfig
 
@@ -21,6 +22,7 @@ def define_options(values: flags.FlagValues) -> None:
         "format", None, list(FORMATS), "What to write, repeatable; by default all that the data allow.",
         flag_values=values,
     )  # fmt: skip
+    define_mirror(values)
     flags.DEFINE_enum(
         "batch", DEFAULTS.batch, BATCHES, "Faces per call of the TFLite files; int8 takes one.",
         flag_values=values,

@@ -13,6 +13,11 @@ def define_network_options(values: flags.FlagValues) -> None:
         "Load networks that could do more than compute; see docs/safety.md.",
         flag_values=values,
     )
+    define_mirror(values)
+
+
+def define_mirror(values: flags.FlagValues) -> None:
+    """Define whether predictions for mirrored crops are averaged in."""
     flags.DEFINE_bool(
         "mirror",
         False,

@@ -30,6 +30,7 @@ AUGMENTATION_HELP = {
     "rotation_deg": "maximum in-plane rotation in degrees; the pose rotates with it",
     "borders": "probability of a border around the crop",
     "max_border": "maximum width of a border, as a share of the crop's side",
+    "background": "probability that pixels outside the crop come from another crop",
     "jitter": "maximum change of scale, aspect ratio and position",
     "color": "maximum relative change of the colors",
     "blur": "probability of a blur",

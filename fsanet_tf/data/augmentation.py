@@ -208,6 +208,10 @@ def _move(images, poses, config: AugmentationConfig, random: _Random, image_size
         for across, down, offset in ((matrix[0], matrix[1], x0), (matrix[2], matrix[3], y0))
     )
     outside = tf.maximum(tf.abs(source_x - source_center), tf.abs(source_y - source_center)) > source / 2
+    if config.background:
+        replaced = outside & random.happens(config.background)[:, None, None]
+        images = tf.where(replaced[..., None], tf.roll(images, 1, axis=0), images)
+        outside &= ~replaced
     images *= 1.0 - tf.cast(outside & black[:, None, None], tf.float32)[..., None]
     return images, poses
 

@@ -17,6 +17,8 @@ class AugmentationConfig:
         borders: Probability of a border around the crop, as wide as an additional margin of up to
             `max_border` on each side; half of them black, half reflected (or real, if there are pixels).
         max_border: Maximum width of a border as a share of the crop's side.
+        background: Probability that pixels outside the crop are taken from another crop of the batch,
+            where a wide margin would show real background.
         jitter: Maximum random change of scale, aspect ratio and position, as a share of the side.
         color: Maximum relative change of brightness, contrast and each channel.
         blur: Probability of a 3×3 binomial blur.
@@ -38,6 +40,7 @@ class AugmentationConfig:
     rotation_deg: float = 0.0
     borders: float = 0.0
     max_border: float = 0.33
+    background: float = 0.0
     jitter: float = 0.0
     color: float = 0.0
     blur: float = 0.0
@@ -47,7 +50,16 @@ class AugmentationConfig:
     jpeg: float = 0.0
 
     def __post_init__(self):
-        for field in ("mirror", "borders", "blur", "erase", "grayscale", "low_resolution", "jpeg"):
+        for field in (
+            "mirror",
+            "borders",
+            "background",
+            "blur",
+            "erase",
+            "grayscale",
+            "low_resolution",
+            "jpeg",
+        ):
             if not 0 <= getattr(self, field) <= 1:
                 raise ValueError(f"{field} is a probability. Received: {getattr(self, field)}")
         for field in ("rotation_deg", "max_border", "jitter", "color"):

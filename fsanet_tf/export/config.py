@@ -26,6 +26,7 @@ class ExportConfig:
         weights: Networks: `.keras`, released `.h5`, or shipped names; several are averaged.
         output_dir: Folder for the files and `parity.json`.
         formats: Names of `FORMATS`; empty: all that the data allow.
+        mirror: Whether the files average with the poses of the mirrored crops, in twice the time.
         batch: Faces per call of the TFLite files: `1` or `dynamic`; int8 takes one.
         representative_data: `.npz` of faces that determine int8's ranges; int8 needs it.
         integer_io: Whether int8 takes int8 pixels (minus 128) and returns int16 angles.
@@ -44,6 +45,7 @@ class ExportConfig:
     weights: tuple[str, ...]
     output_dir: str
     formats: tuple[str, ...] = ()
+    mirror: bool = False
     batch: str = "1"
     representative_data: str | None = None
     integer_io: bool = False

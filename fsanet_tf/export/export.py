@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import fsanet_tf
@@ -24,13 +25,15 @@ from fsanet_tf.export.formats import (
 from fsanet_tf.export.latency import measure_in_new_process
 from fsanet_tf.export.parity import Parity, Samples, compare_with_keras, load_samples, random_samples, spread
 from fsanet_tf.export.quantization import Trial
+from fsanet_tf.export.served_model import build_served_model
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
-from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.networks.card import card_path, read_card, read_crop_rule
 from fsanet_tf.networks.keras_files import load_model
-from fsanet_tf.networks.pretrained import keras_files
+from fsanet_tf.networks.network import Uncertainty, shipped_uncertainty
+from fsanet_tf.networks.pretrained import FUSION, keras_files
 from fsanet_tf.networks.released.table import RELEASED
+from fsanet_tf.networks.runtimes import POSE, UNCERTAINTY
 
 __all__ = ["ExportReport", "export_model"]
 
@@ -87,12 +90,13 @@ def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambd
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
     rule = common_crop_rule(weights)
-    model = load_source(weights)
+    uncertainty = shipped_uncertainty() if config.weights == (FUSION,) else None
+    model = load_source(weights, config.mirror, uncertainty)
     size = model.input_shape[1]
     representative = load_samples(config.representative_data, size)
     samples = load_samples(config.parity_data, size) or representative or random_samples(size)
-    poses = model.predict(samples.crops, verbose=0)
-    card = make_card(model, weights, rule)
+    expected = predict_columns(model, samples.crops)
+    card = make_card(model, weights, rule, config.mirror)
     output_dir = Path(config.output_dir)
     files, trials, refused = [], [], []
     for name in config.formats or config.default_formats():
@@ -100,7 +104,9 @@ def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambd
         try:
             with replace_when_done(path) as temporary:
                 trials += write_format(model, name, temporary, card, representative, config)
-                row = require_parity(compare_with_keras(temporary, samples, poses), config.max_mae_increase)
+                row = require_parity(
+                    compare_with_keras(temporary, samples, expected), config.max_mae_increase
+                )
         except InputError as error:
             refused.append(str(error))
             continue
@@ -112,7 +118,7 @@ def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambd
     if config.latency_rounds and files:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / f"{model.name}.keras"
-            model.save(source)
+            as_pose_model(model).save(source)
             latency = time_files(source, [output_dir / row.file for row in files], config.latency_rounds)
     report = ExportReport(tuple(files), tuple(trials), latency, tuple(refused))
     write_json(output_dir / "parity.json", dataclasses.asdict(report))
@@ -132,18 +138,34 @@ def common_crop_rule(paths: Sequence[str]) -> CropRule:
     return rules[paths[0]]
 
 
-def load_source(paths: Sequence[str]) -> keras.Model:
-    """Load the networks, as one model that averages them if there are several."""
+def load_source(
+    paths: Sequence[str], mirror: bool = False, uncertainty: Uncertainty | None = None
+) -> keras.Model:
+    """Load the networks, as one model that averages them and their mirrored poses if need be."""
     models = [load_model(path) for path in paths]
-    if len(models) == 1:
+    if len(models) == 1 and not mirror:
         return models[0]
+    name = models[0].name if len(models) == 1 else "fsanet_fusion"
     try:
-        return build_fusion(models, "fsanet_fusion")
+        return build_served_model(models, name + ("_mirror" if mirror else ""), mirror, uncertainty)
     except ValueError as error:
         raise InputError(f"{', '.join(paths)}: {error}") from error
 
 
-def make_card(model: keras.Model, paths: Sequence[str], rule: CropRule) -> dict[str, Any]:
+def as_pose_model(model: keras.Model) -> keras.Model:
+    """Return the model without its expected errors, for Keras's `predict`."""
+    return keras.Model(model.input, model.output[POSE]) if isinstance(model.output, dict) else model
+
+
+def predict_columns(model: keras.Model, crops: np.ndarray) -> np.ndarray:
+    """Predict poses `(N, 3)`, with the expected errors as a fourth column if the model predicts them."""
+    outputs = model.predict(crops, verbose=0)
+    return np.column_stack(list(outputs.values())) if isinstance(outputs, dict) else outputs
+
+
+def make_card(
+    model: keras.Model, paths: Sequence[str], rule: CropRule, mirror: bool = False
+) -> dict[str, Any]:
     """Build the card of an exported file."""
     sources = {path: sha256(path) for path in paths}
     return {
@@ -151,6 +173,8 @@ def make_card(model: keras.Model, paths: Sequence[str], rule: CropRule) -> dict[
         "image_size": model.input_shape[1],
         "input": "BGR, 0 to 255",
         "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
+        "mirror": mirror,
+        "uncertainty": isinstance(model.output, dict) and UNCERTAINTY in model.output,
         **dataclasses.asdict(rule),
         "training": common_training(sources),
         "source_sha256": {Path(path).name: digest for path, digest in sources.items()},

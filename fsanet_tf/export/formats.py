@@ -18,7 +18,7 @@ from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.networks.card import card_path, embed_card
-from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
+from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT, POSE, UNCERTAINTY
 
 PRECISIONS = ("float32", "float16", "dynamic")
 ONNX_OPSET = 17
@@ -29,34 +29,46 @@ def frozen_function(model: keras.Model, batch: int | None = None):
     """Freeze the network into one concrete function with constant weights.
 
     Args:
-        model: From `(batch, size, size, 3)` to `(batch, 3)`.
+        model: From `(batch, size, size, 3)` to `(batch, 3)`, or to the outputs of `build_served_model`.
         batch: Size of the batch; None: any.
 
     Returns:
-        A function of `input_1`, float32 `(batch, size, size, 3)` BGR in [0, 255], that returns a
-        list with the poses; its graph has the original's names, `input_1` and `pred_pose/mul_24`.
+        A function of `input_1`, float32 `(batch, size, size, 3)` BGR in [0, 255], that returns a list:
+        the poses and, if the model predicts them, the expected errors. Its graph has the original's
+        names, `input_1` and `pred_pose/mul_24`; the expected errors are `uncertainty_deg`.
     """
     size = model.input_shape[1]
 
     @tf.function
     def predict(image):
+        outputs = model(image, training=False)
+        outputs = outputs if isinstance(outputs, dict) else {POSE: outputs}
         scope, name = FROZEN_OUTPUT.split("/")
         with tf.name_scope(scope):
-            return tf.identity(model(image, training=False), name=name)
+            named = [tf.identity(outputs[POSE], name=name)]
+        if UNCERTAINTY in outputs:
+            named.append(tf.identity(outputs[UNCERTAINTY], name=UNCERTAINTY))
+        return named
 
     spec = tf.TensorSpec((batch, size, size, 3), tf.float32, name=FROZEN_INPUT)
     return convert_variables_to_constants_v2(predict.get_concrete_function(spec))
 
 
+def _named_outputs(frozen, image: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Call a frozen function; return its outputs by name."""
+    return dict(zip((POSE, UNCERTAINTY), frozen(image), strict=False))
+
+
 def export_frozen_graph(model: keras.Model, path: Path) -> None:
-    """Write a `.pb` with the original's tensor names: from `input_1` to `pred_pose/mul_24`."""
+    """Write a `.pb` with the names of `frozen_function`."""
     graph_def = frozen_function(model).graph.as_graph_def()
     with replace_when_done(path) as temporary:
         temporary.write_bytes(graph_def.SerializeToString(deterministic=True))
 
 
 def export_onnx(model: keras.Model, path: Path, card: dict) -> None:
-    """Write an `.onnx` file with an open batch: `image` `(N, size, size, 3)` BGR in [0, 255] → `pose`.
+    """Write an `.onnx` file with an open batch: `image` `(N, size, size, 3)` BGR in [0, 255] → `pose`,
+    `uncertainty_deg`.
 
     Raises:
         MissingExtraError: If tf2onnx is not installed.
@@ -65,7 +77,7 @@ def export_onnx(model: keras.Model, path: Path, card: dict) -> None:
         from tf2onnx import convert
     frozen = frozen_function(model)
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
-    function = tf.function(lambda image: {"pose": frozen(image)[0]}, input_signature=signature)
+    function = tf.function(lambda image: _named_outputs(frozen, image), input_signature=signature)
     proto, _ = convert.from_function(function, input_signature=signature, opset=ONNX_OPSET)
     _drop_shapes_of_constants(proto.graph)
     for key, value in card.items():
@@ -93,14 +105,14 @@ def export_saved_model(model: keras.Model, path: Path, card: dict) -> None:
 
     `serving_default` takes `image`, float32 `(N, size, size, 3)` BGR in [0, 255]; `serving_uint8` the
     same in uint8; `serving_image_bytes` takes `image_bytes`, `(N,)` encoded JPEG or PNG crops of any
-    size. All return `pose` `(N, 3)` and `yaw`, `pitch`, `roll` `(N,)` in degrees. The card is in
-    `assets.extra/card.json`.
+    size. All return `pose` `(N, 3)` and `yaw`, `pitch`, `roll` `(N,)` in degrees, those of a calibrated
+    fusion `uncertainty_deg` `(N,)` as well. The card is in `assets.extra/card.json`.
     """
     frozen, size, module = frozen_function(model), model.input_shape[1], tf.Module()
 
     def answers(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        pose = frozen(image)[0]
-        return {"pose": pose, **{name: pose[:, i] for i, name in enumerate(ANGLE_NAMES)}}
+        outputs = _named_outputs(frozen, image)
+        return {**outputs, **{name: outputs[POSE][:, i] for i, name in enumerate(ANGLE_NAMES)}}
 
     def decode(encoded: tf.Tensor) -> tf.Tensor:
         rgb = tf.io.decode_image(encoded, channels=3, expand_animations=False)
@@ -197,7 +209,7 @@ def _convert(model: keras.Model, precision: str, batch: int | None) -> bytes:
 
     @tf.function(input_signature=[tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32, name="image")])
     def predict(image):
-        return {"pose": frozen(image)[0]}
+        return _named_outputs(frozen, image)
 
     with tempfile.TemporaryDirectory() as folder:
         module = tf.Module()

@@ -26,6 +26,7 @@ class Parity:
         file: Its name.
         bytes: Its size.
         mean_deg, max_deg: Mean and largest difference of an angle.
+        uncertainty_max_deg: Largest difference of an expected error; None if the file predicts none.
         mae_deg: Mean absolute error; None if the faces have no labels.
         mae_increase_deg: Difference from the Keras network's.
         worst_face_deg: Largest increase of one face's mean absolute error.
@@ -37,6 +38,7 @@ class Parity:
     bytes: int
     mean_deg: float
     max_deg: float
+    uncertainty_max_deg: float | None
     mae_deg: float | None
     mae_increase_deg: float | None
     worst_face_deg: float | None
@@ -92,9 +94,16 @@ def spread(crops: np.ndarray, count: int) -> np.ndarray:
     return crops[np.sort(rows)]
 
 
-def compare_with_keras(path: Path, samples: Samples, poses: np.ndarray) -> Parity:
-    """Load an exported file as a user would and compare it with the Keras network's poses."""
-    answers = load_network(path).predict(samples.crops)
+def compare_with_keras(path: Path, samples: Samples, expected: np.ndarray) -> Parity:
+    """Load an exported file as a user would and compare it with the Keras network.
+
+    Args:
+        path: The file.
+        samples: The faces.
+        expected: Predictions of Keras: poses `(N, 3)`, perhaps with expected errors as a fourth column.
+    """
+    answers, uncertainty = load_network(path).predict_with_uncertainty(samples.crops)
+    poses = expected[:, :3]
     difference = np.abs(answers - poses)
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     labelled: dict[str, float | None] = dict.fromkeys(("mae_deg", "mae_increase_deg", "worst_face_deg"))
@@ -113,6 +122,9 @@ def compare_with_keras(path: Path, samples: Samples, poses: np.ndarray) -> Parit
         bytes=sum(p.stat().st_size for p in files),
         mean_deg=float(difference.mean()),
         max_deg=float(difference.max()),
+        uncertainty_max_deg=None
+        if uncertainty is None
+        else float(np.abs(uncertainty - expected[:, 3]).max()),
         **labelled,
         not_float32=not_float32,
         gpu_refused=gpu_refused,

@@ -179,8 +179,11 @@ class Quantizer:
         for name in into_tanh & set(ranges):
             ranges[name]["min"] = np.maximum(ranges[name]["min"], -TANH_RANGE)
             ranges[name]["max"] = np.minimum(ranges[name]["max"], TANH_RANGE)
-        image, pose = self.operations[0].inputs[0], self.operations[-1].output
-        for name, low, high in ((image, 0.0, 255.0), (pose, -POSE_RANGE_DEG, POSE_RANGE_DEG)):
+        consumed = {name for operation in self.operations for name in operation.inputs}
+        outputs = [operation.output for operation in self.operations if operation.output not in consumed]
+        limits = [(self.operations[0].inputs[0], 0.0, 255.0)]
+        limits += [(name, -POSE_RANGE_DEG, POSE_RANGE_DEG) for name in outputs]
+        for name, low, high in limits:
             ranges[name] = {
                 "min": np.full_like(ranges[name]["min"], low),
                 "max": np.full_like(ranges[name]["max"], high),

@@ -71,7 +71,9 @@ class Network:
         name: The path or name it was loaded by.
         num_threads, trust: As given to `load_network`.
         members: The networks that a fusion averages; empty for a single network.
-        uncertainty: Calibration of a fusion; None: it predicts no uncertainty.
+        uncertainty: Calibration of a fusion; None: its members predict no uncertainty.
+        predict_columns: As `predict`, with the expected geodesic errors as a fourth column if the file
+            predicts them; None: it does not.
 
     Example:
         >>> network = fsanet_tf.load_network("var")
@@ -87,6 +89,7 @@ class Network:
     trust: bool = False
     members: tuple[Network, ...] = ()
     uncertainty: Uncertainty | None = None
+    predict_columns: Callable[[np.ndarray], np.ndarray] | None = None
 
     def predict_with_uncertainty(
         self, crops: np.ndarray, mirror: bool = False
@@ -99,11 +102,14 @@ class Network:
 
         Returns:
             float32 poses `(N, 3)` in degrees, and the expected geodesic errors `(N,)` in degrees; None for
-            a network without calibrated members.
+            a single network, and for a fusion that is not calibrated.
         """
         networks = self.members or (self,)
-        poses = np.stack([network.predict(crops) for network in networks])  # (members, N, 3)
+        columns = np.stack([(net.predict_columns or net.predict)(crops) for net in networks])
+        poses = columns[..., :3]  # (members, N, 3)
         uncertainty = self.uncertainty.expected_error(poses) if self.uncertainty else None
+        if columns.shape[-1] > 3:  # an exported fusion predicts its own
+            uncertainty = columns[0, :, 3]
         if mirror:
             flipped = np.ascontiguousarray(crops[:, :, ::-1])
             poses = np.concatenate([poses, [mirror_poses(network.predict(flipped)) for network in networks]])
@@ -151,17 +157,31 @@ def load_network(source: str | Path, num_threads: int | None = None, trust: bool
         load = RUNTIMES[require_file(path, EXPECTED_NETWORK).suffix]
     else:
         raise InputError(f"{path}: expected {EXPECTED_NETWORK}")
-    predict, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
-    return Network(predict, image_size, read_crop_rule(path), str(source), num_threads, trust)
+    columns, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
+    return Network(
+        lambda crops: columns(crops)[:, :3],
+        image_size,
+        read_crop_rule(path),
+        str(source),
+        num_threads,
+        trust,
+        predict_columns=columns,
+    )
+
+
+def shipped_uncertainty() -> Uncertainty | None:
+    """Return the calibration of the shipped fusion; None if its card has none."""
+    calibration = read_card(fusion_card()).get("uncertainty")
+    return Uncertainty(**calibration) if calibration else None
 
 
 def _load_fusion(num_threads: int | None) -> Network:
     members = [load_network(path, num_threads) for path in shipped_networks().values()]
-    calibration = read_card(fusion_card()).get("uncertainty")
     return dataclasses.replace(
         members[0],
         predict=lambda crops: np.mean([member.predict(crops) for member in members], axis=0),
         name=FUSION,
         members=tuple(members),
-        uncertainty=Uncertainty(**calibration) if calibration else None,
+        uncertainty=shipped_uncertainty(),
+        predict_columns=None,
     )

@@ -1,7 +1,8 @@
 """What runs a network: LiteRT, ONNX Runtime, Keras, or TensorFlow for SavedModels and frozen graphs.
 
 Each loader takes a path, a number of threads and whether to trust the file, and returns a thread-safe
-function from float32 crops `(N, size, size, 3)` to poses `(N, 3)`, and the size. Crops go through in chunks
+function from float32 crops `(N, size, size, 3)` to columns `(N, 3)`, the poses, or `(N, 4)`, the poses and
+their expected errors, from a file that predicts those; and the size. Crops go through in chunks
 whose activations stay in the cache of a core: so memory does not grow with N, and one thread per core is
 faster than one call with all threads. Imports are local: a runtime that is not used need not be
 installed.
@@ -23,6 +24,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 Loader = Callable[[Path, int, bool], tuple[Predict, int]]
 
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
+POSE, UNCERTAINTY = "pose", "uncertainty_deg"  # outputs of exported files
 CHUNKS = (4, 2, 1)  # faces per call of a single-threaded interpreter
 TENSORFLOW_CHUNK = 64  # TensorFlow has threads of its own, and more overhead per call
 
@@ -46,6 +48,11 @@ def _in_threads(predict_chunk: Predict, sizes: tuple[int, ...], num_threads: int
         return np.concatenate(map_in_threads(predict_chunk, split(crops, num_threads, sizes), num_threads))
 
     return predict
+
+
+def _columns(pose: np.ndarray, uncertainty: np.ndarray | None = None) -> np.ndarray:
+    """Join the outputs of a file: poses `(N, 3)` and, if it predicts them, expected errors `(N,)`."""
+    return pose if uncertainty is None else np.column_stack([pose, uncertainty])
 
 
 def _one_line(error: Exception) -> str:
@@ -77,13 +84,14 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int
     sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
 
     def invoke(interpreter: Any, crops: np.ndarray) -> np.ndarray:
-        image, pose = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        image = interpreter.get_input_details()[0]
         interpreter.set_tensor(image["index"], _quantize(crops, image))
         try:
             interpreter.invoke()
         except RuntimeError as error:  # damage may show only here
             raise InputError(f"{path}: could not predict ({_one_line(error)})") from error
-        return _dequantize(interpreter.get_tensor(pose["index"]), pose)
+        outputs = sorted(interpreter.get_output_details(), key=lambda output: -len(output["shape"]))
+        return _columns(*(_dequantize(interpreter.get_tensor(output["index"]), output) for output in outputs))
 
     def predict_chunk(crops: np.ndarray) -> np.ndarray:
         with pools[len(crops)].borrow() as interpreter:
@@ -133,7 +141,7 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
         raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {image.shape}")
 
     def predict_chunk(crops: np.ndarray) -> np.ndarray:
-        return session.run(None, {image.name: crops})[0]
+        return _columns(*session.run(None, {image.name: crops}))
 
     return _in_threads(predict_chunk, CHUNKS, num_threads), height
 
@@ -174,7 +182,12 @@ def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Predict
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: expected a SavedModel folder ({_one_line(error)})") from error
     size = serve.structured_input_signature[1]["image"].shape[1]
-    return _in_tensorflow_chunks(lambda crops: serve(image=tf.constant(crops))["pose"].numpy()), size
+
+    def predict(crops: np.ndarray) -> np.ndarray:
+        outputs = serve(image=tf.constant(crops))
+        return _columns(*(outputs[name].numpy() for name in (POSE, UNCERTAINTY) if name in outputs))
+
+    return _in_tensorflow_chunks(predict), size
 
 
 def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
@@ -189,14 +202,19 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Predic
             check_frozen_graph(path, graph_def)
         wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
         image, pose = (wrapped.graph.as_graph_element(f"{name}:0") for name in (FROZEN_INPUT, FROZEN_OUTPUT))
-        run = wrapped.prune(image, pose)
+        uncertainty = [node.name + ":0" for node in graph_def.node if node.name == UNCERTAINTY]
+        run = wrapped.prune(image, [pose, *map(wrapped.graph.as_graph_element, uncertainty)])
     except InputError:
         raise
     except Exception as error:  # protobuf and TensorFlow each raise their own
         raise InputError(
             f"{path}: expected a frozen graph from {FROZEN_INPUT} to {FROZEN_OUTPUT} ({error})"
         ) from error
-    return _in_tensorflow_chunks(lambda crops: run(tf.constant(crops)).numpy()), image.shape[1] or 64
+
+    def predict(crops: np.ndarray) -> np.ndarray:
+        return _columns(*(output.numpy() for output in run(tf.constant(crops))))
+
+    return _in_tensorflow_chunks(predict), image.shape[1] or 64
 
 
 def _in_tensorflow_chunks(predict: Predict) -> Predict:

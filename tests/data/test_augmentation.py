@@ -161,6 +161,20 @@ def test_borders_shrink_the_face_by_at_most_their_width():
     assert 0.35 < (widths < 62).mean() < 0.6  # half are black, the other half reflections
 
 
+def test_background_comes_from_the_next_crop_of_the_batch():
+    images = np.zeros((64, 64, 64, 3), np.uint8)
+    images[::2], images[1::2] = 200, 50
+    config = AugmentationConfig(original=False, borders=1.0, max_border=0.3, background=1.0)
+    result, _ = augment(images, np.zeros((64, 3), "float32"), config, tf.constant([1, 2]), 64)
+    result = result.numpy()[:, 32, :, 0]
+    assert (result[::2, 32] == 200).all() and (result[1::2, 32] == 50).all()
+    corners = result[:, 0]
+    assert set(corners[::2].round()) | set(corners[1::2].round()) == {50.0, 200.0}
+    assert (corners[::2] == 50).mean() > 0.7 and (
+        corners[1::2] == 200
+    ).mean() > 0.7  # borders of a pixel or more
+
+
 def test_grayscale_erasing_and_blur_do_what_they_say(image):
     seed, pose = tf.constant([1, 2]), np.zeros((1, 3), "float32")
 

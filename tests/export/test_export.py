@@ -21,6 +21,7 @@ from fsanet_tf.export.operations import read_operations
 from fsanet_tf.export.quantization import CONVOLUTIONS, DENSE, LARGE, ready_for_int8
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.files import sha256
+from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import embedded_card, read_card
 from fsanet_tf.networks.keras_files import load_model
@@ -201,6 +202,26 @@ def test_fusion_is_one_file_with_an_open_batch_and_timed(tmp_path):
     assert report["files"][0]["max_deg"] < 1e-2
     assert report["latency"].keys() == {"fsanet_fusion.keras", "fsanet_fusion_float32.tflite"}
     assert report["latency"]["fsanet_fusion_float32.tflite"]["times_faster_than_keras"] > 0
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_exported_fusion_predicts_its_uncertainty(mirror, tmp_path):
+    formats = [f"--format={name}" for name in ("saved_model", "frozen_graph", "onnx", "tflite_float32")]
+    options = [f"--output_dir={tmp_path}", "--latency_rounds=0", *(["--mirror"] if mirror else [])]
+    result = run_fsanet("export", "--weights=fusion", *formats, *options)
+    assert result.returncode == 0, result.stderr
+    crops = np.stack([cv2.resize(read_image("astronaut")[:, 150 + i : 350], (64, 64)) for i in range(3)])
+    crops = crops.astype(np.float32)
+    poses, uncertainty = load_network("fusion").predict_with_uncertainty(crops, mirror)
+    assert np.ptp(uncertainty) > 0
+    stem = "fsanet_fusion" + ("_mirror" if mirror else "")
+    for suffix in ("_saved_model", ".pb", ".onnx", "_float32.tflite"):
+        network = load_network(tmp_path / (stem + suffix))
+        answers, expected = network.predict_with_uncertainty(crops)
+        np.testing.assert_allclose(answers, poses, atol=1e-3)
+        np.testing.assert_allclose(expected, uncertainty, atol=1e-3)
+        assert network.predict(crops).shape == (3, 3)
+        assert read_card(tmp_path / (stem + suffix))["mirror"] is mirror
 
 
 def test_mistakes_are_one_clear_line(tmp_path):

@@ -5,15 +5,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.layers import (
+    AppendMirrored,
     CapsuleLayer,
+    ExpectedError,
     FineGrainedStructureMapping,
     FusedBatchNormalization,
     MatMulLayer,
     NetVLAD,
+    SplitMirrored,
     SSRLayer,
     VarianceScoring,
 )
+from fsanet_tf.networks.network import Uncertainty
 
 
 def sigmoid(x):
@@ -217,6 +222,23 @@ def test_ssr_layer_gradients_and_config(rng):
 def test_layer_refuses_what_cannot_be_right(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_mirroring_layers_append_and_split(rng):
+    images, poses = normal(rng, 2, 8, 8, 3), normal(rng, 4, 3)
+    appended = AppendMirrored()(images).numpy()
+    np.testing.assert_array_equal(appended, np.concatenate([images, images[:, :, ::-1]]))
+    own, mirrored = (half.numpy() for half in SplitMirrored()(poses))
+    np.testing.assert_array_equal(own, poses[:2])
+    np.testing.assert_array_equal(mirrored, mirror_poses(poses[2:]))
+
+
+def test_expected_error_equals_the_calibrations(rng):
+    poses = 40 * normal(rng, 3, 50, 3)
+    layer = ExpectedError(0.9, 1.8)
+    again = ExpectedError.from_config(layer.get_config())
+    expected = Uncertainty(0.9, 1.8).expected_error(poses)
+    np.testing.assert_allclose(again(list(poses)).numpy(), expected, rtol=1e-4)
 
 
 def test_fused_normalisation_equals_keras_own(rng):
