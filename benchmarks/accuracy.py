@@ -14,20 +14,19 @@ from tqdm import tqdm
 
 from benchmarks.command import run
 from benchmarks.detector_boxes import match_faces
-from benchmarks.inference import peer
+from benchmarks.peers import OPENTRACK, OPENTRACK_CROP, OPENTRACK_SIZE, PORT_CROP, opentrack, port
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp
 from fsanet_tf.detection.assets import ASSET_DIR_VARIABLE
 from fsanet_tf.drawing.plots import draw_uncertainty
 from fsanet_tf.evaluation.metrics import measure, measure_by_yaw
-from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
+from fsanet_tf.geometry.crop import IMAGE_SIZE, LANDMARK_CROP, CropRule
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors, geodesic_errors
 from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.networks.pretrained import list_networks
 
-PEER_CROP = CropRule(0.4)
 RELEASED: dict[str, tuple[str, ...]] = {
     "1x1": ("fsanet_capsule_3_16_2_21_5",),
     "var": ("fsanet_var_capsule_3_16_2_21_5",),
@@ -95,10 +94,12 @@ BIWI and 300W-LP are not at hand. Yaw / pitch / roll / mean, degrees.
 What each exported file costs is in [export.md](export.md)."""
 
 
-def crops_of(reference: Path, rule: CropRule) -> FaceDataset:
+def crops_of(reference: Path, rule: CropRule, image_size: int = IMAGE_SIZE) -> FaceDataset:
     """Crop AFLW2000, keeping the faces within ±99°."""
     with tempfile.TemporaryDirectory() as folder:
-        create_300w_lp(reference / "data/AFLW2000", Path(folder) / "faces.npz", rule=rule)
+        create_300w_lp(
+            reference / "data/AFLW2000", Path(folder) / "faces.npz", rule=rule, image_size=image_size
+        )
         dataset = load_dataset(Path(folder) / "faces.npz")
     rows = dataset.rows_within(MAX_ANGLE_DEG)
     return FaceDataset.from_arrays(dataset.images[rows], dataset.poses[rows], crop=rule)
@@ -113,7 +114,7 @@ def format_row(name: str, crop: str, paper: float | None, poses: np.ndarray, tru
 
 def network_rows(reference: Path, tight: FaceDataset) -> list[str]:
     """Measure every network at its own crop."""
-    wide, middle = crops_of(reference, LANDMARK_CROP), crops_of(reference, PEER_CROP)
+    wide, middle = crops_of(reference, LANDMARK_CROP), crops_of(reference, PORT_CROP)
     rows = []
     for name, stems in tqdm(RELEASED.items(), unit="released network"):
         networks = [load_network(reference / f"weights/300W_LP_models/{stem}.h5") for stem in stems]
@@ -124,7 +125,10 @@ def network_rows(reference: Path, tight: FaceDataset) -> list[str]:
             poses = predict_poses([load_network(name)], tight.images, mirror)
             title = f"shipped {name}" + (", mirrored" if mirror else "")
             rows.append(format_row(title, "0.29 □", None, poses, tight.poses))
-    peers = {path.stem: peer(path, 0) for path in sorted((reference / "peers").glob("fsanet*.onnx"))}
+    large = crops_of(reference, OPENTRACK_CROP, OPENTRACK_SIZE)
+    poses = predict_poses([opentrack(reference / OPENTRACK, 0)], large.images)
+    rows.append(format_row("opentrack, the teacher", "0.225 □", None, poses, large.poses))
+    peers = {path.stem: port(path, 0) for path in sorted((reference / "peers").glob("fsanet*.onnx"))}
     for name, networks in {**{name: [net] for name, net in peers.items()}, "both": [*peers.values()]}.items():
         poses = predict_poses(networks, middle.images)
         rows.append(format_row(f"PyTorch port, {name}", "0.4", None, poses, middle.poses))

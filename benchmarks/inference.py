@@ -10,11 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.original import TENSORFLOW_1, define_original_python, original_network
+from benchmarks.peers import port
 from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.networks.pretrained import keras_file
@@ -70,21 +70,6 @@ def _python(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def peer(path: Path, num_threads: int) -> Network:
-    """The PyTorch port's net: one face per call, channels first, normalized."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-    def predict(crops: np.ndarray) -> np.ndarray:
-        inputs = np.ascontiguousarray((crops.transpose(0, 3, 1, 2) - 127.5) / 128)
-        return np.concatenate([session.run(None, {"input": face})[0] for face in inputs[:, None]])
-
-    return Network(predict, 64)
-
-
 def networks_of(
     variant: str, reference: Path, exports: Path | None, threads: int, original_python: str | None
 ) -> dict[str, Network]:
@@ -94,7 +79,7 @@ def networks_of(
     if original_python:
         networks[TENSORFLOW_1] = original_network(original_python, graph, threads)
     for path in (reference / "peers").glob(f"fsanet-{variant}-*.onnx"):
-        networks[PEER] = peer(path, threads)
+        networks[PEER] = port(path, threads)
     networks["Keras predict"] = load_network(released_weights(reference, variant))
     networks["Keras predict, shipped"] = load_network(keras_file(variant))
     networks["TFLite, shipped"] = load_network(variant, threads)

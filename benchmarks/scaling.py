@@ -7,7 +7,8 @@ import numpy as np
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
-from benchmarks.inference import ORIGINAL, PEER, UNIT, frozen_graph, peer
+from benchmarks.inference import ORIGINAL, PEER, UNIT, frozen_graph
+from benchmarks.peers import port
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks.network import Network, load_network
@@ -36,7 +37,7 @@ def of_threads(reference: Path, rounds: int) -> list[Comparison]:
     columns = []
     for name, load in (
         ("shipped TFLite", lambda threads: load_network("1x1", threads)),
-        (PEER, lambda threads: peer(_peer_path(reference), threads)),
+        (PEER, lambda threads: port(_peer_path(reference), threads)),
     ):
         networks = {_some(threads, "thread"): load(threads) for threads in THREADS}
         for count in (1, 64):
@@ -77,7 +78,7 @@ def measure() -> list[Comparison]:
     networks = {
         ORIGINAL: load_network(frozen_graph(reference, "1x1")),
         "shipped TFLite": load_network("1x1"),
-        PEER: peer(_peer_path(reference), DEFAULT_THREADS),
+        PEER: port(_peer_path(reference), DEFAULT_THREADS),
     }
     return [*of_batches(networks, rounds), *of_threads(reference, rounds), *of_photos(rounds)]
 

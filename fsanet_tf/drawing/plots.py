@@ -129,3 +129,30 @@ def draw_uncertainty(
         axes.grid(alpha=0.3)
         axes.legend()
     _save(figure, path)
+
+
+def draw_efficiency(
+    measured: dict[str, tuple[float, float, float]], printed: dict[str, tuple[float, float]], path: str | Path
+) -> None:
+    """Draw networks' errors over their time and over their parameters.
+
+    Args:
+        measured: By name: milliseconds per face, millions of parameters, MAE in degrees.
+        printed: By name: MAE in degrees and millions of parameters, from the literature.
+        path: The image file to write.
+    """
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    over_time, over_size = figure.subplots(1, 2, sharey=True)
+    for axes, column in ((over_time, 0), (over_size, 1)):
+        for name, values in measured.items():
+            axes.scatter(values[column], values[2], color="tab:blue", s=25)
+            axes.annotate(name, (values[column], values[2]), (4, 4), textcoords="offset points", fontsize=7)
+    for name, (mae, size) in printed.items():
+        axes.scatter(size, mae, facecolors="none", edgecolors="tab:gray", s=25)
+        axes.annotate(f"{name} (printed)", (size, mae), (4, 4), textcoords="offset points", fontsize=7)
+    over_time.set(xscale="log", xlabel="milliseconds per face, one thread", ylabel="MAE (degrees)")
+    over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(0, None))
+    for axes in (over_time, over_size):
+        axes.grid(alpha=0.3, which="both")
+        axes.margins(x=0.2)
+    _save(figure, path)

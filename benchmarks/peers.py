@@ -1,0 +1,63 @@
+"""Networks of others in ONNX, behind the interface of ours: a PyTorch port and opentrack's."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.networks.network import Network
+
+PORT_CROP = CropRule(0.4)
+OPENTRACK = "peers/opentrack_head_pose_0.4_small_int8.onnx"
+OPENTRACK_CROP = CropRule(0.225, square=True)
+OPENTRACK_SIZE = 129
+BRIGHT = 127  # faces whose 90th percentile lies below are brightened
+
+
+def onnx_session(path: Path, num_threads: int) -> Any:
+    """Open an ONNX file; 0 threads: one per core."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def port(path: Path, num_threads: int) -> Network:
+    """The PyTorch port's net: one face per call, channels first, normalized."""
+    session = onnx_session(path, num_threads)
+
+    def predict(crops: np.ndarray) -> np.ndarray:
+        inputs = np.ascontiguousarray((crops.transpose(0, 3, 1, 2) - 127.5) / 128)
+        return np.concatenate([session.run(None, {"input": face})[0] for face in inputs[:, None]])
+
+    return Network(predict, 64, PORT_CROP, path.stem)
+
+
+def opentrack(path: Path, num_threads: int) -> Network:
+    """opentrack's network: one gray face per call, a quaternion that becomes angles."""
+    session = onnx_session(path, num_threads)
+
+    def predict(crops: np.ndarray) -> np.ndarray:
+        poses = [session.run(["quat"], {"x": _opentrack_input(crop)})[0][0] for crop in crops]
+        return _opentrack_angles(np.array(poses)).astype(np.float32)
+
+    return Network(predict, OPENTRACK_SIZE, OPENTRACK_CROP, "opentrack")
+
+
+def _opentrack_input(crop: np.ndarray) -> np.ndarray:
+    gray = cv2.cvtColor(crop.astype(np.uint8), cv2.COLOR_BGR2GRAY)
+    level = np.percentile(gray, 90)
+    scale = 0.45 / max(5.0, level) if level < BRIGHT else 1 / 255
+    return (gray * scale - 0.5).astype(np.float32)[None, None]
+
+
+def _opentrack_angles(quaternions: np.ndarray) -> np.ndarray:
+    """Convert x, y, z, w `(N, 4)` to yaw, pitch, roll `(N, 3)` in degrees."""
+    x, y, z, w = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
+    # R of the quaternion, turned into 300W-LP's axes by F · R · F with F = diag(1, −1, −1)
+    r00, r01, r02 = 1 - 2 * (y * y + z * z), -2 * (x * y - w * z), -2 * (x * z + w * y)
+    r12, r22 = 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)
+    return np.rad2deg(np.stack([np.arcsin(-r02), np.arctan2(r12, r22), np.arctan2(r01, r00)], axis=1))
