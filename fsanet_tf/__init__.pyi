@@ -1,3 +1,6 @@
+from .batch.config import LabelConfig, LabelerConfig
+from .batch.label import LabelReport, label
+from .batch.ray_engine import label_dataset
 from .data.augmentation_config import AugmentationConfig
 from .data.dataset import FaceDataset, load_dataset, save_dataset
 from .data.preprocessing.biwi import BiwiSettings, create_biwi
@@ -59,6 +62,9 @@ __all__ = [
     "FramePoses",
     "FusionConfig",
     "InputError",
+    "LabelConfig",
+    "LabelReport",
+    "LabelerConfig",
     "MissingExtraError",
     "Network",
     "PosePredictor",
@@ -85,6 +91,8 @@ __all__ = [
     "estimate",
     "evaluate",
     "export_model",
+    "label",
+    "label_dataset",
     "list_detectors",
     "list_networks",
     "list_variants",

@@ -20,6 +20,8 @@ EXTRA_OF = {
     "ai_edge_quantizer": "export",
     "tensorflow_serving": "export",
     "gradio": "web",
+    "pyarrow": "label",
+    "ray": "batch",
     "starlette": "web",
 }
 

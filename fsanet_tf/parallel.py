@@ -1,6 +1,8 @@
-"""Work for several threads, without threads that outlive a call, so that a process can still fork."""
+"""Work for several threads or processes; no thread outlives a call, so that a process can still fork."""
 
 import contextlib
+import multiprocessing
+import multiprocessing.connection
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +12,38 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 DEFAULT_THREADS = min(4, os.cpu_count() or 1)
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worker_context(*preloaded: str) -> multiprocessing.context.BaseContext:
+    """Return how workers are started: not forked from this process, whose libraries have threads.
+
+    Args:
+        preloaded: Modules that are imported once, for all workers.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preloaded))
+    return context
+
+
+def exit_with_parent() -> None:
+    """End this worker when the process that started it has ended, however that happened."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        multiprocessing.connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def map_in_threads(

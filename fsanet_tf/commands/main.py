@@ -10,6 +10,7 @@ from fsanet_tf.commands.command_line import HELP_OPTIONS, Command
 # The module of each command, imported when it is chosen.
 COMMANDS = {
     "predict": "predict",
+    "label": "label",
     "train": "train",
     "evaluate": "evaluate",
     "export": "export",

@@ -14,7 +14,7 @@ def define_options(values: flags.FlagValues) -> None:
         "table",
         None,
         "CSV with a line per face: file, yaw, pitch, roll, and optionally left, top, right, bottom, "
-        "margin_ratio, weight, group.",
+        "margin_ratio, weight, group; or a .parquet table of fsanet label.",
         flag_values=values,
     )
     flags.DEFINE_string(

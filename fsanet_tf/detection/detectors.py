@@ -205,8 +205,7 @@ def make_detector(name: str = "auto") -> Detector:
         >>> len(detect(fsanet_tf.read_image("astronaut")))
         1
     """
-    if name == "auto":
-        name = _choose_detector()
+    name = resolve_detector(name)
     if name not in DETECTORS:
         raise InputError(f"detector must be auto or one of {', '.join(DETECTORS)}, received {name}")
     kind = DETECTORS[name]
@@ -223,8 +222,10 @@ def make_detector(name: str = "auto") -> Detector:
     return detect_with_landmark_boxes
 
 
-def _choose_detector() -> str:
-    """Resolve `auto`; where it is not the first choice, say so."""
+def resolve_detector(name: str) -> str:
+    """Return the detector that `auto` stands for, another name as it is; say so if it is not the best."""
+    if name != "auto":
+        return name
     best, *others = DETECTORS
     if DETECTORS[best].is_present():
         return best

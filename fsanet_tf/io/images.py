@@ -11,6 +11,8 @@ from fsanet_tf.io.files import replace_when_done, require_file
 __all__ = ["read_image", "write_image"]
 
 HEIC_HINT = "received HEIC, which OpenCV does not decode: convert it to JPEG or PNG first"
+HEIC_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
+COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 ASTRONAUT = "astronaut"  # name of the photo that the package ships
 
 
@@ -34,13 +36,37 @@ def read_image(path: str | Path) -> np.ndarray:
         path = Path(__file__).with_name("astronaut.jpg")
     path = require_file(path, "an image")
     try:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        image = cv2.imread(str(path), COLOR)
     except cv2.error:  # larger than OpenCV allows
         image = None
     if image is None:
-        hint = HEIC_HINT if _is_heic(path) else "could not decode it"
-        raise InputError(f"{path}: expected an image, {hint}")
+        with path.open("rb") as file:
+            raise _not_decoded(path, file.read(12))
     return image if image.dtype == np.uint8 else _to_8_bits(image)
+
+
+def decode_image(content: bytes, name: str) -> np.ndarray:
+    """Decode an encoded image as `read_image` does.
+
+    Args:
+        content: JPEG, PNG or another format that OpenCV decodes.
+        name: What an error calls it.
+
+    Raises:
+        InputError: If OpenCV cannot decode it.
+    """
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), COLOR) if content else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise _not_decoded(name, content[:12])
+    return image if image.dtype == np.uint8 else _to_8_bits(image)
+
+
+def _not_decoded(name: str | Path, header: bytes) -> InputError:
+    is_heic = header[4:8] == b"ftyp" and header[8:12] in HEIC_BRANDS
+    return InputError(f"{name}: expected an image, {HEIC_HINT if is_heic else 'could not decode it'}")
 
 
 def _to_8_bits(image: np.ndarray) -> np.ndarray:
@@ -53,12 +79,6 @@ def _to_8_bits(image: np.ndarray) -> np.ndarray:
     else:
         largest = 2.0 ** max(8, int(image.max()).bit_length()) - 1
     return np.clip(np.nan_to_num(image) * (255.0 / largest) + 0.5, 0, 255).astype(np.uint8)
-
-
-def _is_heic(path: Path) -> bool:
-    with path.open("rb") as file:
-        header = file.read(12)
-    return header[4:8] == b"ftyp" and header[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

@@ -1,9 +1,9 @@
 """A table of faces from any source, as crops and poses: own photos, crops of other datasets, labels.
 
-The table is a CSV with a line per face. Required columns: `file`, and `yaw`, `pitch`, `roll` in degrees.
-Optional ones: `left`, `top`, `right`, `bottom` (landmark box in pixels; without it, the image is a crop
-already), `margin_ratio` (of such a crop), `weight` (how much the face counts in training), `group` (faces of
-one group are never split between training and validation).
+The table is a CSV with a line per face, or a Parquet table that `fsanet label` wrote. Required columns:
+`file`, and `yaw`, `pitch`, `roll` in degrees. Optional ones: `left`, `top`, `right`, `bottom` (landmark box
+in pixels; without it, the image is a crop already), `margin_ratio` (of such a crop), `weight` (how much the
+face counts in training), `group` (faces of one group are never split between training and validation).
 """
 
 import csv
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset, in_tasks
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.geometry.crop import IMAGE_SIZE, CropRule, crop_box, grow_box
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import require_file
@@ -63,6 +63,8 @@ def read_table(path: Path) -> list[Row]:
     Raises:
         InputError: If it cannot be read, lacks a column, or has no face.
     """
+    if path.suffix == ".parquet":
+        return _read_labels(path)
     path = require_file(path, f"a CSV with the columns {', '.join(REQUIRED_COLUMNS)}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -80,6 +82,28 @@ def read_table(path: Path) -> list[Row]:
         raise InputError(f"{path}: expected a CSV, could not read it ({error})") from error
     if not rows:
         raise InputError(f"{path}: expected a line per face, found none")
+    return rows
+
+
+def _read_labels(path: Path) -> list[Row]:
+    """Read the faces of a table that `fsanet label` wrote, with their landmark boxes."""
+    with optional_dependencies():
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+    columns = {"source": "file", **{name: name for name in ANGLE_NAMES}}
+    columns |= {f"landmark_{edge}": edge for edge in BOX}
+    try:
+        labels = pq.read_table(path, columns=list(columns)).to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path}: expected a table of fsanet label, could not read it ({error})") from error
+    rows = [
+        Row(number, {columns[name]: str(value) for name, value in label.items()})
+        for number, label in enumerate(labels, 1)
+        if label["yaw"] is not None
+    ]
+    if not rows:
+        raise InputError(f"{path}: expected a face, found none")
     return rows
 
 
@@ -133,7 +157,8 @@ def create_from_table(
 
     Args:
         table: CSV with a line per face: `file`, `yaw`, `pitch`, `roll`, and the optional columns `left`,
-            `top`, `right`, `bottom`, `margin_ratio`, `weight`, `group`.
+            `top`, `right`, `bottom`, `margin_ratio`, `weight`, `group`; or what `label` wrote, whose frames
+            of videos are left out.
         output: The `.npz` to write.
         image_dir: Folder that the file names start from; None: the table's.
         rule: How to crop around the boxes; faces without a box are crops of that rule already, unless

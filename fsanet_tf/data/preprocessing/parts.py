@@ -8,8 +8,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import multiprocessing
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
@@ -22,6 +20,7 @@ from tqdm import tqdm
 from fsanet_tf.data.dataset import FaceLabels, write_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done
+from fsanet_tf.parallel import exit_with_parent, num_cores, worker_context
 
 __all__ = ["PreprocessingReport"]
 
@@ -154,20 +153,6 @@ def create_dataset(
     return PreprocessingReport(sum(sizes), tuple(problems), tuple(outputs))
 
 
-def num_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def worker_context() -> multiprocessing.context.BaseContext:
-    """Return how workers are started: not forked from this process, whose libraries have threads."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cv2", "scipy.io", "fsanet_tf.data.preprocessing.parts"])  # imported once
-    return context
-
-
 def _claim(parts_dir: Path, settings: str) -> None:
     """Keep the parts of an earlier run of the same tasks; delete those of any other."""
     digest = hashlib.sha256(settings.encode()).hexdigest()
@@ -186,7 +171,8 @@ def _part_path(parts_dir: Path, number: int) -> Path:
 def _process(tasks, pending, process, parts_dir, workers):
     """Run the pending tasks in other processes, which may crash; yield their numbers as they finish."""
     workers = min(workers, len(pending))
-    with ProcessPoolExecutor(workers or 1, mp_context=worker_context()) as pool:
+    context = worker_context("cv2", "scipy.io", "fsanet_tf.data.preprocessing.parts")
+    with ProcessPoolExecutor(workers or 1, mp_context=context, initializer=exit_with_parent) as pool:
         numbers = {
             pool.submit(_write_part, process, tasks[number], _part_path(parts_dir, number)): number
             for number in pending

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from fsanet_tf.data.preprocessing.parts import num_cores, worker_context
 from fsanet_tf.data.preprocessing.synthetic_head import (
     landmarks,
     project,
@@ -17,6 +16,7 @@ from fsanet_tf.data.preprocessing.synthetic_head import (
     render,
 )
 from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.parallel import num_cores, worker_context
 
 IMAGE_SIDE = 160  # 300W-LP's are 450; a crop of 64 pixels needs no more
 MAX_POSE_DEG = np.array([75.0, 45.0, 40.0])

@@ -1,0 +1,194 @@
+"""Tasks on a Ray cluster, by Ray Data: its actors label, and write the files of their tasks themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fsanet_tf.batch.config import LabelerConfig
+from fsanet_tf.batch.items import Item
+from fsanet_tf.batch.labeler import Labeler
+from fsanet_tf.batch.output import Output
+from fsanet_tf.batch.table import as_table
+from fsanet_tf.batch.tasks import Task, run_task
+from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.parallel import num_cores
+
+__all__ = ["label_dataset"]
+
+LOOPBACK = "127.0.0.1"
+CONNECT_PATIENCE_S = 10.0
+START_TRIES = 3  # Ray gives a node 30 seconds to start, which a busy machine may exceed
+
+
+@contextlib.contextmanager
+def ray_cluster(address: str | None, workers: int = 0, verbose: bool = False) -> Iterator[int]:
+    """Join a running cluster, or start Ray on this machine, on the loopback address alone, for a block.
+
+    Args:
+        address: Of the cluster; None: start one.
+        workers: Processes; 0: one per core.
+        verbose: Whether Ray may log.
+
+    Yields:
+        The number of workers.
+
+    Raises:
+        InputError: If there is no such cluster, or Ray does not start.
+    """
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_TQDM", "0")
+    with optional_dependencies():
+        import ray
+        from ray.data import DataContext
+
+    options: dict[str, Any] = {"log_to_driver": verbose, "configure_logging": verbose}
+    if not verbose:
+        options["logging_level"] = logging.ERROR
+        for name in ("ray", "ray.data"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+    was_running = ray.is_initialized()
+    if not was_running:
+        if address:
+            _connect(address, options)
+        else:
+            _start(workers or num_cores(), options)
+    context = DataContext.get_current()
+    bars, context.enable_progress_bars = context.enable_progress_bars, verbose
+    try:
+        yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    finally:
+        context.enable_progress_bars = bars
+        if not was_running:
+            ray.shutdown()
+
+
+def _connect(address: str, options: dict[str, Any]) -> None:
+    import ray
+
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        if port.isdigit():  # Ray itself waits for minutes
+            socket.create_connection((host, int(port)), CONNECT_PATIENCE_S).close()
+        ray.init(address=address, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"--address={address}: no Ray cluster there ({reason})") from error
+
+
+def _start(workers: int, options: dict[str, Any]) -> None:
+    import ray
+
+    for attempt in range(1, START_TRIES + 1):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                _node_ip_address=LOOPBACK,
+                **options,
+            )
+            return
+        except Exception as error:  # Ray raises a plain Exception when its node is late
+            ray.shutdown()
+            reason = " ".join(str(error).split())[:200]
+            if attempt == START_TRIES:
+                raise InputError(f"Ray did not start on this machine ({reason})") from error
+            print(f"Ray did not start in time, trying again ({reason})", file=sys.stderr)
+
+
+class TaskActor:
+    """Runs tasks in a Ray actor."""
+
+    def __init__(self, config: LabelerConfig, output: Output):
+        self.config = config
+        self.output = output
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
+        tasks = [pickle.loads(content) for content in batch["task"]]
+        return {"number": [run_task(task, self.config, self.output) for task in tasks]}
+
+
+def run_in_ray(tasks: Sequence[Task], config: LabelerConfig, output: Output, workers: int) -> Iterator[int]:
+    """Run tasks on the cluster; those of a lost worker or node are begun again elsewhere.
+
+    Args:
+        tasks: What to do.
+        config: How to label.
+        output: Receives a file per task; every node must reach it.
+        workers: Number of actors.
+
+    Yields:
+        The numbers of the tasks, as they finish.
+    """
+    import ray
+
+    rows = [{"task": pickle.dumps(task)} for task in tasks]
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))  # else one worker gets them all
+    numbers = dataset.map_batches(
+        TaskActor,
+        fn_constructor_args=(config, output),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(tasks))),
+        num_cpus=1,
+    )
+    for row in numbers.iter_rows():
+        yield row["number"]
+
+
+class DatasetActor:
+    """Labels the rows of a user's dataset in a Ray actor."""
+
+    def __init__(self, config: LabelerConfig):
+        self._labeler = Labeler(config)
+
+    def __call__(self, batch: dict[str, Any]) -> Any:
+        rows = []
+        for i, name in enumerate(map(str, batch["path"])):
+            if "bytes" in batch:
+                rows += self._labeler.label_bytes(name, batch["bytes"][i])
+            else:
+                rows += self._labeler.label(Item(name, name))
+        return as_table(rows)
+
+
+def label_dataset(dataset: Any, config: LabelerConfig | None = None, workers: int = 0) -> Any:
+    """Label a dataset of Ray: a stage for pipelines of your own.
+
+    Args:
+        dataset: A `ray.data.Dataset` with a column `path`, and perhaps `bytes`, encoded images, which
+            `path` then only names.
+        config: How to label; default: the shipped fusion and the best detector.
+        workers: Number of actors, each with one core; 0: one per core of the cluster.
+
+    Returns:
+        A `ray.data.Dataset` with a row per face, per image without faces, and per failure; docs/batch.md
+        lists the columns.
+
+    Raises:
+        MissingExtraError: If Ray is not installed.
+
+    Example:
+        >>> import ray.data
+        >>> images = ray.data.from_items([{"path": "photo.jpg"}])
+        >>> faces = fsanet_tf.label_dataset(images, fsanet_tf.LabelerConfig(detector="haar"), workers=1)
+        >>> [abs(face["yaw"]) < 20 for face in faces.take_all()]
+        [True]
+    """
+    with optional_dependencies():
+        import ray
+
+    workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    return dataset.map_batches(
+        DatasetActor,
+        fn_constructor_args=(config or LabelerConfig(),),
+        batch_size=32,
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
+        num_cpus=1,
+    )
