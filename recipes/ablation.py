@@ -2,8 +2,8 @@
 
 `python recipes/ablation.py --data=aflw.npz,web.npz --init_weights=old.keras --output_dir=runs` trains
 every row of the table; `--rows=0::2` and `--rows=1::2` share the rows between two processes. `--table` prints
-the results. The network to start from is `var` of version 0.1.0, as in the recipe. Held-out faces are those of
-the recipes; AFLW2000 is not looked at.
+the results. The network to start from is `var` of version 0.1.0, as in the recipe. Held-out faces are those
+of the recipes; AFLW2000 is not looked at.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Put trained networks into the package: `.keras`, `.tflite`, cards, and the fusion's uncertainty.
 
-`python recipes/ship.py --run var=runs/var_1,runs/var_2 --run 1x1=runs/1x1 --run noS=runs/noS
---data=aflw.npz,web.npz` takes the last run of each network; earlier ones are its history. The faces that
-the runs validated on calibrate the fusion.
+`python recipes/ship.py --run 1x1=runs/1x1_1,runs/1x1_2 --data=aflw.npz,web.npz` takes the last run of each network
+that is named; earlier ones are its history, as is that of the shipped network which the first run started from.
+The faces that the runs validated on calibrate the fusion.
 """
 
 import argparse
@@ -18,9 +18,10 @@ from fsanet_tf.data.input_pipeline import cut_views, split_by_group
 from fsanet_tf.export.formats import export_tflite
 from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
 from fsanet_tf.io.files import write_json
+from fsanet_tf.networks.card import read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import disagreement, load_network
-from fsanet_tf.networks.pretrained import FOLDER, fusion_card
+from fsanet_tf.networks.pretrained import FOLDER, fusion_card, network_file
 from fsanet_tf.training.run_directory import FINAL_FILE, read_config
 from fsanet_tf.training.trainer import SPLIT_SEED
 
@@ -30,6 +31,9 @@ LABELS = "opentrack head pose network, mean of its answers to a crop and its mir
 def ship(name: str, runs: list[Path]) -> None:
     """Write one network's files from its runs, the last of which counts."""
     stages = [read_config(run) for run in runs]
+    earlier = read_card(network_file(stages[0]["init_weights"]).with_suffix(".json"))
+    if "recipe" not in earlier:
+        earlier = {"recipe": [], "training": {"stages": []}}
     trained = json.loads((runs[-1] / FINAL_FILE).with_suffix(".json").read_text())
     for stage in stages:
         stage["data"] = [Path(path).name for path in stage["data"]]
@@ -44,8 +48,8 @@ def ship(name: str, runs: list[Path]) -> None:
         "input": "BGR, 0 to 255",
         "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
         "labels": LABELS,
-        "recipe": [f"recipes/{run.name}.flags" for run in runs],
-        "training": {"stages": stages},
+        "recipe": [*earlier["recipe"], *(f"recipes/{run.name}.flags" for run in runs)],
+        "training": {"stages": [*earlier["training"]["stages"], *stages]},
         "best_epoch": trained["best_epoch"],
         "validation_mae_deg": trained["validation_mae_deg"],
     }
