@@ -1,8 +1,8 @@
 """Put trained networks into the package: `.keras`, `.tflite`, cards, and the fusion's uncertainty.
 
-`python recipes/ship.py --run 1x1=runs/1x1_1,runs/1x1_2 --data=aflw.npz,web.npz` takes the last run of each network
-that is named; earlier ones are its history, as is that of the shipped network which the first run started from.
-The faces that the runs validated on calibrate the fusion.
+`python recipes/ship.py --run 1x1=runs/1x1_1,runs/1x1_2 --data=aflw.npz,web.npz` takes the last run of each
+network that is named. Earlier runs are its history, as is that of the shipped network which the first one
+started from. The faces that the runs validated on calibrate the fusion.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from fsanet_tf.networks.card import read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import disagreement, load_network
 from fsanet_tf.networks.pretrained import FOLDER, fusion_card, network_file
-from fsanet_tf.training.run_directory import FINAL_FILE, read_config
+from fsanet_tf.training.run_directory import CONFIG_FILE, FINAL_FILE, read_config
 from fsanet_tf.training.trainer import SPLIT_SEED
 
 LABELS = "opentrack head pose network, mean of its answers to a crop and its mirror image (distillation)"
@@ -30,7 +30,7 @@ LABELS = "opentrack head pose network, mean of its answers to a crop and its mir
 
 def ship(name: str, runs: list[Path]) -> None:
     """Write one network's files from its runs, the last of which counts."""
-    stages = [read_config(run) for run in runs]
+    stages = [{**read_config(run), "hours": hours(run)} for run in runs]
     earlier = read_card(network_file(stages[0]["init_weights"]).with_suffix(".json"))
     if "recipe" not in earlier:
         earlier = {"recipe": [], "training": {"stages": []}}
@@ -56,6 +56,12 @@ def ship(name: str, runs: list[Path]) -> None:
     model = load_model(runs[-1] / FINAL_FILE)
     save_model(FOLDER / f"{name}.keras", model, card)
     export_tflite(model, FOLDER / f"{name}.tflite", "float32", card, batch=None)
+
+
+def hours(run: Path) -> float:
+    """Return how long a run took by the clock, from its configuration to its network."""
+    seconds = (run / FINAL_FILE).stat().st_mtime - (run / CONFIG_FILE).stat().st_mtime
+    return round(seconds / 3600, 2)
 
 
 def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:

@@ -73,6 +73,12 @@ def define_options(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_enum("style", DEFAULTS.style, STYLES, "How poses are drawn.", flag_values=values)
     flags.DEFINE_alias("draw", "style", flag_values=values)
+    flags.DEFINE_bool(
+        "uncertainty",
+        DEFAULTS.uncertainty,
+        "Write the expected error of each face into the drawing (fusion only).",
+        flag_values=values,
+    )
     flags.DEFINE_bool("show", DEFAULTS.show, "Show a window; q closes it.", flag_values=values)
 
 

@@ -16,13 +16,16 @@ def face_numbers(faces: Sequence[FacePose]) -> list[int | None]:
     return [face.track or (place if len(faces) > 1 else None) for place, face in enumerate(faces, 1)]
 
 
-def draw_faces(image: np.ndarray, faces: Sequence[FacePose], style: str = "axes") -> None:
+def draw_faces(
+    image: np.ndarray, faces: Sequence[FacePose], style: str = "axes", uncertainty: bool = False
+) -> None:
     """Draw every face's pose in place, with its number.
 
     Args:
         image: uint8 BGR `(height, width, 3)`.
         faces: Faces with poses.
         style: `axes`, `cube` or `both`.
+        uncertainty: Whether to write the expected errors of faces that have one.
 
     Raises:
         ValueError: If the style is unknown.
@@ -36,5 +39,6 @@ def draw_faces(image: np.ndarray, faces: Sequence[FacePose], style: str = "axes"
     for place, (number, face) in enumerate(zip(face_numbers(faces), faces, strict=True)):
         others = [other.box for other in (*faces[:place], *faces[place + 1 :])]
         occupied = [*texts, *others]
-        draw_face(image, face.box, face.pose_deg, style, f"{number}:" if number else "", occupied)
+        label, expected = f"{number}:" if number else "", face.uncertainty_deg if uncertainty else None
+        draw_face(image, face.box, face.pose_deg, style, label, occupied, expected)
         texts.append(occupied[-1])

@@ -101,6 +101,7 @@ def draw_face(
     style: str = "axes",
     label: str = "",
     occupied: list[Box] | None = None,
+    uncertainty_deg: float | None = None,
 ) -> None:
     """Draw the pose, box and angles of one face in place, scaled with the face.
 
@@ -111,6 +112,7 @@ def draw_face(
         style: `axes`, `cube` or `both`.
         label: Text before the angles, such as the number of the track.
         occupied: Places (left, top, right, bottom) that the text should not cover; its own is added.
+        uncertainty_deg: Expected error, written after the angles; None: not written.
 
     Raises:
         ValueError: If the style is unknown.
@@ -131,7 +133,8 @@ def draw_face(
         draw_cube(image, pose_deg, center, side * 0.8, thickness)
     if style != "cube":
         draw_axes(image, pose_deg, center, side * 0.6, thickness + 1)
-    text = f"{label} {format_angles(pose_deg)}".strip()
+    expected = "" if uncertainty_deg is None else f"(error {uncertainty_deg:.0f})"
+    text = f"{label} {format_angles(pose_deg)} {expected}".strip()
     height = int(np.clip(side / 10, MIN_TEXT, MAX_TEXT))
     origin = _place_text(
         image, text, (left, top, right, bottom), height, [] if occupied is None else occupied

@@ -60,6 +60,7 @@ class PredictionConfig:
         hold_frames: For how many frames a face is kept that the detector misses.
         smooth: Whether to smooth the angles of each track (One Euro filter).
         style: How poses are drawn: `axes`, `cube` or `both`.
+        uncertainty: Whether the drawing shows the expected errors of a fusion's faces.
         show: Whether to show a window; q closes it.
 
     Example:
@@ -83,6 +84,7 @@ class PredictionConfig:
     hold_frames: int = 15
     smooth: bool = False
     style: str = "axes"
+    uncertainty: bool = False
     show: bool = False
 
 
@@ -171,7 +173,7 @@ def _predict_photos(
             for line in describe(result):
                 report(line)
         drawn = image.copy()
-        draw_faces(drawn, result.faces, config.style)
+        draw_faces(drawn, result.faces, config.style, config.uncertainty)
         write_image(drawing_path(config.source, photo, output), drawn)
         if config.show:
             _show(drawn, wait_ms=0)
@@ -240,7 +242,7 @@ def _predict_video(
                     results.append(result)
                 tables.add(*result)
                 drawn = frame.image.copy()
-                draw_faces(drawn, result.faces, config.style)
+                draw_faces(drawn, result.faces, config.style, config.uncertainty)
                 write_text(drawn, f"{next(rates):.0f} frames/s", (6, 20), 14)
                 writer.write(drawn)
                 if config.show and _show(drawn, wait_ms=1):

@@ -87,3 +87,12 @@ def test_texts_of_close_small_faces_do_not_cover_each_other():
         for second in range(first):
             a, b = texts[first], texts[second]
             assert min(a[2], b[2]) <= max(a[0], b[0]) or min(a[3], b[3]) <= max(a[1], b[1]), (a, b)
+
+
+def test_expected_errors_are_written_if_asked_for():
+    faces = [FacePose((60, 60, 160, 160), 1.0, 10.0, 5.0, 0.0, uncertainty_deg=4.2)]
+    plain, asked = np.zeros((260, 260, 3), np.uint8), np.zeros((260, 260, 3), np.uint8)
+    draw_faces(plain, faces)
+    draw_faces(asked, faces, uncertainty=True)
+    changed = (plain != asked).any(axis=2)
+    assert changed[161:].any() and not changed[:160].any()  # only the text below the box
