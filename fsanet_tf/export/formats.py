@@ -7,6 +7,7 @@ package, and the converter can fold normalizations into convolutions.
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +15,9 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from fsanet_tf.errors import optional_dependencies
+from fsanet_tf.export.picture_crop import crop_picture, grow_boxes, is_empty
 from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
+from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.networks.card import card_path, embed_card
@@ -105,8 +108,11 @@ def export_saved_model(model: keras.Model, path: Path, card: dict) -> None:
 
     `serving_default` takes `image`, float32 `(N, size, size, 3)` BGR in [0, 255]; `serving_uint8` the
     same in uint8; `serving_image_bytes` takes `image_bytes`, `(N,)` encoded JPEG or PNG crops of any
-    size. All return `pose` `(N, 3)` and `yaw`, `pitch`, `roll` `(N,)` in degrees, those of a calibrated
-    fusion `uncertainty_deg` `(N,)` as well. The card is in `assets.extra/card.json`.
+    size. Two take a whole picture and crop by the card's rule: `serving_picture` takes `picture`, uint8
+    BGR `(height, width, 3)`, and `boxes`, float32 `(N, 4)`: left, top, right, bottom of the landmark boxes
+    in pixels; `serving_picture_bytes` takes `picture_bytes`, one encoded picture, instead. A box outside
+    the picture yields NaN. All return `pose` `(N, 3)` and `yaw`, `pitch`, `roll` `(N,)` in degrees, those
+    of a calibrated fusion `uncertainty_deg` `(N,)` as well. The card is in `assets.extra/card.json`.
     """
     frozen, size, module = frozen_function(model), model.input_shape[1], tf.Module()
 
@@ -131,7 +137,35 @@ def export_saved_model(model: keras.Model, path: Path, card: dict) -> None:
         crops = tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32)
         return answers(tf.ensure_shape(crops, (None, size, size, 3)))
 
-    signatures = {f.__name__: f for f in (serving_default, serving_uint8, serving_image_bytes)}
+    rule = CropRule(card.get("margin_ratio", LANDMARK_CROP.margin_ratio), card.get("square", False))
+    boxes = tf.TensorSpec((None, 4), tf.float32, name="boxes")
+
+    def answers_in_picture(picture: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
+        shape = tf.shape(picture)
+        grown = grow_boxes(boxes, rule, shape[0], shape[1])
+        poses, empty = answers(crop_picture(picture, grown, size)), is_empty(grown)
+        return {
+            name: tf.where(empty[:, None] if values.shape.rank == 2 else empty, np.nan, values)
+            for name, values in poses.items()
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8, name="picture"), boxes])
+    def serving_picture(picture, boxes):
+        return answers_in_picture(picture, boxes)
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string, name="picture_bytes"), boxes])
+    def serving_picture_bytes(picture_bytes, boxes):
+        rgb = tf.io.decode_image(picture_bytes, channels=3, expand_animations=False)
+        return answers_in_picture(rgb[..., ::-1], boxes)
+
+    served = (
+        serving_default,
+        serving_uint8,
+        serving_image_bytes,
+        serving_picture,
+        serving_picture_bytes,
+    )
+    signatures = {f.__name__: f for f in served}
     for name, function in signatures.items():
         setattr(module, name, function)
     with replace_when_done(path) as temporary:
@@ -146,17 +180,21 @@ def _write_warmup_requests(path: Path, size: int) -> None:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     face = np.zeros((size, size, 3), np.uint8)
     jpeg = tf.io.encode_jpeg(face).numpy()
+    box = np.array([[0, 0, size - 1, size - 1]], np.float32)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for count in WARMUP_FACES:
-            inputs = {
-                "serving_default": ("image", np.stack([face] * count).astype(np.float32)),
-                "serving_uint8": ("image", np.stack([face] * count)),
-                "serving_image_bytes": ("image_bytes", [jpeg] * count),
+            inputs: dict[str, dict[str, Any]] = {
+                "serving_default": {"image": np.stack([face] * count).astype(np.float32)},
+                "serving_uint8": {"image": np.stack([face] * count)},
+                "serving_image_bytes": {"image_bytes": [jpeg] * count},
+                "serving_picture": {"picture": face, "boxes": box.repeat(count, axis=0)},
+                "serving_picture_bytes": {"picture_bytes": jpeg, "boxes": box.repeat(count, axis=0)},
             }
-            for signature, (key, value) in inputs.items():
+            for signature, tensors in inputs.items():
                 request = predict_pb2.PredictRequest()
                 request.model_spec.signature_name = signature
-                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+                for key, value in tensors.items():
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
                 log = prediction_log_pb2.PredictionLog(
                     predict_log=prediction_log_pb2.PredictLog(request=request)
                 )
