@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Iterator, Sequence
+import fnmatch
+import glob
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.prediction.sources import ANIMATIONS, PHOTOS, VIDEOS, photo_paths
@@ -59,8 +60,10 @@ def find_items(source: str | Path | Sequence[str | Path]) -> list[Item]:
     if not isinstance(source, str | Path):
         return _unique(Item(str(path), str(path)) for path in source)
     text, path = str(source), Path(source)
-    if "://" in text or any(sign in text for sign in "*?["):
-        items = _find_by_pattern(text)
+    if "://" in text:
+        items = _find_in_file_system(text)
+    elif glob.has_magic(text) and not path.exists():
+        items = [Item(name, name) for name in sorted(glob.glob(text, recursive=True)) if Path(name).is_file()]
     elif path.is_dir() and path.suffix != ".parquet":
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in (*PHOTOS, *ANIMATIONS, *VIDEOS))
         items = [Item(str(p), str(p)) for p in found if p.is_file()]
@@ -78,7 +81,7 @@ def find_items(source: str | Path | Sequence[str | Path]) -> list[Item]:
     return _unique(items)
 
 
-def _unique(items: Any) -> list[Item]:
+def _unique(items: Iterable[Item]) -> list[Item]:
     """Drop repetitions: each photo is labeled once."""
     return list({item.name: item for item in items}.values())
 
@@ -122,47 +125,32 @@ def _resolve(table: Path, name: str) -> str:
     return name if "://" in name or Path(name).exists() else str(table.parent / name)
 
 
-def _find_by_pattern(text: str) -> list[Item]:
-    """List the photos that match a pattern on any file system that pyarrow knows; without one, all."""
+def _find_in_file_system(address: str) -> list[Item]:
+    """List the photos at an address, which may be a pattern, of a file system that pyarrow knows."""
     with optional_dependencies():
         from pyarrow import fs
 
-    base = Path(*_before_wildcard(Path(text).parts)) if "://" not in text else None
+    parts = address.split("/")
+    wild = [number for number, part in enumerate(parts) if glob.has_magic(part)]
+    base = "/".join(parts[: wild[0]] if wild else parts)
     try:
-        if base is not None:
-            system, root = fs.FileSystem.from_uri(str(base.resolve()))
-            prefix, pattern = str(base), text
-        else:
-            scheme, _, rest = text.partition("://")
-            prefix = "/".join(_before_wildcard(tuple(rest.split("/"))))
-            system, root = fs.FileSystem.from_uri(f"{scheme}://{prefix}")
-            prefix, pattern = f"{scheme}://{prefix}", text
-        single = system.get_file_info(root)
-        infos = [single] if single.is_file else system.get_file_info(fs.FileSelector(root, recursive=True))
+        system, root = fs.FileSystem.from_uri(base)
+        info = system.get_file_info(root)
+        infos = [info] if info.is_file else system.get_file_info(fs.FileSelector(root, recursive=True))
     except (OSError, ValueError) as error:
-        raise InputError(f"{text}: could not list it ({' '.join(str(error).split())[:200]})") from error
-    names = sorted(prefix + info.path.removeprefix(root.rstrip("/")) for info in infos if info.is_file)
-    if prefix != pattern:
-        names = [name for name in names if _matches(name, pattern)]
-    return [Item(name, name) for name in names if Path(name).suffix.lower() in (*PHOTOS, *VIDEOS)]
+        raise InputError(f"{address}: could not list it ({' '.join(str(error).split())[:200]})") from error
+    names = sorted(base + info.path.removeprefix(root) for info in infos if info.is_file)
+    return [
+        Item(name, name)
+        for name in names
+        if Path(name).suffix.lower() in PHOTOS and (not wild or _matches(name.split("/"), parts))
+    ]
 
 
-def _before_wildcard(parts: tuple[str, ...]) -> Iterator[str]:
-    for part in parts:
-        if any(sign in part for sign in "*?["):
-            return
-        yield part
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """Match segment by segment; `**` stands for any number of segments."""
-    import fnmatch
-
-    def match(parts: list[str], patterns: list[str]) -> bool:
-        if not patterns:
-            return not parts
-        if patterns[0] == "**":
-            return match(parts, patterns[1:]) or (bool(parts) and match(parts[1:], patterns))
-        return bool(parts) and fnmatch.fnmatch(parts[0], patterns[0]) and match(parts[1:], patterns[1:])
-
-    return match(name.split("/"), pattern.split("/"))
+def _matches(parts: list[str], patterns: list[str]) -> bool:
+    """Match the parts of an address; `**` stands for any number of them."""
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return _matches(parts, patterns[1:]) or (bool(parts) and _matches(parts[1:], patterns))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])

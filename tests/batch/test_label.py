@@ -119,7 +119,9 @@ def test_mistakes_are_one_clear_line(photos, tmp_path):
     }.items():
         result = run_fsanet("label", f"--source={source}", f"--output={tmp_path / 'out'}", "--detector=haar")
         assert_one_clear_line(result, said)
-    result = run_fsanet("label", f"--source={photos}", f"--output={tmp_path / 'out'}", "--network=absent")
+    result = run_fsanet(
+        "label", f"--source={photos}", f"--output={tmp_path / 'out'}", "--detector=haar", "--network=absent"
+    )
     assert_one_clear_line(result, "no such network")
     assert not (tmp_path / "out").exists()
 
