@@ -27,7 +27,6 @@ from fsanet_tf.networks.pretrained import keras_files
 
 # MAE on AFLW2000 as printed by the papers, and the parameters of their networks in millions, rounded.
 PRINTED = {
-    "FSA-Net fusion": (5.07, 1.17),
     "HopeNet": (6.16, 23.9),
     "WHENet": (5.42, 4.4),
     "TriNet": (4.67, 26.0),

@@ -143,16 +143,19 @@ def draw_efficiency(
     """
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     over_time, over_size = figure.subplots(1, 2, sharey=True)
-    for axes, column in ((over_time, 0), (over_size, 1)):
-        for name, values in measured.items():
-            axes.scatter(values[column], values[2], color="tab:blue", s=25)
-            axes.annotate(name, (values[column], values[2]), (4, 4), textcoords="offset points", fontsize=7)
-    for name, (mae, size) in printed.items():
-        axes.scatter(size, mae, facecolors="none", edgecolors="tab:gray", s=25)
-        axes.annotate(f"{name} (printed)", (size, mae), (4, 4), textcoords="offset points", fontsize=7)
+    points = [
+        (over_time, {name: (time, mae) for name, (time, _, mae) in measured.items()}, "tab:blue", ""),
+        (over_size, {name: (size, mae) for name, (_, size, mae) in measured.items()}, "tab:blue", ""),
+        (over_size, {name: (size, mae) for name, (mae, size) in printed.items()}, "none", " (printed)"),
+    ]
+    for axes, places, color, note in points:
+        for number, (name, place) in enumerate(sorted(places.items(), key=lambda item: item[1])):
+            axes.scatter(*place, facecolors=color, edgecolors="tab:gray", s=25)
+            beside = (5, 5) if number % 2 else (5, -11)  # neighbors' names on different sides
+            axes.annotate(f"{name}{note}", place, beside, textcoords="offset points", fontsize=7)
     over_time.set(xscale="log", xlabel="milliseconds per face, one thread", ylabel="MAE (degrees)")
-    over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(0, None))
+    over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(3, 6.5))
     for axes in (over_time, over_size):
         axes.grid(alpha=0.3, which="both")
-        axes.margins(x=0.2)
+        axes.margins(x=0.25)
     _save(figure, path)
