@@ -64,5 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = " ".join(arguments[:num_words])
         if name in COMMANDS:
             return load_command(name)(arguments[num_words:])
-    print(f"error: {arguments[0]}: no such command (expected {', '.join(COMMANDS)})", file=sys.stderr)
+    has_subcommands = any(name.startswith(f"{arguments[0]} ") for name in COMMANDS)
+    tried = " ".join(arguments[: 2 if has_subcommands else 1])
+    print(f"error: {tried}: no such command (expected {', '.join(COMMANDS)})", file=sys.stderr)
     return 1
