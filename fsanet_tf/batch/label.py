@@ -98,6 +98,7 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
     with tqdm(total=len(items), initial=done, unit="photo", disable=not progress) as bar:
         for number in _run(pending, config, labeler, output) if pending else ():
             bar.update(len(tasks[number].items))
+    output.tidy()
     counts, workers = Counts(), collections.Counter[str]()
     for task in tasks:
         part, worker = output.summary(task.number)

@@ -121,6 +121,13 @@ class Output:
             stream.write(content)
         system.move(temporary, path)
 
+    def tidy(self) -> None:
+        """Delete what killed workers left of a job that is now finished."""
+        system, root = self._system()
+        for info in system.get_file_info(fs.FileSelector(root)):
+            if info.base_name.startswith(("_tries-", "_part-")):
+                system.delete_file(info.path)
+
     def summary(self, number: int) -> tuple[Counts, str]:
         """Return what a finished task labeled, and which worker did it."""
         system, root = self._system()
