@@ -91,7 +91,7 @@ BIWI and 300W-LP are not at hand. Yaw / pitch / roll / mean, degrees.
 | capsule fusion | BIWI, 70 % of the videos | BIWI, 30 % | 2 | 2.89 / 4.29 / 3.60 / 3.60 |
 | SSR-Net-MD | BIWI, 70 % of the videos | BIWI, 30 % | 2 | 4.24 / 4.35 / 4.19 / 4.26 |
 
-What each exported file costs is in [export.md](export.md); error over time and over parameters, and other networks, in
+What each exported file costs is in [export.md](export.md); error over time and over parameters in
 [efficiency.md](efficiency.md)."""
 
 
