@@ -199,9 +199,10 @@ def test_a_killed_worker_loses_and_repeats_nothing(photos, expected, tmp_path):
     assert Output(str(output)).read().equals(expected)
 
 
-@pytest.mark.parametrize(
-    "parts", [1, pytest.param(0, marks=pytest.mark.slow), pytest.param(30, marks=pytest.mark.slow)]
-)
+AT_OTHER_MOMENTS = [pytest.param(parts, marks=pytest.mark.slow) for parts in (0, 8, 16, 30)]
+
+
+@pytest.mark.parametrize("parts", [1, *AT_OTHER_MOMENTS])
 def test_a_killed_driver_is_resumed_and_leaves_no_worker(parts, photos, expected, tmp_path):
     output = tmp_path / "poses.parquet"
     for end in (signal.SIGKILL, signal.SIGTERM):
@@ -260,6 +261,17 @@ def test_ray_writes_the_same_table(photos, expected, tmp_path):
     assert result.returncode == 0, result.stderr
     assert Output(str(output)).read().equals(expected)
     assert "ray" not in result.stderr.lower() and len(result.stdout.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_ray_driver_is_resumed(photos, expected, tmp_path):
+    output = tmp_path / "poses.parquet"
+    arguments = command(photos, output, "--engine=ray", "--workers=2")
+    with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL) as run:
+        wait_for_parts(output, 10, run)
+        run.kill()
+    assert subprocess.run(arguments, cwd=ROOT, check=False).returncode == 0
+    assert Output(str(output)).read().equals(expected)
 
 
 def test_no_ray_cluster_is_one_clear_line(photos, tmp_path):
