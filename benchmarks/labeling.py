@@ -17,18 +17,17 @@ from absl import flags
 from benchmarks.command import run
 from fsanet_tf.batch.config import LabelerConfig
 from fsanet_tf.batch.items import Item, find_items
-from fsanet_tf.batch.labeler import Labeler
 from fsanet_tf.batch.output import Output
 from fsanet_tf.batch.process_pool import run_in_processes
 from fsanet_tf.batch.ray_engine import ray_cluster, run_in_ray
 from fsanet_tf.batch.table import as_table
-from fsanet_tf.batch.tasks import Task, make_tasks
+from fsanet_tf.batch.tasks import Task, make_tasks, worker_labeler
 from fsanet_tf.parallel import num_cores
 
 
 def loop(items: Sequence[Item], config: LabelerConfig) -> tuple[float, list]:
     """Label one after the other in this process; return photos per second and the rows."""
-    labeler = Labeler(config)
+    labeler = worker_labeler(config)
     start = time.perf_counter()
     rows = [row for item in items for row in labeler.label(item)]
     return len(items) / (time.perf_counter() - start), rows

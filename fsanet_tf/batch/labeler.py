@@ -14,7 +14,7 @@ import fsanet_tf
 from fsanet_tf.batch.config import LabelerConfig
 from fsanet_tf.batch.items import BYTES_COLUMN, Item
 from fsanet_tf.batch.table import Counts
-from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.detectors import make_detector, resolve_detector
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.images import decode_image, read_image
 from fsanet_tf.networks.network import load_network
@@ -25,7 +25,7 @@ BOX = ("left", "top", "right", "bottom")
 
 
 class Labeler:
-    """Label images with one thread; a process makes one and keeps it.
+    """Label images one after the other; a worker makes one and keeps it.
 
     Args:
         config: How.
@@ -38,15 +38,15 @@ class Labeler:
     """
 
     def __init__(self, config: LabelerConfig):
-        cv2.setNumThreads(1)
         self.config = config
         self.counts = Counts()
         network = load_network(config.network, num_threads=1, trust=config.trust)
         self._predictor = PosePredictor(network, config.margin_ratio, config.mirror)
-        self._detect = make_detector(config.detector)
+        detector = resolve_detector(config.detector)
+        self._detect = make_detector(detector)
         self._about = {
             "network": config.network,
-            "detector": config.detector,
+            "detector": detector,
             "version": fsanet_tf.__version__,
         }
 

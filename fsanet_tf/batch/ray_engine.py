@@ -13,10 +13,9 @@ from typing import Any
 
 from fsanet_tf.batch.config import LabelerConfig
 from fsanet_tf.batch.items import Item
-from fsanet_tf.batch.labeler import Labeler
 from fsanet_tf.batch.output import Output
 from fsanet_tf.batch.table import as_table
-from fsanet_tf.batch.tasks import Task, run_task
+from fsanet_tf.batch.tasks import Task, run_task, worker_labeler
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.parallel import num_cores
 
@@ -146,7 +145,7 @@ class DatasetActor:
     """Labels the rows of a user's dataset in a Ray actor."""
 
     def __init__(self, config: LabelerConfig):
-        self._labeler = Labeler(config)
+        self._labeler = worker_labeler(config)
 
     def __call__(self, batch: dict[str, Any]) -> Any:
         rows = []

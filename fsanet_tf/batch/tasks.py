@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from typing import Any
 
+import cv2
+
 from fsanet_tf.batch.config import LabelerConfig
 from fsanet_tf.batch.items import Item
 from fsanet_tf.batch.labeler import Labeler
@@ -48,8 +50,9 @@ def make_tasks(items: Sequence[Item]) -> list[Task]:
 
 
 @functools.lru_cache(maxsize=1)
-def _labeler(config: LabelerConfig) -> Labeler:
-    """The labeler of this process."""
+def worker_labeler(config: LabelerConfig) -> Labeler:
+    """Return the labeler of this process, a worker with one thread."""
+    cv2.setNumThreads(1)
     return Labeler(config)
 
 
@@ -60,7 +63,7 @@ def run_task(task: Task, config: LabelerConfig, output: Output) -> int:
     its images are then labeled by a process that may die, and the one that kills it becomes a failure.
     """
     alone = output.begin(task.number) >= MAX_DIRECT_TRIES
-    labeler = _labeler(config)
+    labeler = worker_labeler(config)
     labeler.counts = Counts()
     rows: list[dict[str, Any]] = []
     for item_rows in _label_apart(task.items, labeler) if alone else map(labeler.label, task.items):
@@ -93,7 +96,7 @@ def _label_apart(items: Sequence[Item], labeler: Labeler) -> Iterator[list[dict[
 
 
 def _label_one(item: Item, config: LabelerConfig) -> tuple[list[dict[str, Any]], Counts]:
-    labeler = _labeler(config)
+    labeler = worker_labeler(config)
     labeler.counts = Counts()
     return labeler.label(item), labeler.counts
 
