@@ -6,7 +6,10 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from fsanet_tf.batch.config import LabelerConfig
 from fsanet_tf.batch.output import Output
 from fsanet_tf.batch.tasks import Task, run_task
+from fsanet_tf.errors import InputError
 from fsanet_tf.parallel import exit_with_parent, num_cores, worker_context
+
+MAX_DEATHS = 5
 
 
 def run_in_processes(
@@ -22,8 +25,12 @@ def run_in_processes(
 
     Yields:
         The numbers of the tasks, as they finish.
+
+    Raises:
+        InputError: If workers keep dying.
     """
     pending = {task.number: task for task in tasks}
+    deaths = 0  # in a row, without a finished task between them
     context = worker_context("cv2", "pyarrow.parquet", "fsanet_tf.batch.tasks")
     while pending:
         workers = min(workers or num_cores(), len(pending))
@@ -33,8 +40,15 @@ def run_in_processes(
                 for future in as_completed(futures):
                     number = future.result()
                     del pending[number]
+                    deaths = 0
                     yield number
-            except BrokenExecutor:  # a worker died
+            except BrokenExecutor as error:  # a worker died
+                deaths += 1
+                if deaths == MAX_DEATHS:
+                    raise InputError(
+                        f"{output.address}: {deaths} workers died without finishing a task, probably for "
+                        "lack of memory; the same command resumes, with fewer --workers"
+                    ) from error
                 for number in pending.keys() & output.finished():
                     del pending[number]
                     yield number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import pickle
 import socket
 import sys
@@ -41,17 +40,17 @@ def ray_cluster(address: str | None, workers: int = 0, verbose: bool = False) ->
     Raises:
         InputError: If there is no such cluster, or Ray does not start.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_TQDM", "0")
     with optional_dependencies():
         import ray
         from ray.data import DataContext
 
     options: dict[str, Any] = {"log_to_driver": verbose, "configure_logging": verbose}
+    loggers = [logging.getLogger(name) for name in ("ray", "ray.data")]
+    levels = [logger.level for logger in loggers]
     if not verbose:
-        options["logging_level"] = logging.ERROR
-        for name in ("ray", "ray.data"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+        options["logging_level"] = logging.CRITICAL
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
     was_running = ray.is_initialized()
     if not was_running:
         if address:
@@ -64,6 +63,8 @@ def ray_cluster(address: str | None, workers: int = 0, verbose: bool = False) ->
         yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:
         context.enable_progress_bars = bars
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         if not was_running:
             ray.shutdown()
 
@@ -125,6 +126,9 @@ def run_in_ray(tasks: Sequence[Task], config: LabelerConfig, output: Output, wor
 
     Yields:
         The numbers of the tasks, as they finish.
+
+    Raises:
+        InputError: If a worker fails for another reason than a lost process or node.
     """
     import ray
 
@@ -137,8 +141,13 @@ def run_in_ray(tasks: Sequence[Task], config: LabelerConfig, output: Output, wor
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(tasks))),
         num_cpus=1,
     )
-    for row in numbers.iter_rows():
-        yield row["number"]
+    try:
+        for row in numbers.iter_rows():
+            yield row["number"]
+    except ray.exceptions.RayError as error:
+        lines = str(error).strip().splitlines()
+        reason = next((line.strip() for line in reversed(lines) if "Error: " in line), lines[-1])
+        raise InputError(f"{output.address}: a worker failed ({reason}); the same command resumes") from error
 
 
 class DatasetActor:
