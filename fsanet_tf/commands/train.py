@@ -110,6 +110,7 @@ def _define_recipe_options(values: flags.FlagValues) -> None:
     for name, text, high in (
         ("learning_rate", "Peak learning rate.", None),
         ("weight_decay", "Weight decay of AdamW.", None),
+        ("spread_penalty", "Of a fusion: weight of its members' distance from their mean.", None),
         ("ema", "Momentum of a moving average of the weights; 0: none.", 0.99999),
     ):
         flags.DEFINE_float(name, getattr(DEFAULTS, name), text, 0.0, high, flag_values=values)
@@ -121,7 +122,7 @@ def _define_recipe_options(values: flags.FlagValues) -> None:
     ):
         flags.DEFINE_enum(name, getattr(DEFAULTS, name), choices, text, flag_values=values)
     flags.DEFINE_string(
-        "init_weights", DEFAULTS.init_weights, "Network to start from: a file or a shipped name.",
+        "init_weights", DEFAULTS.init_weights, "Network to start from: a file or a shipped name; of a fusion several, or fusion.",
         flag_values=values,
     )  # fmt: skip
     flags.DEFINE_bool(

@@ -33,6 +33,8 @@ def build_model(variant: str | VariantConfig, image_size: int = 64) -> keras.Mod
         case FSANetConfig():
             return build_fsanet(config)
         case FusionConfig():
-            return build_fusion([build_fsanet(member) for member in config.members], config.name)
+            return build_fusion(
+                [build_fsanet(member) for member in config.members], config.name, config.spread_penalty
+            )
         case SSRNetConfig():
             return build_ssrnet(config)
