@@ -10,7 +10,7 @@ from .data.preprocessing.parts import PreprocessingReport
 from .data.preprocessing.synthetic import create_synthetic
 from .data.tfrecords import write_shards
 from .detection.detection import Detection, Detector
-from .detection.detectors import list_detectors, make_detector
+from .detection.detectors import DetectorKind, list_detectors, make_detector
 from .detection.face_pose import FacePose
 from .detection.tracking import Tracker
 from .drawing.faces import draw_faces
@@ -19,7 +19,7 @@ from .errors import InputError, MissingExtraError
 from .evaluation.comparison import Comparison, compare_reports
 from .evaluation.evaluate import EvaluationReport, evaluate
 from .evaluation.metrics import Errors
-from .export.config import ExportConfig
+from .export.config import ExportConfig, ExportFormat
 from .export.export import ExportReport, export_model
 from .geometry.camera import camera_matrix, pose_in_camera
 from .geometry.crop import CropRule
@@ -31,6 +31,7 @@ from .geometry.pose import (
     rotation_matrices,
 )
 from .io.images import read_image, write_image
+from .models.backbone import Backbone
 from .models.build import build_model
 from .models.config import FSANetConfig, FusionConfig, SSRNetConfig, list_variants
 from .networks.keras_files import load_model, save_model
@@ -42,19 +43,23 @@ from .prediction.heatmap import draw_heatmaps
 from .prediction.predict import FramePoses, PredictionConfig, predict
 from .prediction.predictor import PosePredictor
 from .prediction.smoothing import PoseSmoother, SmoothingConfig
+from .registry import register
 from .training.config import TrainingConfig
 from .training.trainer import train
 
 __all__ = [
     "AugmentationConfig",
+    "Backbone",
     "BiwiSettings",
     "Comparison",
     "CropRule",
     "Detection",
     "Detector",
+    "DetectorKind",
     "Errors",
     "EvaluationReport",
     "ExportConfig",
+    "ExportFormat",
     "ExportReport",
     "FSANetConfig",
     "FaceDataset",
@@ -106,6 +111,7 @@ __all__ = [
     "predict",
     "quaternions",
     "read_image",
+    "register",
     "rotate_poses",
     "rotation_matrices",
     "save_dataset",

@@ -4,7 +4,7 @@ from absl import flags
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.geometry.crop import BIWI_CROP, LANDMARK_CROP, CropRule
-from fsanet_tf.models.config import VARIANTS
+from fsanet_tf.models.config import list_variants
 
 
 def define_options(values: flags.FlagValues) -> None:
@@ -14,7 +14,7 @@ def define_options(values: flags.FlagValues) -> None:
         "output", None, "The .keras file to write; a card (.json) goes next to it.", flag_values=values
     )
     flags.DEFINE_enum(
-        "variant", None, sorted(VARIANTS), "Refuse a file of another variant.", flag_values=values
+        "variant", None, sorted(list_variants()), "Refuse a file of another variant.", flag_values=values
     )
     flags.DEFINE_float(
         "margin_ratio",

@@ -6,7 +6,7 @@ from fsanet_tf.commands.command_line import Command
 from fsanet_tf.commands.fields import fields_from_flags
 from fsanet_tf.commands.shared_options import define_mirror
 from fsanet_tf.errors import InputError
-from fsanet_tf.export.config import BATCHES, FORMATS, INT8, ExportConfig
+from fsanet_tf.export.config import BATCHES, FORMATS, ExportConfig
 
 DEFAULTS = ExportConfig(weights=(), output_dir="")
 
@@ -51,8 +51,6 @@ def define_options(values: flags.FlagValues) -> None:
 def run(values: flags.FlagValues) -> None:
     """Export, printing a line per file and the latencies."""
     config = fields_from_flags(ExportConfig, values, formats=tuple(values.format or ()))
-    if INT8 in config.formats and not config.representative_data:
-        raise InputError("--format=tflite_int8: expected --representative_data, faces for its ranges")
     from fsanet_tf.export.export import export_model
 
     report = export_model(config, on_file=print)

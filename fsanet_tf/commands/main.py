@@ -1,41 +1,41 @@
 """`fsanet COMMAND`, which is also `python -m fsanet_tf COMMAND`."""
 
-import importlib
 import sys
 from collections.abc import Sequence
 
 import fsanet_tf
-from fsanet_tf.commands.command_line import HELP_OPTIONS, Command
+from fsanet_tf.commands.command_line import HELP_OPTIONS, Command, exit_status
+from fsanet_tf.registry import Registry, import_thing, load_extensions
 
-# The module of each command, imported when it is chosen.
-COMMANDS = {
-    "predict": "predict",
-    "label": "label",
-    "train": "train",
-    "evaluate": "evaluate",
-    "export": "export",
-    "preprocess 300w_lp": "preprocess_300w_lp",
-    "preprocess biwi": "preprocess_biwi",
-    "preprocess table": "preprocess_table",
-    "synthesize": "synthesize",
-    "shard": "shard",
-    "download": "download",
-    "convert": "convert",
-    "heatmap": "heatmap",
-    "web": "web",
-}
+# `fsanet preprocess NAME`.
+DATA_SOURCES = Registry(
+    "data source",
+    {
+        "300w_lp": "fsanet_tf.commands.preprocess_300w_lp:COMMAND",
+        "biwi": "fsanet_tf.commands.preprocess_biwi:COMMAND",
+        "table": "fsanet_tf.commands.preprocess_table:COMMAND",
+    },
+)
+SIMPLE_COMMANDS = ("predict", "label", "train", "evaluate", "export")
+TOOL_COMMANDS = ("synthesize", "shard", "download", "convert", "heatmap", "web")
+
+
+def list_commands() -> list[str]:
+    """Return the names of the commands."""
+    return [*SIMPLE_COMMANDS, *(f"preprocess {name}" for name in DATA_SOURCES), *TOOL_COMMANDS]
 
 
 def load_command(name: str) -> Command:
     """Import a command by name."""
-    command: Command = importlib.import_module(f"fsanet_tf.commands.{COMMANDS[name]}").COMMAND
+    group, _, source = name.partition(" ")
+    command: Command = DATA_SOURCES[source] if source else import_thing(f"fsanet_tf.commands.{group}:COMMAND")
     return command
 
 
 def format_help() -> str:
     """List the commands."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {load_command(name).summary}" for name in COMMANDS]
+    width = max(map(len, list_commands()))
+    lines = [f"  {name:{width}}  {load_command(name).summary}" for name in list_commands()]
     return "\n".join(
         [
             f"fsanet {fsanet_tf.__version__}: head pose (yaw, pitch, roll) from one image of a face",
@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if exit_status(load_extensions):
+        return 1
     if not arguments or arguments[0] in HELP_OPTIONS:
         print(format_help())
         return 0
@@ -62,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     for num_words in (1, 2):  # of the command's name
         name = " ".join(arguments[:num_words])
-        if name in COMMANDS:
+        if name in list_commands():
             return load_command(name)(arguments[num_words:])
-    has_subcommands = any(name.startswith(f"{arguments[0]} ") for name in COMMANDS)
+    has_subcommands = any(name.startswith(f"{arguments[0]} ") for name in list_commands())
     tried = " ".join(arguments[: 2 if has_subcommands else 1])
-    print(f"error: {tried}: no such command (expected {', '.join(COMMANDS)})", file=sys.stderr)
+    print(f"error: {tried}: no such command (expected {', '.join(list_commands())})", file=sys.stderr)
     return 1

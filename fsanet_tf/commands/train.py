@@ -14,12 +14,12 @@ from fsanet_tf.commands.fields import fields_from_flags
 from fsanet_tf.commands.shared_options import define_max_angle
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.errors import InputError
-from fsanet_tf.models.config import VARIANTS, variant_config
+from fsanet_tf.models.config import list_variants, variant_config
 from fsanet_tf.training.config import (
     DISTRIBUTIONS,
-    LOSS_NAMES,
-    OPTIMIZER_NAMES,
-    SCHEDULE_NAMES,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
     TrainingConfig,
 )
 from fsanet_tf.training.run_directory import OLD_NAMES, is_finished
@@ -96,7 +96,9 @@ def _define_data_options(values: flags.FlagValues) -> None:
 
 
 def _define_recipe_options(values: flags.FlagValues) -> None:
-    flags.DEFINE_enum("variant", DEFAULTS.variant, sorted(VARIANTS), "The network.", flag_values=values)
+    flags.DEFINE_enum(
+        "variant", DEFAULTS.variant, sorted(list_variants()), "The network.", flag_values=values
+    )
     for name, text, low, high in (
         ("image_size", "Side of the network's input in pixels.", 16, None),
         ("batch_size", "Faces per step.", 1, None),
@@ -115,14 +117,14 @@ def _define_recipe_options(values: flags.FlagValues) -> None:
     ):
         flags.DEFINE_float(name, getattr(DEFAULTS, name), text, 0.0, high, flag_values=values)
     for name, choices, text in (
-        ("schedule", SCHEDULE_NAMES, "×0.1 at a third and two thirds of the epochs, or cosine."),
-        ("optimizer", OPTIMIZER_NAMES, "Optimizer."),
-        ("loss", LOSS_NAMES, "Mean absolute error of the angles, angle of the rotation, or their mean."),
+        ("schedule", SCHEDULES, "×0.1 at a third and two thirds of the epochs, or cosine."),
+        ("optimizer", OPTIMIZERS, "Optimizer."),
+        ("loss", LOSSES, "Mean absolute error of the angles, angle of the rotation, or their mean."),
         ("distribution", DISTRIBUTIONS, "One device, or all of the machine."),
     ):
-        flags.DEFINE_enum(name, getattr(DEFAULTS, name), choices, text, flag_values=values)
+        flags.DEFINE_enum(name, getattr(DEFAULTS, name), list(choices), text, flag_values=values)
     flags.DEFINE_string(
-        "init_weights", DEFAULTS.init_weights, "Network to start from: a file or a shipped name; of a fusion several, or fusion.",
+        "init_weights", DEFAULTS.init_weights, "Network to start from: a file or a shipped name; for a fusion several.",
         flag_values=values,
     )  # fmt: skip
     flags.DEFINE_bool(

@@ -15,8 +15,9 @@ from fsanet_tf.detection.detection import Box, Detection, Detector
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.geometry.crop import require_bgr
 from fsanet_tf.parallel import DEFAULT_THREADS, Pool, Slots
+from fsanet_tf.registry import Registry
 
-__all__ = ["list_detectors", "make_detector"]
+__all__ = ["DetectorKind", "list_detectors", "make_detector"]
 
 YUNET_ASSETS = (
     Asset(
@@ -149,13 +150,20 @@ class DetectorKind:
     Attributes:
         make: Builds it.
         landmark_side: Side of the landmark box as a share of the detector box's; the median that
-            `python -m benchmarks.detector_boxes` measures.
+            `python -m benchmarks.detector_boxes` measures. None: its detections are taken as they are.
         assets: Files that it needs.
         package: Package that it needs and a plain installation lacks.
+
+    Example:
+        >>> def make_whole_frame():
+        ...     return lambda frame: [fsanet_tf.Detection((0, 0, frame.shape[1], frame.shape[0]))]
+        >>> kind = fsanet_tf.DetectorKind(make_whole_frame, landmark_side=0.8)
+        >>> kind.is_present()
+        True
     """
 
     make: Callable[[], Detector]
-    landmark_side: float
+    landmark_side: float | None = None
     assets: tuple[Asset, ...] = ()
     package: str | None = None
 
@@ -168,13 +176,16 @@ class DetectorKind:
 
 
 # From best to last resort: `auto` is the first, or the first that is present if that cannot be downloaded.
-DETECTORS: dict[str, DetectorKind] = {
-    "yunet": DetectorKind(make_yunet, 0.74, YUNET_ASSETS),
-    "mtcnn": DetectorKind(make_mtcnn, 0.77, package="mtcnn"),
-    "ssd": DetectorKind(make_ssd, 0.74, SSD_ASSETS),
-    "haar": DetectorKind(make_haar, 0.79),
-    "lbp": DetectorKind(make_lbp, 1.22, LBP_ASSETS),
-}
+DETECTORS = Registry(
+    "detector",
+    {
+        "yunet": DetectorKind(make_yunet, 0.74, YUNET_ASSETS),
+        "mtcnn": DetectorKind(make_mtcnn, 0.77, package="mtcnn"),
+        "ssd": DetectorKind(make_ssd, 0.74, SSD_ASSETS),
+        "haar": DetectorKind(make_haar, 0.79),
+        "lbp": DetectorKind(make_lbp, 1.22, LBP_ASSETS),
+    },
+)
 
 
 def list_detectors() -> list[str]:
@@ -206,9 +217,7 @@ def make_detector(name: str = "auto") -> Detector:
         1
     """
     name = resolve_detector(name)
-    if name not in DETECTORS:
-        raise InputError(f"detector must be auto or one of {', '.join(DETECTORS)}, received {name}")
-    kind = DETECTORS[name]
+    kind: DetectorKind = DETECTORS[name]
     pool = Pool(kind.make, Slots(DEFAULT_THREADS))  # no detector may serve two threads at once
     with pool.borrow():
         pass  # one that cannot be built is reported now
@@ -217,6 +226,8 @@ def make_detector(name: str = "auto") -> Detector:
         require_bgr(frame, "frame")
         with pool.borrow() as detect:
             faces = detect(frame)
+        if kind.landmark_side is None:
+            return faces
         return [face._replace(landmark_box=_landmark_box(face.box, kind.landmark_side)) for face in faces]
 
     return detect_with_landmark_boxes

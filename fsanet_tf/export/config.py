@@ -1,20 +1,62 @@
 """Configuration of an export, without importing TensorFlow."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ExportConfig"]
+from fsanet_tf.errors import InputError
+from fsanet_tf.registry import Registry, import_thing
 
-# Suffixes of the files, by format.
-FORMATS = {
-    "saved_model": "_saved_model",
-    "frozen_graph": ".pb",
-    "onnx": ".onnx",
-    "tflite_float32": "_float32.tflite",
-    "tflite_float16": "_float16.tflite",
-    "tflite_dynamic": "_dynamic.tflite",
-    "tflite_int8": "_int8.tflite",
-}
-INT8 = "tflite_int8"
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+__all__ = ["ExportConfig", "ExportFormat"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportFormat:
+    """A kind of file that networks are exported to.
+
+    Attributes:
+        suffix: What follows the network's name in the name of the file or folder.
+        write: Function, or its address `"module:name"`, of the Keras model, the path and an `ExportRequest`.
+            It writes the file and may return a list of `Trial`. A file is compared with Keras by the runtime
+            of its suffix.
+        needs_faces: Whether it needs representative faces.
+
+    Example:
+        >>> def write_weights(model, path, request):
+        ...     np.savez(path, *model.get_weights())
+        >>> fsanet_tf.ExportFormat("_weights.npz", write_weights).needs_faces
+        False
+    """
+
+    suffix: str
+    write: str | Callable[..., Any]
+    needs_faces: bool = False
+
+    def __call__(self, model: keras.Model, path: Path, request: ExportRequest) -> list[Any]:
+        """Write a file; return the trials of int8, if any."""
+        write = import_thing(self.write) if isinstance(self.write, str) else self.write
+        return write(model, path, request) or []
+
+
+FORMATS = Registry(
+    "format",
+    {
+        "saved_model": ExportFormat("_saved_model", "fsanet_tf.export.writers:write_saved_model"),
+        "frozen_graph": ExportFormat(".pb", "fsanet_tf.export.writers:write_frozen_graph"),
+        "onnx": ExportFormat(".onnx", "fsanet_tf.export.writers:write_onnx"),
+        "tflite_float32": ExportFormat("_float32.tflite", "fsanet_tf.export.writers:write_tflite_float32"),
+        "tflite_float16": ExportFormat("_float16.tflite", "fsanet_tf.export.writers:write_tflite_float16"),
+        "tflite_dynamic": ExportFormat("_dynamic.tflite", "fsanet_tf.export.writers:write_tflite_dynamic"),
+        "tflite_int8": ExportFormat("_int8.tflite", "fsanet_tf.export.writers:write_tflite_int8", True),
+    },
+)
 BATCHES = ("1", "dynamic")
 
 
@@ -35,7 +77,7 @@ class ExportConfig:
         latency_rounds: Timed calls per file; 0: none.
 
     Raises:
-        ValueError: If a format or the batch is unknown.
+        InputError: If a format or the batch is unknown, or a format needs faces that are not given.
 
     Example:
         >>> fsanet_tf.ExportConfig(weights=("fusion",), output_dir="exported").batch
@@ -54,13 +96,27 @@ class ExportConfig:
     latency_rounds: int = 100
 
     def __post_init__(self):
-        for name, value, choices in (
-            *(("format", name, tuple(FORMATS)) for name in self.formats),
-            ("batch", self.batch, BATCHES),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value}")
+        for name in self.formats:
+            if FORMATS[name].needs_faces and not self.representative_data:
+                raise InputError(f"--format={name}: expected --representative_data, faces for its ranges")
+        if self.batch not in BATCHES:
+            raise InputError(f"batch must be one of {', '.join(BATCHES)}. Received: {self.batch}")
 
     def default_formats(self) -> tuple[str, ...]:
         """Return all formats that the data allow."""
-        return tuple(name for name in FORMATS if name != INT8 or self.representative_data)
+        return tuple(name for name in FORMATS if self.representative_data or not FORMATS[name].needs_faces)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportRequest:
+    """What a format is asked to write.
+
+    Attributes:
+        config: The whole export.
+        card: The card of the file.
+        faces: Representative crops, float32 `(N, size, size, 3)` BGR in [0, 255]; None: not given.
+    """
+
+    config: ExportConfig
+    card: dict[str, Any]
+    faces: np.ndarray | None

@@ -14,16 +14,9 @@ import tensorflow as tf
 
 import fsanet_tf
 from fsanet_tf.errors import InputError
-from fsanet_tf.export.config import FORMATS, INT8, ExportConfig
-from fsanet_tf.export.formats import (
-    export_frozen_graph,
-    export_int8,
-    export_onnx,
-    export_saved_model,
-    export_tflite,
-)
+from fsanet_tf.export.config import FORMATS, ExportConfig, ExportRequest
 from fsanet_tf.export.latency import measure_in_new_process
-from fsanet_tf.export.parity import Parity, Samples, compare_with_keras, load_samples, random_samples, spread
+from fsanet_tf.export.parity import Parity, compare_with_keras, load_samples, random_samples
 from fsanet_tf.export.quantization import Trial
 from fsanet_tf.export.served_model import build_served_model
 from fsanet_tf.geometry.crop import CropRule
@@ -38,7 +31,6 @@ from fsanet_tf.networks.runtimes import POSE, UNCERTAINTY
 __all__ = ["ExportReport", "export_model"]
 
 THREADS = (1, 2)
-NUM_REPRESENTATIVE = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,13 +89,14 @@ def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambd
     samples = load_samples(config.parity_data, size) or representative or random_samples(size)
     expected = predict_columns(model, samples.crops)
     card = make_card(model, weights, rule, config.mirror)
+    request = ExportRequest(config, card, representative.crops if representative else None)
     output_dir = Path(config.output_dir)
     files, trials, refused = [], [], []
     for name in config.formats or config.default_formats():
-        path = output_dir / (model.name + FORMATS[name])
+        path = output_dir / (model.name + FORMATS[name].suffix)
         try:
             with replace_when_done(path) as temporary:
-                trials += write_format(model, name, temporary, card, representative, config)
+                trials += FORMATS[name](model, temporary, request)
                 row = require_parity(
                     compare_with_keras(temporary, samples, expected), config.max_mae_increase
                 )
@@ -195,34 +188,6 @@ def common_training(sources: Mapping[str, str]) -> dict[str, Any]:
     ]
     same = all(training == trainings[0] for training in trainings)
     return trainings[0] if same else {"members": trainings}
-
-
-def write_format(
-    model: keras.Model,
-    name: str,
-    path: Path,
-    card: dict[str, Any],
-    representative: Samples | None,
-    config: ExportConfig,
-) -> list[Trial]:
-    """Write one format; return the trials of int8."""
-    batch = 1 if config.batch == "1" else None
-    if name == "saved_model":
-        export_saved_model(model, path, card)
-    elif name == "frozen_graph":
-        export_frozen_graph(model, path)
-    elif name == "onnx":
-        export_onnx(model, path, card)
-    elif name == INT8:
-        if representative is None:
-            raise InputError("--format=tflite_int8: expected --representative_data, faces for its ranges")
-        crops = spread(representative.crops, NUM_REPRESENTATIVE)
-        return export_int8(model, path, crops, card, config.integer_io)
-    elif name in FORMATS:
-        export_tflite(model, path, name.removeprefix("tflite_"), card, batch)
-    else:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}. Received: {name}")
-    return []
 
 
 def require_parity(row: Parity, max_mae_increase: float) -> Parity:

@@ -3,7 +3,7 @@
 Rounding hurts where the channels of one tensor differ in range, since they share a scale, and where
 small errors add up over a bright image. So the network is first rewritten, exactly in float, to be
 round-off friendly: the first separable convolutions become plain ones, whose input is the image, an
-integer already; the channels of the ReLU stream and of the depthwise convolutions get equal ranges
+integer already; channels that the backbone names and those of depthwise convolutions get equal ranges
 (Nagel et al., Data-Free Quantization Through Weight Equalization, ICCV 2019). Then the convolutions
 and large dense layers become int8, and every other kind of operation is tried in turn.
 """
@@ -13,7 +13,7 @@ import math
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -22,13 +22,9 @@ from tqdm import tqdm
 
 from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.operations import Operation, read_operations
-from fsanet_tf.models.streams import (
-    BLOCK_FILTERS,
-    RELU_STREAM,
-    TANH_STREAM,
-    stage_layer_name,
-    stream_layer_name,
-)
+from fsanet_tf.models.backbone import Backbone, Rescaling
+from fsanet_tf.models.config import BACKBONES
+from fsanet_tf.models.pose_network import architecture_of
 from fsanet_tf.networks.network import load_network
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -69,21 +65,42 @@ def ready_for_int8(model: keras.Model, faces: np.ndarray) -> keras.Model:
         model: One FSA-Net or SSR-Net-MD, or a fusion.
         faces: float32 crops `(N, size, size, 3)`, representative of the input.
     """
-    ready = keras.models.clone_model(model, clone_function=_clone_layer)
+    ready = keras.models.clone_model(model, clone_function=_clone_layer(model))
     _copy_weights(model, ready)
-    for network in [ready, *(layer for layer in ready.layers if isinstance(layer, keras.Model))]:
-        if any(layer.name == stream_layer_name(RELU_STREAM, 1, "conv") for layer in network.layers):
-            _equalize_relu_stream(network, faces)
+    for original, network in zip(_networks(model), _networks(ready), strict=True):
+        backbone = _backbone(original)
+        if backbone:
+            _equalize_channels(network, backbone.rescalings, faces)
             _equalize_depthwise(network, faces)
     return ready
 
 
-def _clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if isinstance(layer, keras.Model):
-        return keras.models.clone_model(layer, clone_function=_clone_layer)
-    if layer.name in [stream_layer_name(stream, 1, "conv") for stream in (RELU_STREAM, TANH_STREAM)]:
-        return keras.layers.Conv2D(layer.filters, layer.kernel_size, padding=layer.padding, name=layer.name)
-    return layer.__class__.from_config(layer.get_config())
+def _networks(model: keras.Model) -> list[keras.Model]:
+    """The model and the members of a fusion."""
+    return [model, *(layer for layer in model.layers if isinstance(layer, keras.Model))]
+
+
+def _backbone(network: keras.Model) -> Backbone | None:
+    """The backbone of a single network; None if the model is a fusion or another one."""
+    architecture = architecture_of(network)
+    return BACKBONES[architecture.backbone] if architecture else None
+
+
+def _clone_layer(network: keras.Model) -> Callable[[keras.layers.Layer], keras.layers.Layer]:
+    """Return what clones the layers of a network: separable convolutions of the image become plain ones."""
+    backbone = _backbone(network)
+    plain = backbone.image_convolutions if backbone else ()
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer, clone_function=_clone_layer(layer))
+        if layer.name in plain:
+            return keras.layers.Conv2D(
+                layer.filters, layer.kernel_size, layer.strides, padding=layer.padding, name=layer.name
+            )
+        return layer.__class__.from_config(layer.get_config())
+
+    return clone
 
 
 def _copy_weights(source: keras.Model, target: keras.Model) -> None:
@@ -114,31 +131,30 @@ def _round_keeping_sums(kernel: np.ndarray) -> np.ndarray:
     return (rounded * scale).reshape(kernel.shape)
 
 
-def _equalize_relu_stream(network: keras.Model, faces: np.ndarray) -> None:
-    """Scale each channel after a ReLU to a range of one, and the following weights accordingly."""
-    num_blocks = sum(map(len, BLOCK_FILTERS))
-    name = RELU_STREAM.name
-    outputs = [network.get_layer(f"{name}_block{b}_{name}").output for b in range(1, num_blocks + 1)]
-    stage_after = {3: 3, 5: 2, 7: 1}  # the last blocks of depths 2, 3, 4 feed the stages, deepest first
-    for block, maps in enumerate(keras.Model(network.inputs, outputs).predict(faces, verbose=0), 1):
+def _equalize_channels(network: keras.Model, rescalings: Sequence[Rescaling], faces: np.ndarray) -> None:
+    """Scale each channel after an activation to a range of one, and the weights that read it accordingly."""
+    outputs = [network.get_layer(rescaling.activation).output for rescaling in rescalings]
+    if not outputs:
+        return
+    all_maps = keras.Model(network.inputs, outputs).predict(faces, verbose=0)
+    for rescaling, maps in zip(rescalings, all_maps if len(outputs) > 1 else [all_maps], strict=True):
         scale = _channel_ranges(maps)
-        norm = network.get_layer(stream_layer_name(RELU_STREAM, block, "norm"))
+        norm = network.get_layer(rescaling.norm)
         norm.gamma.assign(norm.gamma / scale)
         norm.beta.assign(norm.beta / scale)
-        if block < num_blocks:
-            following = network.get_layer(stream_layer_name(RELU_STREAM, block + 1, "conv"))
-            following.depthwise_kernel.assign(following.depthwise_kernel * scale[:, None])
-        if block in stage_after:
-            stage = network.get_layer(stage_layer_name(RELU_STREAM, stage_after[block]))
-            stage.kernel.assign(stage.kernel * scale[:, None])
+        for name in rescaling.consumers:
+            consumer = network.get_layer(name)
+            separable = isinstance(consumer, keras.layers.SeparableConv2D)
+            kernel = consumer.depthwise_kernel if separable else consumer.kernel
+            kernel.assign(kernel * scale[:, None])
 
 
 def _equalize_depthwise(network: keras.Model, faces: np.ndarray) -> None:
     """Scale each channel between the two halves of a separable convolution to a range of one."""
     layers = [layer for layer in network.layers if isinstance(layer, keras.layers.SeparableConv2D)]
-    inputs = keras.Model(network.inputs, [layer.input for layer in layers]).predict(faces, verbose=0)
+    inputs = [keras.Model(network.inputs, layer.input).predict(faces, verbose=0) for layer in layers]
     for layer, maps in zip(layers, inputs, strict=True):
-        middle = keras.ops.depthwise_conv(maps, layer.depthwise_kernel, padding=layer.padding)
+        middle = keras.ops.depthwise_conv(maps, layer.depthwise_kernel, layer.strides, layer.padding)
         scale = _channel_ranges(keras.ops.convert_to_numpy(middle))
         layer.depthwise_kernel.assign(layer.depthwise_kernel / scale[:, None])
         layer.pointwise_kernel.assign(layer.pointwise_kernel * scale[:, None])

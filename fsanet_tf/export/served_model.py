@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from fsanet_tf.layers import AppendMirrored, ExpectedError, SplitMirrored
-from fsanet_tf.models.streams import image_input
+from fsanet_tf.models.backbone import image_input
 from fsanet_tf.networks.network import Uncertainty
 from fsanet_tf.networks.runtimes import POSE, UNCERTAINTY
 

@@ -2,12 +2,38 @@
 
 import dataclasses
 import itertools
+from typing import Any
+
+from fsanet_tf.registry import Registry
 
 __all__ = ["FSANetConfig", "FusionConfig", "SSRNetConfig", "list_variants"]
 
-SCORINGS = ("1x1", "var", "noS")
-AGGREGATIONS = ("capsule", "netvlad", "metric")
-HEADS = ("split", "fc")
+SCORINGS = Registry(
+    "scoring",
+    {
+        "1x1": "fsanet_tf.models.scorings:score_by_convolution",
+        "var": "fsanet_tf.models.scorings:score_by_variance",
+        "noS": "fsanet_tf.models.scorings:take_all_pixels",
+    },
+)
+AGGREGATIONS = Registry(
+    "aggregation",
+    {
+        "capsule": "fsanet_tf.models.aggregations:aggregate_by_capsules",
+        "netvlad": "fsanet_tf.models.aggregations:aggregate_by_netvlad",
+        "metric": "fsanet_tf.models.aggregations:aggregate_by_metric",
+    },
+)
+HEADS = Registry(
+    "head",
+    {
+        "split": "fsanet_tf.models.regression_head:split_head",
+        "fc": "fsanet_tf.models.regression_head:fully_connected_head",
+    },
+)
+BACKBONES = Registry("backbone", {"two_stream": "fsanet_tf.models.two_stream:TWO_STREAM"})
+DEFAULT_BACKBONE = "two_stream"
+FUSED_SCORINGS = ("1x1", "var", "noS")  # the members of the paper's fusion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +50,7 @@ class FSANetConfig:
         num_capsules: n′, the primary capsules per stage.
         num_mapping_rows: m, the rows of a stage mapping.
         num_routings: Iterations of the capsule routing.
+        backbone: What computes the features of the three stages: `two_stream`.
 
     Raises:
         ValueError: If a choice is unknown, or the image size cannot be built.
@@ -40,18 +67,19 @@ class FSANetConfig:
     num_capsules: int = 7
     num_mapping_rows: int = 5
     num_routings: int = 2
+    backbone: str = DEFAULT_BACKBONE
 
     def __post_init__(self):
-        _require_choice("scoring", self.scoring, SCORINGS)
-        _require_choice("aggregation", self.aggregation, AGGREGATIONS)
-        _require_choice("head", self.head, HEADS)
+        SCORINGS.require(self.scoring)
+        AGGREGATIONS.require(self.aggregation)
+        HEADS.require(self.head)
+        BACKBONES.require(self.backbone)
         require_image_size(self.image_size)
 
     @property
     def name(self) -> str:
         """The variant's name, for example `fsanet_1x1_capsule`."""
-        suffix = "" if self.head == "split" else f"_{self.head}"
-        return f"fsanet_{self.scoring}_{self.aggregation}{suffix}"
+        return _join("fsanet", self.scoring, self.aggregation, self.head, self.backbone)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +112,7 @@ class SSRNetConfig:
 
     Attributes:
         image_size: Side of the square input in pixels, a multiple of 8, at least 16.
-        name: Name of the variant.
+        backbone: What computes the features of the three stages: `two_stream`.
 
     Example:
         >>> fsanet_tf.SSRNetConfig().name
@@ -92,9 +120,15 @@ class SSRNetConfig:
     """
 
     image_size: int = 64
-    name: str = "ssrnet_mt"
+    backbone: str = DEFAULT_BACKBONE
+
+    @property
+    def name(self) -> str:
+        """The variant's name; `mt`, for multi-task, is the original's."""
+        return _join("ssrnet_mt", self.backbone)
 
     def __post_init__(self):
+        BACKBONES.require(self.backbone)
         require_image_size(self.image_size)
 
 
@@ -107,21 +141,26 @@ def require_image_size(image_size: int) -> None:
         raise ValueError(f"image_size must be a multiple of 8, at least 16. Received: {image_size}")
 
 
-def _require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{field} must be one of {', '.join(choices)}. Received: {value}")
+def _join(*parts: str) -> str:
+    """Join the parts of a variant's name, without the defaults that go without saying."""
+    return "_".join(part for part in parts if part not in ("split", DEFAULT_BACKBONE))
 
 
-def _table() -> dict[str, VariantConfig]:
-    configs: list[VariantConfig] = [SSRNetConfig()]
-    for aggregation, head in itertools.product(AGGREGATIONS, HEADS):
-        members = tuple(FSANetConfig(scoring, aggregation, head) for scoring in SCORINGS)
-        fusion_name = members[0].name.replace("1x1", "fusion")
-        configs += [*members, FusionConfig(members, fusion_name)]
+def variants() -> dict[str, VariantConfig]:
+    """Return the configurations of all combinations, by their names."""
+    configs: list[VariantConfig] = []
+    for backbone in BACKBONES:
+        configs.append(SSRNetConfig(backbone=backbone))
+        for aggregation, head in itertools.product(AGGREGATIONS, HEADS):
+            networks = {
+                scoring: FSANetConfig(scoring, aggregation, head, backbone=backbone) for scoring in SCORINGS
+            }
+            fusion = FusionConfig(
+                tuple(networks[scoring] for scoring in FUSED_SCORINGS),
+                _join("fsanet", "fusion", aggregation, head, backbone),
+            )
+            configs += [*networks.values(), fusion]
     return {config.name: config for config in configs}
-
-
-VARIANTS = _table()
 
 
 def list_variants() -> list[str]:
@@ -131,7 +170,7 @@ def list_variants() -> list[str]:
         >>> fsanet_tf.list_variants()[:3]
         ['ssrnet_mt', 'fsanet_1x1_capsule', 'fsanet_var_capsule']
     """
-    return list(VARIANTS)
+    return list(variants())
 
 
 def variant_config(name: str, image_size: int = 64) -> VariantConfig:
@@ -142,11 +181,30 @@ def variant_config(name: str, image_size: int = 64) -> VariantConfig:
         image_size: Side of the input in pixels.
 
     Raises:
-        ValueError: If the name is unknown, or the size cannot be built.
+        InputError: If the name is unknown.
+        ValueError: If the size cannot be built.
     """
-    _require_choice("variant", name, tuple(VARIANTS))
-    config = VARIANTS[name]
+    config = Registry("variant", variants())[name]
     if isinstance(config, FusionConfig):
         members = tuple(dataclasses.replace(member, image_size=image_size) for member in config.members)
         return dataclasses.replace(config, members=members)
     return dataclasses.replace(config, image_size=image_size)
+
+
+NETWORK_TYPES = {"fsanet": FSANetConfig, "ssrnet": SSRNetConfig}
+
+
+def config_to_dict(config: FSANetConfig | SSRNetConfig) -> dict[str, Any]:
+    """Return the configuration of a single network as JSON represents it."""
+    (kind,) = (kind for kind, config_type in NETWORK_TYPES.items() if isinstance(config, config_type))
+    return {"type": kind, **dataclasses.asdict(config)}
+
+
+def config_from_dict(fields: dict[str, Any]) -> FSANetConfig | SSRNetConfig:
+    """Return the configuration that `config_to_dict` represented.
+
+    Raises:
+        InputError: If the type is unknown.
+    """
+    values = dict(fields)
+    return Registry("type of network", NETWORK_TYPES)[values.pop("type")](**values)

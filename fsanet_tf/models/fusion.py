@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import keras
+
 from fsanet_tf.layers import MeanPose
-from fsanet_tf.models.streams import image_input
+from fsanet_tf.models.backbone import image_input
 
 
-def build_fusion(
-    members: Sequence[keras.Model], name: str, spread_penalty: float = 0.0
-) -> keras.Model:
+def build_fusion(members: Sequence[keras.Model], name: str, spread_penalty: float = 0.0) -> keras.Model:
     """Build a model whose pose is the mean of its members' poses (the paper's fusion).
 
     Args:

@@ -1,4 +1,7 @@
-"""The regression head: features of the three stages to angles, by soft stagewise regression."""
+"""The regression head: features of the three stages to angles, by soft stagewise regression.
+
+A head takes the features of a stage, `(batch, features)`, and its number, and returns the `HeadInputs`.
+"""
 
 from typing import NamedTuple
 
@@ -18,7 +21,14 @@ class HeadInputs(NamedTuple):
     scores: KerasTensor
 
 
-def through_tanh(features: KerasTensor, stage: int) -> HeadInputs:
+def split_head(features: KerasTensor, stage: int) -> HeadInputs:
+    """A quarter of the features for the scale, a quarter for the shift, half for the scores."""
+    quarter = features.shape[1] // 4
+    scale, shift, scores = (features[:, i * quarter : j * quarter] for i, j in ((0, 1), (1, 2), (2, 4)))
+    return HeadInputs(scale, shift, scores)
+
+
+def fully_connected_head(features: KerasTensor, stage: int) -> HeadInputs:
     """All features for each quantity; scale and shift through one more tanh layer of six."""
     scale, shift = (
         layers.Dense(2 * NUM_ANGLES, "tanh", name=f"stage{stage}_{part}_features")(features)

@@ -1,11 +1,12 @@
-"""SSR-Net-MD: the two streams, regressed directly."""
+"""SSR-Net-MD: the features of the stages, regressed directly."""
 
 import keras
 from keras import layers
 
-from fsanet_tf.models.config import SSRNetConfig
-from fsanet_tf.models.regression_head import regress_pose, through_tanh
-from fsanet_tf.models.streams import RELU_STREAM, TANH_STREAM, image_input, two_stream_features
+from fsanet_tf.models.backbone import image_input, multiply_streams
+from fsanet_tf.models.config import BACKBONES, SSRNetConfig
+from fsanet_tf.models.pose_network import PoseNetwork
+from fsanet_tf.models.regression_head import fully_connected_head, regress_pose
 
 
 def build_ssrnet(config: SSRNetConfig) -> keras.Model:
@@ -22,13 +23,13 @@ def build_ssrnet(config: SSRNetConfig) -> keras.Model:
         Yang et al., SSR-Net, IJCAI 2018; FSA-Net, CVPR 2019, section 4.
     """
     image = image_input(config.image_size)
+    backbone = BACKBONES[config.backbone]
     heads = []
-    for stage, (tanh, relu) in enumerate(two_stream_features(image), 1):
+    for stage, maps in enumerate(backbone.features(image), 1):
         pooled = [
-            TANH_STREAM.pooling(2, name=f"stage{stage}_tanh_pool")(tanh),
-            RELU_STREAM.pooling(2, name=f"stage{stage}_relu_pool")(relu),
+            stream.pooling(2, name=f"stage{stage}_{stream.name}_pool")(features)
+            for stream, features in zip(backbone.streams, maps, strict=True)
         ]
-        product = layers.Multiply(name=f"stage{stage}_product")(pooled)
-        features = layers.Flatten(name=f"stage{stage}_features")(product)
-        heads.append(through_tanh(features, stage))
-    return keras.Model(image, regress_pose(heads), name=config.name)
+        features = layers.Flatten(name=f"stage{stage}_features")(multiply_streams(pooled, stage))
+        heads.append(fully_connected_head(features, stage))
+    return PoseNetwork(image, regress_pose(heads), name=config.name, architecture=config)

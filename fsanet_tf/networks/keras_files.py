@@ -6,12 +6,14 @@ from typing import Any
 
 import keras
 
-import fsanet_tf.layers  # noqa: F401  registers the layers that a file refers to
+import fsanet_tf.layers
+import fsanet_tf.models.pose_network  # noqa: F401  and the class of networks
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
 from fsanet_tf.networks.card import card_path
 from fsanet_tf.networks.pretrained import keras_file
 from fsanet_tf.networks.released.legacy import load_released_weights
+from fsanet_tf.registry import load_extensions
 
 __all__ = ["load_model", "save_model"]
 
@@ -39,6 +41,7 @@ def load_model(path: str | Path, variant: str | None = None, compiled: bool = Fa
     path = keras_file(path)
     if path.suffix in (".h5", ".hdf5"):
         return load_released_weights(path, variant)
+    load_extensions()  # which may register layers
     require_file(path, EXPECTED_FILE)
     if path.suffix != ".keras":
         raise InputError(f"{path}: expected {EXPECTED_FILE}, received a {path.suffix or 'nameless'} file")

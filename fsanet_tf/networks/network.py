@@ -26,8 +26,6 @@ from fsanet_tf.parallel import DEFAULT_THREADS
 
 __all__ = ["Network", "load_network"]
 
-EXPECTED_NETWORK = f"a network: {', '.join(RUNTIMES)} or a SavedModel folder"
-
 
 @dataclasses.dataclass(frozen=True)
 class Uncertainty:
@@ -150,13 +148,14 @@ def load_network(source: str | Path, num_threads: int | None = None, trust: bool
         raise InputError(
             f"{source}: no such network (a file, or a shipped one: {', '.join(list_networks())})"
         )
+    expected = f"a network: {', '.join(RUNTIMES)} or a SavedModel folder"
     load: Loader
     if path.is_dir():
         load = load_saved_model
     elif path.suffix in RUNTIMES:
-        load = RUNTIMES[require_file(path, EXPECTED_NETWORK).suffix]
+        load = RUNTIMES[require_file(path, expected).suffix]
     else:
-        raise InputError(f"{path}: expected {EXPECTED_NETWORK}")
+        raise InputError(f"{path}: expected {expected}")
     columns, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
     return Network(
         lambda crops: columns(crops)[:, :3],

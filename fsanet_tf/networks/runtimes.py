@@ -19,6 +19,7 @@ import numpy as np
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
 from fsanet_tf.parallel import Pool, Slots, map_in_threads
+from fsanet_tf.registry import Registry
 
 Predict = Callable[[np.ndarray], np.ndarray]
 Loader = Callable[[Path, int, bool], tuple[Predict, int]]
@@ -226,10 +227,13 @@ def _in_tensorflow_chunks(predict: Predict) -> Predict:
 
 
 # By the suffix of the file; a folder is a SavedModel.
-RUNTIMES: dict[str, Loader] = {
-    ".tflite": load_tflite,
-    ".onnx": load_onnx,
-    ".keras": load_keras,
-    ".h5": load_keras,
-    ".pb": load_frozen_graph,
-}
+RUNTIMES = Registry(
+    "suffix of a network's file",
+    {
+        ".tflite": load_tflite,
+        ".onnx": load_onnx,
+        ".keras": load_keras,
+        ".h5": load_keras,
+        ".pb": load_frozen_graph,
+    },
+)

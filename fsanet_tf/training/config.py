@@ -4,13 +4,39 @@ import dataclasses
 
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
+from fsanet_tf.registry import Registry
 
 __all__ = ["TrainingConfig"]
 
-OPTIMIZER_NAMES = ("adam", "adamw")
-SCHEDULE_NAMES = ("step", "cosine")
-LOSS_NAMES = ("mae", "geodesic", "mae_geodesic")
-DISTRIBUTIONS = ("none", "mirrored")
+OPTIMIZERS = Registry(
+    "optimizer",
+    {
+        "adam": "fsanet_tf.training.recipe:make_adam",
+        "adamw": "fsanet_tf.training.recipe:make_adamw",
+    },
+)
+SCHEDULES = Registry(
+    "schedule",
+    {
+        "step": "fsanet_tf.training.recipe:step_schedule",
+        "cosine": "fsanet_tf.training.recipe:cosine_schedule",
+    },
+)
+LOSSES = Registry(
+    "loss",
+    {
+        "mae": "keras.losses:MeanAbsoluteError",
+        "geodesic": "fsanet_tf.training.recipe:GeodesicLoss",
+        "mae_geodesic": "fsanet_tf.training.recipe:AngleAndGeodesicLoss",
+    },
+)
+DISTRIBUTIONS = Registry(
+    "distribution",
+    {
+        "none": "fsanet_tf.training.distributions:no_distribution",
+        "mirrored": "fsanet_tf.training.distributions:mirrored_distribution",
+    },
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +107,7 @@ class TrainingConfig:
             raise ValueError(
                 f"fold must be 0 or more and below 1 / validation_fraction. Received: {self.fold}"
             )
-        for field, choices in (
-            ("optimizer", OPTIMIZER_NAMES),
-            ("schedule", SCHEDULE_NAMES),
-            ("loss", LOSS_NAMES),
-            ("distribution", DISTRIBUTIONS),
-        ):
-            if getattr(self, field) not in choices:
-                raise ValueError(
-                    f"{field} must be one of {', '.join(choices)}. Received: {getattr(self, field)}"
-                )
+        OPTIMIZERS.require(self.optimizer)
+        SCHEDULES.require(self.schedule)
+        LOSSES.require(self.loss)
+        DISTRIBUTIONS.require(self.distribution)

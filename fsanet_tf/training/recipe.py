@@ -1,7 +1,6 @@
-"""The training recipe: learning rate schedules, optimizers and losses, by name."""
+"""The training recipe: learning rate schedules, optimizers and losses."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -61,37 +60,22 @@ class AngleAndGeodesicLoss(GeodesicLoss):
         return 0.5 * (absolute + super().call(y_true, y_pred))
 
 
-def _step(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int) -> Any:
+def step_schedule(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int) -> Any:
     """The paper's schedule: ×0.1 after a third and two thirds of the epochs (30 and 60 of 90)."""
     boundaries = [epochs * third // 3 * steps_per_epoch for third in (1, 2)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, [peak, peak * 0.1, peak * 0.01])
 
 
-def _cosine(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int) -> Any:
+def cosine_schedule(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int) -> Any:
+    """Linear warmup, then half a cosine down to zero."""
     return WarmupCosine(peak, warmup_epochs * steps_per_epoch, epochs * steps_per_epoch)
 
 
-def _adam(rate: Any, weight_decay: float, **average: Any) -> keras.optimizers.Optimizer:
+def make_adam(rate: Any, weight_decay: float, **average: Any) -> keras.optimizers.Optimizer:
+    """Adam, without weight decay."""
     return keras.optimizers.Adam(rate, **average)
 
 
-def _adamw(rate: Any, weight_decay: float, **average: Any) -> keras.optimizers.Optimizer:
+def make_adamw(rate: Any, weight_decay: float, **average: Any) -> keras.optimizers.Optimizer:
+    """Adam with decoupled weight decay."""
     return keras.optimizers.AdamW(rate, weight_decay=weight_decay, **average)
-
-
-# By the names of `TrainingConfig`.
-SCHEDULES: dict[str, Callable[..., Any]] = {"step": _step, "cosine": _cosine}
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {"adam": _adam, "adamw": _adamw}
-LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
-    "mae": keras.losses.MeanAbsoluteError,
-    "geodesic": GeodesicLoss,
-    "mae_geodesic": AngleAndGeodesicLoss,
-}
-
-
-def make_optimizer(
-    name: str, rate: Any, weight_decay: float = 0.0, ema: float = 0.0
-) -> keras.optimizers.Optimizer:
-    """Build an optimizer; `ema` above zero keeps that moving average of the weights."""
-    average = {"use_ema": True, "ema_momentum": ema} if ema else {}
-    return OPTIMIZERS[name](rate, weight_decay, **average)

@@ -1,6 +1,5 @@
 """Resumable training loop."""
 
-import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +23,7 @@ from fsanet_tf.models.build import build_model
 from fsanet_tf.models.config import FusionConfig, variant_config
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.pretrained import keras_files
-from fsanet_tf.training import recipe
-from fsanet_tf.training.config import TrainingConfig
+from fsanet_tf.training.config import DISTRIBUTIONS, LOSSES, OPTIMIZERS, SCHEDULES, TrainingConfig
 from fsanet_tf.training.run_directory import (
     BEST_FILE,
     CONFIG_FILE,
@@ -74,7 +72,7 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
             f"{', '.join(config.data)}: {training_faces.count} faces to train on, "
             f"expected at least a batch of {config.batch_size}"
         )
-    with _strategy_scope(config.distribution):
+    with DISTRIBUTIONS[config.distribution]():
         model = _restore(output_dir) or _new_model(config, steps_per_epoch)
     write_json(output_dir / CONFIG_FILE, config_as_json(config))
     validation = validation_batches(validation_faces, batch_size=256, image_size=config.image_size)
@@ -147,16 +145,6 @@ def _faces_in_shards(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | N
     return training, validation, crop
 
 
-def _strategy_scope(distribution: str):
-    if distribution == "none":
-        return contextlib.nullcontext()
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy(
-        tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices()
-    ).scope()
-
-
 def _restore(output_dir: Path) -> keras.Model | None:
     path = output_dir / LAST_FILE
     return load_model(path, compiled=True) if path.exists() else None
@@ -171,12 +159,13 @@ def _new_model(config: TrainingConfig, steps_per_epoch: int) -> keras.Model:
     model = build_model(architecture)
     if config.init_weights:
         initialize(model, [load_model(path) for path in keras_files(config.init_weights.split(","))])
-    rate = recipe.SCHEDULES[config.schedule](
+    rate = SCHEDULES[config.schedule](
         config.learning_rate, config.epochs, config.warmup_epochs, steps_per_epoch
     )
+    average = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
     model.compile(
-        optimizer=recipe.make_optimizer(config.optimizer, rate, config.weight_decay, config.ema),
-        loss=recipe.LOSSES[config.loss](),
+        optimizer=OPTIMIZERS[config.optimizer](rate, config.weight_decay, **average),
+        loss=LOSSES[config.loss](),
         metrics=["mae"],
         jit_compile=False if _on_tensorflow_cpu() else "auto",  # 4 to 6 times slower on a CPU
     )

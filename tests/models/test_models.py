@@ -10,7 +10,7 @@ from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import resize_crops
 from fsanet_tf.models.build import build_model
-from fsanet_tf.models.config import VARIANTS, FSANetConfig, variant_config
+from fsanet_tf.models.config import FSANetConfig, list_variants, variant_config
 from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.network import Network, load_network
 from tests.conftest import run_process
@@ -34,7 +34,7 @@ def faces():
     return np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("float32")
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", list_variants())
 def test_variant_shape_parameters_and_saving_without_custom_objects(variant, faces, tmp_path):
     model = build_model(variant)
     poses = model(faces).numpy()

@@ -16,16 +16,15 @@ import numpy as np
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import require_file
 from fsanet_tf.models.build import build_model
-from fsanet_tf.models.config import VariantConfig, variant_config
-from fsanet_tf.models.streams import (
-    BLOCK_FILTERS,
+from fsanet_tf.models.config import FSANetConfig, SSRNetConfig
+from fsanet_tf.models.two_stream import (
+    NUM_BLOCKS,
     RELU_STREAM,
     TANH_STREAM,
     stage_layer_name,
     stream_layer_name,
 )
 
-NUM_BLOCKS = sum(len(filters) for filters in BLOCK_FILTERS)
 EXPECTED_RELEASED = "a weight file of the original FSA-Net (Keras 2 HDF5)"
 
 # Layers whose names identify them without a number.
@@ -63,7 +62,7 @@ def load_released_weights(path: str | Path, variant: str | None = None) -> keras
     """
     path = require_file(path, EXPECTED_RELEASED)
     found = _read(path)
-    config = variant_config(_variant_of(path, found))
+    config = _architecture_of(path, found)
     if variant is not None and config.name != variant:
         raise InputError(f"{path}: contains {config.name}, expected {variant}")
     model = build_model(config)
@@ -94,11 +93,13 @@ def _texts(names) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
 
-def _variant_of(path: Path, found: dict[tuple[str, str, str], np.ndarray]) -> str:
+def _architecture_of(
+    path: Path, found: dict[tuple[str, str, str], np.ndarray]
+) -> FSANetConfig | SSRNetConfig:
     groups = {group for group, _, _ in found}
     if "ssr_G_model" not in groups:
         if {"delta_s1", "local_delta_stage1"} <= groups:
-            return "ssrnet_mt"
+            return SSRNetConfig()
         raise InputError(f"{path}: expected {EXPECTED_RELEASED}, received another network")
     aggregations = [name for group, name in AGGREGATION_GROUPS.items() if group in groups]
     if len(aggregations) != 1:
@@ -111,7 +112,7 @@ def _variant_of(path: Path, found: dict[tuple[str, str, str], np.ndarray]) -> st
         scoring = "noS"
     else:
         scoring = "1x1" if any(layer.startswith("conv2d") for layer in scoring_layers) else "var"
-    return f"fsanet_{scoring}_{aggregations[0]}"
+    return FSANetConfig(scoring, aggregations[0])
 
 
 def _numbered(found, prefix: str, group_pattern: str = "") -> list[str]:
@@ -124,7 +125,7 @@ def _numbered(found, prefix: str, group_pattern: str = "") -> list[str]:
     return sorted(numbers, key=numbers.__getitem__)
 
 
-def _map_names(path: Path, found, config: VariantConfig) -> Arrays:
+def _map_names(path: Path, found, config: FSANetConfig | SSRNetConfig) -> Arrays:
     """Return the file's arrays under our layers' names."""
     ours: dict[tuple[str, str], str] = {}  # (group pattern, their layer) to our layer
 
@@ -144,7 +145,7 @@ def _map_names(path: Path, found, config: VariantConfig) -> Arrays:
         ])  # fmt: skip
     stage_convs = [stage_layer_name(s, stage) for stage in (1, 2, 3) for s in (TANH_STREAM, RELU_STREAM)]
     score_layers = [f"stage{stage}_bin_scores" for stage in (1, 2, 3)]
-    if config.name == "ssrnet_mt":
+    if isinstance(config, SSRNetConfig):
         match("conv2d", stage_convs)
         match("dense", [
             f"stage{stage}_{part}"
@@ -153,9 +154,9 @@ def _map_names(path: Path, found, config: VariantConfig) -> Arrays:
         ])  # fmt: skip
     else:
         match("conv2d", stage_convs, "ssr_G_model")
-        match("conv2d", ["scoring"] if "_1x1_" in config.name else [], "ssr_S_model")
+        match("conv2d", ["scoring"] if config.scoring == "1x1" else [], "ssr_S_model")
         mapping = ["structure_mapping/stage_mapping", "structure_mapping/shared_mapping"]
-        match("dense", [] if "_noS_" in config.name else mapping, "ssr_S_model")
+        match("dense", [] if config.scoring == "noS" else mapping, "ssr_S_model")
         match("dense", score_layers, "ssr_F")
 
     arrays: Arrays = {}

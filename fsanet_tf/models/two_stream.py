@@ -1,35 +1,17 @@
-"""The two-stream backbone that FSA-Net and SSR-Net-MD share."""
+"""The two-stream backbone of FSA-Net and SSR-Net-MD."""
 
-from typing import NamedTuple
-
-import keras
 from keras import KerasTensor, layers
 
 from fsanet_tf.layers import FusedBatchNormalization
-
-NUM_STAGE_FEATURES = 64
-
-
-class Stream(NamedTuple):
-    """One of the two streams: what sets it apart from its twin."""
-
-    name: str
-    activation: str
-    pooling: type[layers.Layer]
-
+from fsanet_tf.models.backbone import NUM_STAGE_FEATURES, Backbone, Rescaling, Stream
 
 RELU_STREAM = Stream("relu", "relu", layers.AveragePooling2D)
 TANH_STREAM = Stream("tanh", "tanh", layers.MaxPooling2D)
 
 # Filters of the seven blocks, in the groups that a pooling separates.
 BLOCK_FILTERS = ((16,), (32, 32), (64, 64), (128, 128))
-
-
-class StageFeatures(NamedTuple):
-    """A stage's features of both streams, each `(batch, height, width, 64)`."""
-
-    tanh: KerasTensor
-    relu: KerasTensor
+NUM_BLOCKS = sum(map(len, BLOCK_FILTERS))
+STAGE_AFTER = {3: 3, 5: 2, 7: 1}  # the last blocks of depths 2, 3, 4 feed the stages, deepest first
 
 
 def stream_layer_name(stream: Stream, block: int, part: str) -> str:
@@ -61,8 +43,8 @@ def _stream_depths(image, stream: Stream) -> list[KerasTensor]:
     return depths[1:]
 
 
-def two_stream_features(image: KerasTensor) -> list[StageFeatures]:
-    """Features of the three stages, deepest first.
+def two_stream_features(image: KerasTensor) -> list[tuple[KerasTensor, ...]]:
+    """Features of the three stages, deepest first, of the tanh and of the ReLU stream.
 
     The original numbers its stages from the deepest feature: stage 1 is depth 4 (8×8 for a 64-pixel
     image), stage 2 depth 3 (8×8), stage 3 depth 2 (16×16). The whole project uses that order.
@@ -79,10 +61,22 @@ def two_stream_features(image: KerasTensor) -> list[StageFeatures]:
             )(feature)
             for stream, feature in zip((TANH_STREAM, RELU_STREAM), features, strict=True)
         )
-        stages.append(StageFeatures(tanh, relu))
+        stages.append((tanh, relu))
     return stages
 
 
-def image_input(image_size: int) -> KerasTensor:
-    """The network's input: `(batch, size, size, 3)`, BGR in [0, 255], without normalization."""
-    return keras.Input((image_size, image_size, 3), name="image")
+def _rescaling(block: int) -> Rescaling:
+    """The channels after a block of the ReLU stream, which the next block and perhaps a stage read."""
+    consumers = [stream_layer_name(RELU_STREAM, block + 1, "conv")] if block < NUM_BLOCKS else []
+    if block in STAGE_AFTER:
+        consumers.append(stage_layer_name(RELU_STREAM, STAGE_AFTER[block]))
+    activation, norm = (stream_layer_name(RELU_STREAM, block, part) for part in ("relu", "norm"))
+    return Rescaling(activation, norm, tuple(consumers))
+
+
+TWO_STREAM = Backbone(
+    two_stream_features,
+    (TANH_STREAM, RELU_STREAM),
+    tuple(map(_rescaling, range(1, NUM_BLOCKS + 1))),
+    tuple(stream_layer_name(stream, 1, "conv") for stream in (RELU_STREAM, TANH_STREAM)),
+)

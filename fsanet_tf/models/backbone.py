@@ -1,0 +1,81 @@
+"""What a backbone is: from an image to the features of three stages, in one stream or several."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import keras
+from keras import KerasTensor, layers
+
+__all__ = ["Backbone"]
+
+NUM_STAGES = 3
+NUM_STAGE_FEATURES = 64
+
+
+class Stream(NamedTuple):
+    """One path from the image to the features of the stages.
+
+    Attributes:
+        name: Part of the names of its layers.
+        activation: Activation of its features.
+        pooling: How it is made smaller.
+    """
+
+    name: str = "plain"
+    activation: str = "relu"
+    pooling: type[layers.Layer] = layers.AveragePooling2D
+
+
+class Rescaling(NamedTuple):
+    """Channels that may be scaled without changing the network: int8 files use it to equalize their ranges.
+
+    Attributes:
+        activation: A layer with `f(a · x) = a · f(x)`, such as a ReLU: its output is measured.
+        norm: The normalization before it, which is divided by the scale.
+        consumers: All convolutions that read the output, directly or through a pooling; their kernels are
+            multiplied by the scale.
+    """
+
+    activation: str
+    norm: str
+    consumers: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """A backbone that heads can use.
+
+    Attributes:
+        features: From `image` `(batch, size, size, 3)`, BGR in [0, 255], to three stages, the deepest first,
+            as the original numbers them. A stage has one map per stream, `(batch, side, side, 64)`, already
+            through the stream's activation. Sides are multiples of that of stage 1.
+        streams: The streams, in the order of a stage's maps. FSA-Net multiplies a stage's maps and pools the
+            product; SSR-Net-MD pools each as its stream does, then multiplies.
+        rescalings: What int8 files may equalize; empty: nothing.
+        image_convolutions: Separable convolutions that read the image; int8 files make plain ones of them.
+
+    Example:
+        >>> def features(image):
+        ...     import keras
+        ...     x = keras.layers.Conv2D(64, 3, 8, padding="same", activation="relu", name="patches")(image)
+        ...     return [(x,), (x,), (x,)]
+        >>> _ = fsanet_tf.register("backbone", "patches")(fsanet_tf.Backbone(features))
+        >>> fsanet_tf.build_model("fsanet_var_metric_patches").output_shape
+        (None, 3)
+    """
+
+    features: Callable[[KerasTensor], Sequence[Sequence[KerasTensor]]]
+    streams: tuple[Stream, ...] = (Stream(),)
+    rescalings: tuple[Rescaling, ...] = ()
+    image_convolutions: tuple[str, ...] = ()
+
+
+def image_input(image_size: int) -> KerasTensor:
+    """Return the network's input: `(batch, size, size, 3)`, BGR in [0, 255], without normalization."""
+    return keras.Input((image_size, image_size, 3), name="image")
+
+
+def multiply_streams(maps: Sequence[KerasTensor], stage: int) -> KerasTensor:
+    """Multiply the maps of a stage's streams; the only one of a single stream stays as it is."""
+    return layers.Multiply(name=f"stage{stage}_product")(list(maps)) if len(maps) > 1 else maps[0]
