@@ -124,9 +124,11 @@ def _define_recipe_options(values: flags.FlagValues) -> None:
     ):
         flags.DEFINE_enum(name, getattr(DEFAULTS, name), list(choices), text, flag_values=values)
     flags.DEFINE_string(
-        "init_weights", DEFAULTS.init_weights, "Network to start from: a file or a shipped name; for a fusion several.",
+        "init_weights",
+        DEFAULTS.init_weights,
+        "Network to start from, a file or a shipped name; for a fusion several.",
         flag_values=values,
-    )  # fmt: skip
+    )
     flags.DEFINE_bool(
         "mixed_precision", DEFAULTS.mixed_precision, "16 bits where that is safe (GPUs).", flag_values=values
     )

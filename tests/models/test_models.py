@@ -13,7 +13,6 @@ from fsanet_tf.models.build import build_model
 from fsanet_tf.models.config import FSANetConfig, list_variants, variant_config
 from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.network import Network, load_network
-from tests.conftest import run_process
 
 PARAMETERS = {
     "fsanet_1x1_capsule": 238_471,
@@ -102,23 +101,3 @@ def test_predict_poses_resizes_averages_and_refuses_what_is_not_finite(rng):
     models[1].get_layer("stage1_bin_scales").bias.assign([np.nan] * 3)
     with pytest.raises(InputError, match="ssrnet_mt: the pose of face 0 is not finite"):
         predict_poses(networks, crops)
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_layers_run_on_other_backends(backend, tmp_path):
-    pytest.importorskip(backend, reason=f"{backend} is not installed; it is no dependency")
-    code = (
-        "import sys, keras, numpy as np; from fsanet_tf.weights.keras_files import load_model; "
-        "model = load_model(sys.argv[1]); x = np.load(sys.argv[2]); "
-        "np.save(sys.argv[3], model.predict(x, verbose=0)); "
-        "model.compile('adam', 'mae', jit_compile=False); model.fit(x, x[:, 0, 0], verbose=0)"
-    )
-    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("float32")
-    np.save(tmp_path / "x.npy", crops)
-    for variant in ("fsanet_1x1_capsule", "fsanet_var_netvlad", "fsanet_noS_metric"):
-        model = build_model(variant)
-        model.save(tmp_path / "net.keras")
-        paths = [str(tmp_path / name) for name in ("net.keras", "x.npy", "y.npy")]
-        result = run_process("-c", code, *paths, KERAS_BACKEND=backend)
-        assert result.returncode == 0, result.stderr
-        np.testing.assert_allclose(np.load(paths[2]), model.predict(crops, verbose=0), atol=1e-3)
