@@ -82,25 +82,10 @@ def export_onnx(model: keras.Model, path: Path, card: dict) -> None:
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
     function = tf.function(lambda image: _named_outputs(frozen, image), input_signature=signature)
     proto, _ = convert.from_function(function, input_signature=signature, opset=ONNX_OPSET)
-    _drop_shapes_of_constants(proto.graph)
     for key, value in card.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with replace_when_done(path) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
-
-
-def _drop_shapes_of_constants(graph) -> None:
-    """Remove a second copy of the weights, which tf2onnx keeps of each einsum to ask for its shape."""
-    from onnx import numpy_helper
-
-    sizes = {constant.name: tuple(constant.dims) for constant in graph.initializer}
-    for node in [node for node in graph.node if node.op_type == "Shape" and node.input[0] in sizes]:
-        shape = np.array(sizes[node.input[0]], np.int64)
-        graph.initializer.append(numpy_helper.from_array(shape, node.output[0]))
-        graph.node.remove(node)
-    used = {name for node in graph.node for name in node.input}
-    for constant in [constant for constant in graph.initializer if constant.name not in used]:
-        graph.initializer.remove(constant)
 
 
 def export_saved_model(model: keras.Model, path: Path, card: dict) -> None:

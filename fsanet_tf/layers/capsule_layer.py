@@ -60,14 +60,21 @@ class CapsuleLayer(keras.layers.Layer):
         )
 
     def call(self, inputs):
-        # û_{j|p} = W_jp u_p: (batch, J, P, D)
-        predictions = ops.einsum("bpf,jpdf->bjpd", inputs, self.kernel)
-        logits = ops.zeros_like(predictions[..., 0])  # (batch, J, P)
+        # Written with matmul: what converters make of einsum has no static rank, which OpenVINO refuses.
+        _, num_inputs, num_features = inputs.shape
+        outputs_shape = (-1, self.num_capsules, self.capsule_dim)
+        kernel = ops.transpose(self.kernel, (1, 3, 0, 2))  # (P, F, J, D)
+        kernel = ops.reshape(kernel, (num_inputs, num_features, self.num_capsules * self.capsule_dim))
+        predictions = ops.matmul(ops.transpose(inputs, (1, 0, 2)), kernel)  # û: (P, batch, J·D)
+        predictions = ops.reshape(predictions, (num_inputs, *outputs_shape))
+        predictions = ops.transpose(predictions, (1, 2, 0, 3))  # (batch, J, P, D)
+        logits = ops.zeros_like(predictions[..., :1])  # (batch, J, P, 1)
         for routing in range(self.num_routings):
             coupling = ops.softmax(logits, axis=1)  # over the output capsules
-            outputs = squash(ops.einsum("bjp,bjpd->bjd", coupling, predictions))
+            sums = ops.matmul(ops.transpose(predictions, (0, 1, 3, 2)), coupling)  # (batch, J, D, 1)
+            outputs = squash(ops.reshape(sums, outputs_shape))
             if routing < self.num_routings - 1:
-                logits = logits + ops.einsum("bjd,bjpd->bjp", outputs, predictions)
+                logits = logits + ops.matmul(predictions, outputs[..., None])
         return outputs
 
     def compute_output_shape(self, input_shape):
