@@ -19,9 +19,12 @@ def define_options(values: flags.FlagValues) -> None:
     )  # fmt: skip
     flags.DEFINE_string("output_dir", None, "Folder for the files and parity.json.", flag_values=values)
     flags.DEFINE_multi_enum(
-        "format", None, list(FORMATS), "What to write, repeatable; by default all that the data allow.",
+        "format",
+        None,
+        list(FORMATS),
+        "What to write, repeatable; by default all that the data allow, but not web.",
         flag_values=values,
-    )  # fmt: skip
+    )
     define_mirror(values)
     flags.DEFINE_enum(
         "batch", DEFAULTS.batch, BATCHES, "Faces per call of the TFLite files; int8 takes one.",
@@ -42,6 +45,10 @@ def define_options(values: flags.FlagValues) -> None:
     flags.DEFINE_float(
         "max_mae_increase", DEFAULTS.max_mae_increase,
         "Degrees of MAE on labeled faces that a file may lose.", flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "web_runtime", None, "web: a copy of onnxruntime-web; by default npm fetches it once.",
+        flag_values=values,
     )  # fmt: skip
     flags.DEFINE_integer(
         "latency_rounds", DEFAULTS.latency_rounds, "Timed calls per file; 0: none.", 0, flag_values=values

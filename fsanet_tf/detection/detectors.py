@@ -51,6 +51,9 @@ LBP_ASSETS = (
 CAFFE_SSD = ("deploy.prototxt", "res10_300x300_ssd_iter_140000*.caffemodel")  # the original demo's files
 MIN_SCORE = 0.5
 YUNET_MIN_SCORE = 0.6
+YUNET_NMS = 0.3  # OpenCV's defaults
+YUNET_TOP_K = 5000
+YUNET_STRIDES, YUNET_DIVISOR = (8, 16, 32), 32  # of the network itself
 
 # How far below the detector box's center the landmark box's lies, as a share of the detector box's side.
 LANDMARK_DROP = 0.12
@@ -59,7 +62,8 @@ DOWNLOAD_PATIENCE_S = 6.0
 
 def make_yunet() -> Detector:
     """Build YuNet (Wu et al., 2023), OpenCV's own small network."""
-    network = cv2.FaceDetectorYN.create(require_assets("yunet", YUNET_ASSETS)[0], "", (0, 0), YUNET_MIN_SCORE)
+    file = require_assets("yunet", YUNET_ASSETS)[0]
+    network = cv2.FaceDetectorYN.create(file, "", (0, 0), YUNET_MIN_SCORE, YUNET_NMS, YUNET_TOP_K)
 
     def detect(frame: np.ndarray) -> list[Detection]:
         network.setInputSize((frame.shape[1], frame.shape[0]))

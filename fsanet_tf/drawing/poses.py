@@ -13,6 +13,7 @@ __all__ = ["draw_axes", "draw_cube", "draw_face"]
 # BGR, in the order of the rotation's columns: the head's left, down and front.
 AXIS_COLORS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
 BOX_COLOR = (200, 200, 200)
+AXIS_LENGTH, CUBE_SIDE = 0.6, 0.8  # as shares of the box's side
 STYLES = ("axes", "cube", "both")
 MIN_TEXT, MAX_TEXT = 12, 32  # height in pixels
 
@@ -130,9 +131,9 @@ def draw_face(
     center = ((left + right) / 2, (top + bottom) / 2)
     cv2.rectangle(image, (left, top), (right, bottom), BOX_COLOR, max(1, thickness // 2), cv2.LINE_AA)
     if style != "axes":
-        draw_cube(image, pose_deg, center, side * 0.8, thickness)
+        draw_cube(image, pose_deg, center, side * CUBE_SIDE, thickness)
     if style != "cube":
-        draw_axes(image, pose_deg, center, side * 0.6, thickness + 1)
+        draw_axes(image, pose_deg, center, side * AXIS_LENGTH, thickness + 1)
     expected = "" if uncertainty_deg is None else f"(error {uncertainty_deg:.0f})"
     text = f"{label} {format_angles(pose_deg)} {expected}".strip()
     height = int(np.clip(side / 10, MIN_TEXT, MAX_TEXT))

@@ -26,6 +26,9 @@ class ExportFormat:
         write: Function, or its address `"module:name"`, of the Keras model, the path and an `ExportRequest`.
             It writes the file and may return a list of `Trial`. A file is compared with Keras by the runtime
             of its suffix.
+        folder: Name of a folder that is written, instead of the network's name and the suffix.
+        network_file: Within that folder, the network's file, with `{name}` for the network's name.
+        by_default: Whether it is written if no format is named.
         needs_faces: Whether it needs representative faces.
 
     Example:
@@ -38,6 +41,9 @@ class ExportFormat:
     suffix: str
     write: str | Callable[..., Any]
     needs_faces: bool = False
+    folder: str = ""
+    network_file: str = ""
+    by_default: bool = True
 
     def __call__(self, model: keras.Model, path: Path, request: ExportRequest) -> list[Any]:
         """Write a file; return the trials of int8, if any."""
@@ -55,6 +61,13 @@ FORMATS = Registry(
         "tflite_float16": ExportFormat("_float16.tflite", "fsanet_tf.export.writers:write_tflite_float16"),
         "tflite_dynamic": ExportFormat("_dynamic.tflite", "fsanet_tf.export.writers:write_tflite_dynamic"),
         "tflite_int8": ExportFormat("_int8.tflite", "fsanet_tf.export.writers:write_tflite_int8", True),
+        "web": ExportFormat(
+            "",
+            "fsanet_tf.export.web:write_web",
+            folder="web",
+            network_file="networks/{name}.onnx",
+            by_default=False,
+        ),
     },
 )
 BATCHES = ("1", "dynamic")
@@ -67,7 +80,7 @@ class ExportConfig:
     Attributes:
         weights: Networks: `.keras`, released `.h5`, or shipped names; several are averaged.
         output_dir: Folder for the files and `parity.json`.
-        formats: Names of `FORMATS`; empty: all that the data allow.
+        formats: Names of `FORMATS`; empty: all that the data allow, but `web`.
         mirror: Whether the files average with the poses of the mirrored crops, in twice the time.
         batch: Faces per call of the TFLite files: `1` or `dynamic`; int8 takes one.
         representative_data: `.npz` of faces that determine int8's ranges; int8 needs it.
@@ -75,6 +88,7 @@ class ExportConfig:
         parity_data: `.npz` of faces to compare on; None: the representative ones, or noise.
         max_mae_increase: Degrees of MAE on labeled faces that a file may lose.
         latency_rounds: Timed calls per file; 0: none.
+        web_runtime: Copy of the browser's runtime for `web`; None: FSANET_WEB_RUNTIME, or fetched by npm.
 
     Raises:
         InputError: If a format or the batch is unknown, or a format needs faces that are not given.
@@ -94,6 +108,7 @@ class ExportConfig:
     parity_data: str | None = None
     max_mae_increase: float = 0.05
     latency_rounds: int = 100
+    web_runtime: str | None = None
 
     def __post_init__(self):
         for name in self.formats:
@@ -104,7 +119,11 @@ class ExportConfig:
 
     def default_formats(self) -> tuple[str, ...]:
         """Return all formats that the data allow."""
-        return tuple(name for name in FORMATS if self.representative_data or not FORMATS[name].needs_faces)
+        return tuple(
+            name
+            for name, kind in FORMATS.items()
+            if kind.by_default and (self.representative_data or not kind.needs_faces)
+        )
 
 
 @dataclasses.dataclass(frozen=True)

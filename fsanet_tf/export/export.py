@@ -91,14 +91,16 @@ def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambd
     card = make_card(model, weights, rule, config.mirror)
     request = ExportRequest(config, card, representative.crops if representative else None)
     output_dir = Path(config.output_dir)
-    files, trials, refused = [], [], []
+    files, timed, trials, refused = [], [], [], []
     for name in config.formats or config.default_formats():
-        path = output_dir / (model.name + FORMATS[name].suffix)
+        kind = FORMATS[name]
+        path = output_dir / (kind.folder or model.name + kind.suffix)
+        network_file = kind.network_file.format(name=model.name)
         try:
             with replace_when_done(path) as temporary:
-                trials += FORMATS[name](model, temporary, request)
+                trials += kind(model, temporary, request)
                 row = require_parity(
-                    compare_with_keras(temporary, samples, expected), config.max_mae_increase
+                    compare_with_keras(temporary, samples, expected, network_file), config.max_mae_increase
                 )
         except InputError as error:
             refused.append(str(error))
@@ -106,13 +108,14 @@ def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambd
         if not path.is_dir():
             write_json(card_path(path), card)
         files.append(row)
+        timed.append(path / network_file)
         on_file(row)
     latency: dict[str, dict[str, Any]] = {}
     if config.latency_rounds and files:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / f"{model.name}.keras"
             as_pose_model(model).save(source)
-            latency = time_files(source, [output_dir / row.file for row in files], config.latency_rounds)
+            latency = time_files(source, timed, config.latency_rounds)
     report = ExportReport(tuple(files), tuple(trials), latency, tuple(refused))
     write_json(output_dir / "parity.json", dataclasses.asdict(report))
     return report

@@ -94,15 +94,16 @@ def spread(crops: np.ndarray, count: int) -> np.ndarray:
     return crops[np.sort(rows)]
 
 
-def compare_with_keras(path: Path, samples: Samples, expected: np.ndarray) -> Parity:
+def compare_with_keras(path: Path, samples: Samples, expected: np.ndarray, network_file: str = "") -> Parity:
     """Load an exported file as a user would and compare it with the Keras network.
 
     Args:
         path: The file.
         samples: The faces.
         expected: Predictions of Keras: poses `(N, 3)`, perhaps with expected errors as a fourth column.
+        network_file: Within a folder, the network's file.
     """
-    answers, uncertainty = load_network(path).predict_with_uncertainty(samples.crops)
+    answers, uncertainty = load_network(path / network_file).predict_with_uncertainty(samples.crops)
     poses = expected[:, :3]
     difference = np.abs(answers - poses)
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]

@@ -1,0 +1,278 @@
+/** The page: sources, controls, drawing, the strip of angles, the record of what was measured. */
+import { formatAngle, load } from "./headpose.js";
+import { Tracks } from "./smoothing.js";
+
+/** @typedef {import("./pipeline.js").Face} Face */
+
+const ANGLES = /** @type {const} */ (["yaw", "pitch", "roll"]);
+const STRIP_S = 10;
+const STRIP_DEG = 90;
+const MAX_ROWS = 200_000; // of the record; then the oldest are dropped
+const COLUMNS = "time_s,track,left,top,right,bottom,score,yaw,pitch,roll,uncertainty_deg";
+const REASONS = /** @type {Record<string, string>} */ ({
+  NotAllowedError: "The camera was refused. Allow it in the browser's settings for this page, then try again.",
+  NotFoundError: "No camera was found on this device.",
+  NotReadableError: "The camera is used by another program.",
+});
+
+/**
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+function element(id, type) {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new Error(`index.html: expected an element ${id}`);
+  return found;
+}
+
+const stage = element("stage", HTMLElement);
+const video = element("video", HTMLVideoElement);
+const overlay = element("overlay", HTMLCanvasElement);
+const strip = element("strip", HTMLCanvasElement);
+const message = element("message", HTMLElement);
+const camera = element("camera", HTMLButtonElement);
+const file = element("file", HTMLInputElement);
+const networkChoice = element("network", HTMLSelectElement);
+const styleChoice = element("style", HTMLSelectElement);
+const smooth = element("smooth", HTMLInputElement);
+const download = element("download", HTMLButtonElement);
+const rate = element("rate", HTMLOutputElement);
+const values = ANGLES.map((name) => element(name, HTMLElement));
+
+/** @type {import("./headpose.js").HeadPose} */
+let headpose;
+/** @type {Tracks} */
+let tracks;
+/** @type {string[]} */
+let record = [];
+/** @type {{timeS: number, angles: number[]}[]} */
+let history = [];
+/** @type {number[]} */
+let frameTimes = [];
+/** @type {ImageBitmap | null} */
+let photo = null;
+let source = 0; // counts sources, so that an answer for an earlier one is dropped
+
+/** @param {string} text */
+function say(text) {
+  message.textContent = text;
+}
+
+/** @param {unknown} error */
+function explain(error) {
+  const name = error instanceof DOMException ? error.name : "";
+  say(REASONS[name] ?? (error instanceof Error ? error.message : String(error)));
+}
+
+/** Stop the camera or video, and forget the last picture. */
+function stop() {
+  source += 1;
+  const stream = video.srcObject;
+  if (stream instanceof MediaStream) stream.getTracks().forEach((track) => track.stop());
+  if (video.src) URL.revokeObjectURL(video.src);
+  video.srcObject = null;
+  video.removeAttribute("src");
+  video.load();
+  photo?.close();
+  photo = null;
+  tracks = new Tracks(headpose.config.smoothing);
+  history = [];
+  frameTimes = [];
+  rate.textContent = "";
+  camera.textContent = "Start camera";
+  overlay.getContext("2d")?.clearRect(0, 0, overlay.width, overlay.height);
+}
+
+async function startCamera() {
+  stop();
+  if (!window.isSecureContext || !navigator.mediaDevices) {
+    say("Browsers open the camera only on https pages and on localhost. Open the page there, or open a file.");
+    return;
+  }
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({
+      video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 60 }, facingMode: "user" },
+      audio: false,
+    });
+    camera.textContent = "Stop camera";
+    await play();
+  } catch (error) {
+    explain(error);
+  }
+}
+
+/** Show the video and predict its frames; a frame that comes while another is in work is dropped. */
+async function play() {
+  const mine = source;
+  await video.play();
+  say("");
+  const next = () => {
+    if (mine !== source || video.ended) return;
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(onFrame);
+    else requestAnimationFrame(onFrame);
+  };
+  const onFrame = () => {
+    next();
+    if (mine === source && !headpose.busy && video.videoWidth) void predictFrame(mine);
+  };
+  next();
+}
+
+/** @param {number} mine */
+async function predictFrame(mine) {
+  const timeS = performance.now() / 1000;
+  try {
+    const faces = await headpose.predict(video, { live: true });
+    if (faces === null || mine !== source) return;
+    say(faces.length ? "" : "No face found.");
+    overlay.width = video.videoWidth;
+    overlay.height = video.videoHeight;
+    show(faces, timeS);
+    frameTimes = [...frameTimes.filter((time) => time > timeS - 2), timeS];
+    const seconds = timeS - frameTimes[0];
+    rate.textContent = seconds > 0 ? `${((frameTimes.length - 1) / seconds).toFixed(0)} frames/s` : "";
+  } catch (error) {
+    explain(error);
+  }
+}
+
+/**
+ * Draw the faces, show and record their angles.
+ * @param {Face[]} found
+ * @param {number} timeS
+ */
+function show(found, timeS) {
+  const faces = tracks.update(found, timeS, smooth.checked && photo === null);
+  const context = overlay.getContext("2d");
+  if (context) {
+    if (photo) context.drawImage(photo, 0, 0);
+    headpose.draw(context, faces, { style: styleChoice.value === "cube" ? "cube" : "axes" });
+  }
+  const first = faces.reduce((a, b) => ((a?.track ?? Infinity) < (b.track ?? Infinity) ? a : b), faces[0]);
+  values.forEach((cell, i) => (cell.textContent = first ? `${formatAngle(first[ANGLES[i]])}°` : "–"));
+  if (first) history.push({ timeS, angles: ANGLES.map((name) => first[name]) });
+  history = history.filter((point) => point.timeS > timeS - STRIP_S);
+  drawStrip(timeS);
+  for (const face of faces) {
+    const numbers = [...face.box, face.score, face.yaw, face.pitch, face.roll];
+    record.push(
+      [timeS.toFixed(3), face.track, ...numbers.map((v) => v.toFixed(3)), face.uncertaintyDeg?.toFixed(3) ?? ""].join(),
+    );
+  }
+  if (record.length > MAX_ROWS) record = record.slice(-MAX_ROWS / 2);
+  download.disabled = record.length === 0;
+}
+
+/** @param {number} timeS */
+function drawStrip(timeS) {
+  const context = strip.getContext("2d");
+  if (!context) return;
+  const colors = getComputedStyle(document.documentElement);
+  const { width, height } = strip;
+  context.clearRect(0, 0, width, height);
+  context.strokeStyle = colors.getPropertyValue("--edge");
+  context.strokeRect(0, height / 2, width, 0);
+  ANGLES.forEach((name, i) => {
+    context.strokeStyle = getComputedStyle(element("angles", HTMLElement).querySelector(`.${name}`) ?? strip).color;
+    context.lineWidth = 2;
+    context.beginPath();
+    for (const point of history) {
+      const x = width * (1 - (timeS - point.timeS) / STRIP_S);
+      context.lineTo(x, height / 2 - (height / 2) * (point.angles[i] / STRIP_DEG));
+    }
+    context.stroke();
+  });
+}
+
+/** @param {Blob} blob */
+async function openFile(blob) {
+  stop();
+  const mine = source;
+  if (blob.type.startsWith("video/")) {
+    video.src = URL.createObjectURL(blob);
+    video.loop = true;
+    await play().catch(() => say("This browser cannot play that video."));
+    return;
+  }
+  try {
+    photo = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  } catch {
+    say("This file is neither a picture nor a video that the browser can read.");
+    return;
+  }
+  if (mine === source) await predictPhoto();
+}
+
+async function predictPhoto() {
+  if (!photo) return;
+  try {
+    const faces = await headpose.predict(photo);
+    if (faces === null || !photo) return;
+    overlay.width = photo.width;
+    overlay.height = photo.height;
+    say(faces.length ? "" : "No face found.");
+    show(faces, performance.now() / 1000);
+  } catch (error) {
+    explain(error);
+  }
+}
+
+function saveRecord() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([`${COLUMNS}\n${record.join("\n")}\n`], { type: "text/csv" }));
+  link.download = "headpose.csv";
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+async function changeNetwork() {
+  networkChoice.disabled = true;
+  say("Loading …");
+  try {
+    await headpose.use(networkChoice.value);
+    say("");
+    await predictPhoto();
+  } catch (error) {
+    explain(error);
+  } finally {
+    networkChoice.disabled = false;
+  }
+}
+
+camera.addEventListener("click", () => {
+  if (video.srcObject) {
+    stop();
+    say("Start the camera, or open or drop a file.");
+  } else void startCamera();
+});
+file.addEventListener("change", () => {
+  if (file.files?.[0]) void openFile(file.files[0]);
+  file.value = "";
+});
+networkChoice.addEventListener("change", () => void changeNetwork());
+styleChoice.addEventListener("change", () => void predictPhoto());
+download.addEventListener("click", saveRecord);
+stage.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  stage.classList.add("dropping");
+});
+stage.addEventListener("dragleave", () => stage.classList.remove("dropping"));
+stage.addEventListener("drop", (event) => {
+  event.preventDefault();
+  stage.classList.remove("dropping");
+  if (event.dataTransfer?.files[0]) void openFile(event.dataTransfer.files[0]);
+});
+
+try {
+  headpose = await load();
+  tracks = new Tracks(headpose.config.smoothing);
+  for (const { name, bytes } of headpose.config.networks) {
+    networkChoice.add(new Option(`${name} (${(bytes / 1e6).toFixed(1)} MB)`, name));
+  }
+  for (const control of [camera, file, networkChoice]) control.disabled = false;
+  say("Start the camera, or open or drop a file.");
+} catch (error) {
+  explain(error);
+}
