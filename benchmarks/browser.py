@@ -73,7 +73,8 @@ def write_y4m(path: Path, frames: Sequence[np.ndarray], frames_per_second: int) 
 
 def read_frames(path: Path, count: int, size: tuple[int, int] | None = None) -> list[np.ndarray]:
     """Read the first frames of a video, resized to a width and height if they are given."""
-    video, frames = cv2.VideoCapture(str(path)), []
+    video = cv2.VideoCapture(str(path))
+    frames: list[np.ndarray] = []
     while len(frames) < count:
         ok, frame = video.read()
         if not ok:

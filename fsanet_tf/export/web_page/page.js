@@ -7,6 +7,7 @@ import { Tracks } from "./smoothing.js";
 const ANGLES = /** @type {const} */ (["yaw", "pitch", "roll"]);
 const STRIP_S = 10;
 const STRIP_DEG = 90;
+const STRIP_EVERY_S = 0.1;
 const MAX_ROWS = 200_000; // of the record; then the oldest are dropped
 const COLUMNS = "time_s,track,left,top,right,bottom,score,yaw,pitch,roll,uncertainty_deg";
 const REASONS = /** @type {Record<string, string>} */ ({
@@ -40,6 +41,7 @@ const smooth = element("smooth", HTMLInputElement);
 const download = element("download", HTMLButtonElement);
 const rate = element("rate", HTMLOutputElement);
 const values = ANGLES.map((name) => element(name, HTMLElement));
+const labels = values.map((cell) => /** @type {HTMLElement} */ (cell.previousElementSibling));
 
 /** @type {import("./headpose.js").HeadPose} */
 let headpose;
@@ -53,11 +55,21 @@ let history = [];
 let frameTimes = [];
 /** @type {ImageBitmap | null} */
 let photo = null;
+let stripTimeS = 0;
 let source = 0; // counts sources, so that an answer for an earlier one is dropped
+
+/**
+ * Change a text, if it does change: the browser would lay the page out again.
+ * @param {HTMLElement} place
+ * @param {string} text
+ */
+function write(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
 
 /** @param {string} text */
 function say(text) {
-  message.textContent = text;
+  write(message, text);
 }
 
 /** @param {unknown} error */
@@ -103,19 +115,24 @@ async function startCamera() {
   }
 }
 
-/** Show the video and predict its frames; a frame that comes while another is in work is dropped. */
+/** Show the video and predict its frames. Those that come while one is in work are dropped, but for the newest. */
 async function play() {
   const mine = source;
   await video.play();
   say("");
+  let isNew = false;
   const next = () => {
     if (mine !== source || video.ended) return;
     if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(onFrame);
     else requestAnimationFrame(onFrame);
   };
-  const onFrame = () => {
+  const onFrame = async () => {
     next();
-    if (mine === source && !headpose.busy && video.videoWidth) void predictFrame(mine);
+    isNew = true;
+    while (isNew && mine === source && !headpose.busy && video.videoWidth) {
+      isNew = false;
+      await predictFrame(mine);
+    }
   };
   next();
 }
@@ -127,15 +144,24 @@ async function predictFrame(mine) {
     const faces = await headpose.predict(video, { live: true });
     if (faces === null || mine !== source) return;
     say(faces.length ? "" : "No face found.");
-    overlay.width = video.videoWidth;
-    overlay.height = video.videoHeight;
+    resizeOverlay(video.videoWidth, video.videoHeight);
     show(faces, timeS);
     frameTimes = [...frameTimes.filter((time) => time > timeS - 2), timeS];
     const seconds = timeS - frameTimes[0];
-    rate.textContent = seconds > 0 ? `${((frameTimes.length - 1) / seconds).toFixed(0)} frames/s` : "";
+    if (seconds > 0) write(rate, `${((frameTimes.length - 1) / seconds).toFixed(0)} frames/s`);
   } catch (error) {
     explain(error);
   }
+}
+
+/**
+ * Give the overlay the pixels of the picture; setting an equal size would clear and allocate it.
+ * @param {number} width
+ * @param {number} height
+ */
+function resizeOverlay(width, height) {
+  if (overlay.width !== width) overlay.width = width;
+  if (overlay.height !== height) overlay.height = height;
 }
 
 /**
@@ -147,14 +173,15 @@ function show(found, timeS) {
   const faces = tracks.update(found, timeS, smooth.checked && photo === null);
   const context = overlay.getContext("2d");
   if (context) {
+    context.clearRect(0, 0, overlay.width, overlay.height);
     if (photo) context.drawImage(photo, 0, 0);
     headpose.draw(context, faces, { style: styleChoice.value === "cube" ? "cube" : "axes" });
   }
   const first = faces.reduce((a, b) => ((a?.track ?? Infinity) < (b.track ?? Infinity) ? a : b), faces[0]);
-  values.forEach((cell, i) => (cell.textContent = first ? `${formatAngle(first[ANGLES[i]])}°` : "–"));
+  values.forEach((cell, i) => write(cell, first ? `${formatAngle(first[ANGLES[i]])}°` : "–"));
   if (first) history.push({ timeS, angles: ANGLES.map((name) => first[name]) });
   history = history.filter((point) => point.timeS > timeS - STRIP_S);
-  drawStrip(timeS);
+  if (timeS - stripTimeS > STRIP_EVERY_S || photo) drawStrip(timeS);
   for (const face of faces) {
     const numbers = [...face.box, face.score, face.yaw, face.pitch, face.roll];
     record.push(
@@ -167,16 +194,17 @@ function show(found, timeS) {
 
 /** @param {number} timeS */
 function drawStrip(timeS) {
+  stripTimeS = timeS;
   const context = strip.getContext("2d");
   if (!context) return;
-  const colors = getComputedStyle(document.documentElement);
   const { width, height } = strip;
   context.clearRect(0, 0, width, height);
-  context.strokeStyle = colors.getPropertyValue("--edge");
+  context.lineWidth = 1;
+  context.strokeStyle = "gray";
   context.strokeRect(0, height / 2, width, 0);
-  ANGLES.forEach((name, i) => {
-    context.strokeStyle = getComputedStyle(element("angles", HTMLElement).querySelector(`.${name}`) ?? strip).color;
-    context.lineWidth = 2;
+  context.lineWidth = 2;
+  ANGLES.forEach((_, i) => {
+    context.strokeStyle = getComputedStyle(labels[i]).color; // differs in the dark
     context.beginPath();
     for (const point of history) {
       const x = width * (1 - (timeS - point.timeS) / STRIP_S);
@@ -210,8 +238,7 @@ async function predictPhoto() {
   try {
     const faces = await headpose.predict(photo);
     if (faces === null || !photo) return;
-    overlay.width = photo.width;
-    overlay.height = photo.height;
+    resizeOverlay(photo.width, photo.height);
     say(faces.length ? "" : "No face found.");
     show(faces, performance.now() / 1000);
   } catch (error) {
