@@ -18,6 +18,9 @@ from fsanet_tf.io.images import ASTRONAUT, read_image
 from fsanet_tf.networks.pretrained import FUSION, list_networks
 from fsanet_tf.prediction.estimate import load_detector, load_predictor
 
+INTRODUCTION = """# Head pose
+Drop a photo or use the webcam. Nothing leaves this machine. For live poses in the browser, without a server, export
+the page that docs/live.md describes: `fsanet export --weights=fusion --format=web --output_dir=exported`"""
 HOSTS = ("127.0.0.1", "localhost")  # other names in a request come from other pages
 MAX_UPLOAD = "20mb"
 CACHE_SECONDS = 600  # after which uploaded photos are deleted
@@ -52,7 +55,7 @@ def build_page():
     import gradio
 
     with gradio.Blocks(title="fsanet_tf", delete_cache=(CACHE_SECONDS, CACHE_SECONDS)) as page:
-        gradio.Markdown("# Head pose\nDrop a photo or use the webcam. Nothing leaves this machine.")
+        gradio.Markdown(INTRODUCTION)
         with gradio.Row():
             photo = gradio.Image(
                 cv2.cvtColor(read_image(ASTRONAUT), cv2.COLOR_BGR2RGB),

@@ -203,6 +203,10 @@ function drawStrip(timeS) {
   context.strokeStyle = "gray";
   context.strokeRect(0, height / 2, width, 0);
   context.lineWidth = 2;
+  context.fillStyle = "gray";
+  context.font = "12px system-ui, sans-serif";
+  context.fillText(`+${STRIP_DEG}°`, 4, 14);
+  context.fillText(`-${STRIP_DEG}°`, 4, height - 5);
   ANGLES.forEach((_, i) => {
     context.strokeStyle = getComputedStyle(labels[i]).color; // differs in the dark
     context.beginPath();
