@@ -19,8 +19,8 @@ from fsanet_tf.networks.pretrained import FUSION, list_networks
 from fsanet_tf.prediction.estimate import load_detector, load_predictor
 
 INTRODUCTION = """# Head pose
-Drop a photo or use the webcam. Nothing leaves this machine. For live poses in the browser, without a server, export
-the page that docs/live.md describes: `fsanet export --weights=fusion --format=web --output_dir=exported`"""
+Drop a photo or use the webcam. Nothing leaves this machine. For live poses in the browser, without a server,
+export the page that docs/live.md describes: `fsanet export --weights=fusion --format=web --output_dir=web`"""
 HOSTS = ("127.0.0.1", "localhost")  # other names in a request come from other pages
 MAX_UPLOAD = "20mb"
 CACHE_SECONDS = 600  # after which uploaded photos are deleted

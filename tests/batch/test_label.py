@@ -29,6 +29,24 @@ from tests.conftest import ROOT, assert_one_clear_line, run_fsanet
 
 HAAR = LabelerConfig(network="1x1", detector="haar")
 NUM_PHOTOS = 60
+BROKEN = {
+    "empty.jpg": b"",
+    "text.jpg": b"no image",
+    "header.jpg": b"\xff\xd8\xff\xe0",
+    "page.jpg": b"<html></html>",
+    "empty.png": b"",
+    "paper.png": b"%PDF-1.4",
+    "huge.png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\x7f" * 17,
+    "cut.mp4": b"\0\0\0\x18ftypmp42",
+    "cut.mkv": b"\x1aE\xdf\xa3",
+    "photo.heic": b"\0\0\0\x18ftypheic" + b"\0" * 20,
+    "gray.webp": b"RIFF\0\0\0\0WEBP",
+    "zero.gif": b"GIF89a",
+    "bad.bmp": b"BM" + b"\xff" * 60,
+    "bad.tiff": b"II*\0\xff\xff",
+}
+NUM_BROKEN = len(BROKEN) + 2  # and two photos that are cut or overwritten
+NUM_ODD = 4
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +58,14 @@ def photos(tmp_path_factory) -> Path:
     for number in range(NUM_PHOTOS):
         image = np.roll(face, number, axis=1) if number % 5 else np.full_like(face, number)
         cv2.imwrite(str(folder / ("more" if number % 2 else "") / f"{number:03d}.png"), image)
-    for name, content in {
-        "empty.jpg": b"", "text.jpg": b"no image", "cut.png": (folder / "002.png").read_bytes()[:900],
-        "cut.mp4": b"\0\0\0\x18ftypmp42", "photo.heic": b"\0\0\0\x18ftypheic" + b"\0" * 20,
-        "gray.webp": b"RIFF\0\0\0\0WEBP", "zero.gif": b"GIF89a", "bad.bmp": b"BM" + b"\xff" * 60,
-    }.items():  # fmt: skip
+    good = (folder / "002.png").read_bytes()
+    for name, content in {**BROKEN, "cut.png": good[:900], "damaged.png": good[:60] + b"\0" * 400}.items():
         (folder / name).write_bytes(content)
+    odd = {"16 bit.png": face.astype(np.uint16) * 257, "gray.png": face[..., 0], "one.png": face[:1, :1]}
+    odd["Grüße.png"] = np.dstack([face, face[..., 0]])  # with an alpha channel
+    for name, image in odd.items():
+        (folder / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    assert len(odd) == NUM_ODD and NUM_ODD + NUM_BROKEN == 20
     (folder / "notes.txt").write_text("not labeled")
     return folder
 
@@ -68,7 +88,9 @@ def test_rows_are_faces_photos_without_faces_and_failures(photos, expected):
         path.name for path in photos.rglob("*") if path.is_file() and path.suffix != ".txt"
     }
     failed = {Path(row["source"]).name: row["error"] for row in rows if row["error"]}
-    assert len(failed) == 8 and all("\n" not in reason and name in reason for name, reason in failed.items())
+    assert len(failed) == NUM_BROKEN and all(
+        "\n" not in reason and name in reason for name, reason in failed.items()
+    )
     assert "HEIC" in failed["photo.heic"]
     blank = [row for row in rows if not row["error"] and row["yaw"] is None]
     assert len(blank) >= NUM_PHOTOS // 5 and all(row["face"] is None for row in blank)
@@ -83,8 +105,10 @@ def test_pool_writes_the_same_table_and_resumes_nothing_twice(photos, expected, 
     config = LabelConfig(str(photos), str(tmp_path / "poses.parquet"), HAAR, workers=2)
     report = label(config)
     assert report.table().equals(expected)
-    assert report.counts.photos == NUM_PHOTOS + 8 == sum(report.workers.values())
-    assert report.counts.failures == 8 and report.counts.faces == expected["yaw"].drop_null().length()
+    assert report.counts.photos == NUM_PHOTOS + NUM_BROKEN + NUM_ODD == sum(report.workers.values())
+    assert (
+        report.counts.failures == NUM_BROKEN and report.counts.faces == expected["yaw"].drop_null().length()
+    )
     assert all(seconds > 0 for seconds in report.counts.seconds.values())
     assert pq.read_table(config.output).schema.remove_metadata() == SCHEMA  # as any reader would
     before = {path: path.stat().st_mtime_ns for path in Path(config.output).iterdir()}
@@ -146,7 +170,7 @@ def test_every_kind_of_source(photos, tmp_path):
         assert rows(pattern) == expected, pattern
     uri = rows(f"file://{photos}/00[246].png")
     assert [{**row, "source": row["source"].removeprefix("file://")} for row in uri] == expected
-    assert len(find_items(f"{photos}/**/*.png")) == NUM_PHOTOS + 1
+    assert len(find_items(f"{photos}/**/*.png")) == NUM_PHOTOS + 5 + NUM_ODD
 
 
 def test_tasks_of_a_job_are_always_the_same():
