@@ -112,7 +112,6 @@ def _define_recipe_options(values: flags.FlagValues) -> None:
     for name, text, high in (
         ("learning_rate", "Peak learning rate.", None),
         ("weight_decay", "Weight decay of AdamW.", None),
-        ("spread_penalty", "Of a fusion: weight of its members' distance from their mean.", None),
         ("ema", "Momentum of a moving average of the weights; 0: none.", 0.99999),
     ):
         flags.DEFINE_float(name, getattr(DEFAULTS, name), text, 0.0, high, flag_values=values)
@@ -126,7 +125,7 @@ def _define_recipe_options(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "init_weights",
         DEFAULTS.init_weights,
-        "Network to start from, a file or a shipped name; for a fusion several.",
+        "Network to start from: a file or a shipped name.",
         flag_values=values,
     )
     flags.DEFINE_bool(

@@ -4,7 +4,6 @@ from fsanet_tf.layers.batch_normalization import FusedBatchNormalization
 from fsanet_tf.layers.capsule_layer import CapsuleLayer
 from fsanet_tf.layers.expected_error import ExpectedError
 from fsanet_tf.layers.matmul_layer import MatMulLayer
-from fsanet_tf.layers.mean_pose import MeanPose
 from fsanet_tf.layers.mirroring import AppendMirrored, SplitMirrored
 from fsanet_tf.layers.net_vlad import NetVLAD
 from fsanet_tf.layers.ssr_layer import SSRLayer
@@ -17,7 +16,6 @@ __all__ = [
     "FineGrainedStructureMapping",
     "FusedBatchNormalization",
     "MatMulLayer",
-    "MeanPose",
     "NetVLAD",
     "SSRLayer",
     "SplitMirrored",

@@ -1,5 +1,7 @@
 """Assembly of a network by the name of its variant."""
 
+from collections.abc import Callable
+
 import keras
 
 from fsanet_tf.models.config import FSANetConfig, FusionConfig, SSRNetConfig, VariantConfig, variant_config
@@ -29,12 +31,15 @@ def build_model(variant: str | VariantConfig, image_size: int = 64) -> keras.Mod
         238406
     """
     config = variant_config(variant, image_size) if isinstance(variant, str) else variant
-    match config:
-        case FSANetConfig():
-            return build_fsanet(config)
-        case FusionConfig():
-            return build_fusion(
-                [build_fsanet(member) for member in config.members], config.name, config.spread_penalty
-            )
-        case SSRNetConfig():
-            return build_ssrnet(config)
+    return BUILDERS[type(config)](config)
+
+
+def _build_members(config: FusionConfig) -> keras.Model:
+    return build_fusion([build_fsanet(member) for member in config.members], config.name)
+
+
+BUILDERS: dict[type, Callable[..., keras.Model]] = {
+    FSANetConfig: build_fsanet,
+    FusionConfig: _build_members,
+    SSRNetConfig: build_ssrnet,
+}

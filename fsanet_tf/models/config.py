@@ -89,7 +89,6 @@ class FusionConfig:
     Attributes:
         members: The networks.
         name: Name of the variant.
-        spread_penalty: Weight, in training, of the members' distance from their mean (`MeanPose`).
 
     Example:
         >>> members = (fsanet_tf.FSANetConfig("1x1"), fsanet_tf.FSANetConfig("var"))
@@ -99,7 +98,6 @@ class FusionConfig:
 
     members: tuple[FSANetConfig, ...]
     name: str
-    spread_penalty: float = 0.0
 
     @property
     def image_size(self) -> int:

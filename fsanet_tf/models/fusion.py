@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 
 import keras
+from keras import layers
 
-from fsanet_tf.layers import MeanPose
 from fsanet_tf.models.backbone import image_input
 
 
-def build_fusion(members: Sequence[keras.Model], name: str, spread_penalty: float = 0.0) -> keras.Model:
+def build_fusion(members: Sequence[keras.Model], name: str) -> keras.Model:
     """Build a model whose pose is the mean of its members' poses (the paper's fusion).
 
     Args:
         members: Models from `(batch, size, size, 3)` to `(batch, 3)`, of one image size, with different
             names.
         name: Name of the fusion.
-        spread_penalty: Of `MeanPose`; matters in training only.
 
     Raises:
         ValueError: If the members' image sizes differ.
@@ -29,5 +28,4 @@ def build_fusion(members: Sequence[keras.Model], name: str, spread_penalty: floa
     if len(set(sizes)) != 1:
         raise ValueError(f"The members of a fusion must have one image size. Received: {sizes}")
     image = image_input(sizes[0])
-    average = MeanPose(spread_penalty, name="pose")
-    return keras.Model(image, average([model(image) for model in members]), name=name)
+    return keras.Model(image, layers.Average(name="pose")([model(image) for model in members]), name=name)

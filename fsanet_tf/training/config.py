@@ -62,10 +62,7 @@ class TrainingConfig:
         loss: `mae` of the angles, `geodesic` angle of the rotation, or `mae_geodesic`, their mean.
         ema: Momentum of an exponential moving average of the weights, which is then validated and
             saved; 0: none.
-        spread_penalty: Of a fusion, which is trained as one network: weight of the members' distance from
-            their mean, in degrees.
-        init_weights: Network to start from; layers of equal name and shape take its weights. For a fusion
-            `fusion`, or its members, separated by commas.
+        init_weights: Network to start from; layers of equal name and shape take its weights.
         mixed_precision: Compute in 16 bits where that is safe; the regression stays in 32.
         distribution: `none`, or `mirrored` over all devices of the machine.
         save_every: Steps between checkpoints within an epoch; 0: only at the end of each epoch.
@@ -94,7 +91,6 @@ class TrainingConfig:
     weight_decay: float = 0.0
     loss: str = "mae"
     ema: float = 0.0
-    spread_penalty: float = 0.0
     init_weights: str = ""
     mixed_precision: bool = False
     distribution: str = "none"

@@ -1,7 +1,6 @@
 """Resumable training loop."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -20,9 +19,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.files import write_json
 from fsanet_tf.models.build import build_model
-from fsanet_tf.models.config import FusionConfig, variant_config
 from fsanet_tf.networks.keras_files import load_model, save_model
-from fsanet_tf.networks.pretrained import keras_files
 from fsanet_tf.training.config import DISTRIBUTIONS, LOSSES, OPTIMIZERS, SCHEDULES, TrainingConfig
 from fsanet_tf.training.run_directory import (
     BEST_FILE,
@@ -153,12 +150,9 @@ def _restore(output_dir: Path) -> keras.Model | None:
 def _new_model(config: TrainingConfig, steps_per_epoch: int) -> keras.Model:
     if config.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_float16")
-    architecture = variant_config(config.variant, config.image_size)
-    if isinstance(architecture, FusionConfig):
-        architecture = dataclasses.replace(architecture, spread_penalty=config.spread_penalty)
-    model = build_model(architecture)
+    model = build_model(config.variant, config.image_size)
     if config.init_weights:
-        initialize(model, [load_model(path) for path in keras_files(config.init_weights.split(","))])
+        copy_matching_weights(load_model(config.init_weights), model)
     rate = SCHEDULES[config.schedule](
         config.learning_rate, config.epochs, config.warmup_epochs, steps_per_epoch
     )
@@ -178,24 +172,6 @@ def _on_tensorflow_cpu() -> bool:
     import tensorflow as tf
 
     return not tf.config.list_physical_devices("GPU")
-
-
-def initialize(model: keras.Model, sources: Sequence[keras.Model]) -> None:
-    """Copy the weights of one network, or of a fusion's members by their names.
-
-    Raises:
-        InputError: If a member has no source, or the models share no weight.
-    """
-    members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    if not members:
-        members, sources = [model], [source for source in sources if len(sources) == 1]
-    else:
-        sources = [source for member in members for source in sources if source.name == member.name]
-    if len(sources) != len(members):
-        expected = ", ".join(member.name for member in members)
-        raise InputError(f"--init_weights: expected one network for each of {expected}")
-    for source, member in zip(sources, members, strict=True):
-        copy_matching_weights(source, member)
 
 
 def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:

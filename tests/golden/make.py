@@ -77,6 +77,11 @@ def answer(model: keras.Model, faces: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(faces, training=False))
 
 
+def rounded(poses: np.ndarray) -> list[list[float]]:
+    """Poses as JSON, without the digits that differ between machines."""
+    return np.round(poses.astype(float), 5).tolist()
+
+
 def released_poses(reference: Path, faces: np.ndarray) -> dict[str, Any]:
     """Poses by every released network, and what made them."""
     from fsanet_tf.errors import InputError
@@ -89,7 +94,7 @@ def released_poses(reference: Path, faces: np.ndarray) -> dict[str, Any]:
             poses = run_graph(graph, faces) if graph.exists() else load_network(path).predict(faces)
         except InputError:
             continue  # one was released without finite weights
-        made[path.stem] = {"by": "original graph" if graph.exists() else "fsanet_tf", "poses": poses.tolist()}
+        made[path.stem] = {"by": "original graph" if graph.exists() else "fsanet_tf", "poses": rounded(poses)}
     return made
 
 
@@ -104,7 +109,7 @@ def original_poses_of_seeded(reference: Path, faces: np.ndarray) -> dict[str, An
         model = build_model(variant)
         set_weights(model)
         weights = {key: value for group in legacy_arrays(model).values() for key, value in group.items()}
-        made[variant] = run_graph(reference / f"weights/frozen_graphs/{name}.pb", faces, weights).tolist()
+        made[variant] = rounded(run_graph(reference / f"weights/frozen_graphs/{name}.pb", faces, weights))
     return made
 
 
@@ -113,7 +118,7 @@ def shipped_poses(faces: np.ndarray) -> dict[str, Any]:
     from fsanet_tf.networks.network import load_network
     from fsanet_tf.networks.pretrained import list_networks
 
-    return {name: load_network(name).predict(faces).tolist() for name in list_networks()}
+    return {name: rounded(load_network(name).predict(faces)) for name in list_networks()}
 
 
 def main() -> None:
@@ -136,7 +141,7 @@ def main() -> None:
         made = {
             "released": released_poses(given.reference, faces),
             "original_seeded": original_poses_of_seeded(given.reference, faces),
-            "seeded": {name: predict_seeded(name, faces).tolist() for name in single},
+            "seeded": {name: rounded(predict_seeded(name, faces)) for name in single},
         }
     made["shipped"] = shipped_poses(faces)
     POSES.write_text(json.dumps(made, indent=1) + "\n")

@@ -189,9 +189,9 @@ def test_geodesic_loss_is_the_rotation_angle_with_a_gradient(rng):
 
 
 def test_schedules():
-    step = recipe.SCHEDULES["step"](1e-3, epochs=90, warmup_epochs=0, steps_per_epoch=10)
+    step = config.SCHEDULES["step"](1e-3, epochs=90, warmup_epochs=0, steps_per_epoch=10)
     assert [round(float(step(s)), 7) for s in (0, 300, 301, 600, 601)] == [1e-3, 1e-3, 1e-4, 1e-4, 1e-5]
-    cosine = recipe.SCHEDULES["cosine"](1e-3, epochs=10, warmup_epochs=2, steps_per_epoch=10)
+    cosine = config.SCHEDULES["cosine"](1e-3, epochs=10, warmup_epochs=2, steps_per_epoch=10)
     assert float(cosine(0)) == pytest.approx(5e-5) and float(cosine(19)) == pytest.approx(1e-3)
     assert float(cosine(60)) == pytest.approx(5e-4) and float(cosine(100)) == pytest.approx(0, abs=1e-9)
 
