@@ -35,7 +35,7 @@ class PoseNetwork(keras.Model):
 def architecture_of(model: keras.Model) -> FSANetConfig | SSRNetConfig | None:
     """Return the configuration of a single network; None if it is another model.
 
-    Files of version 0.3 and before contain no configuration: there, the name is that of a variant.
+    Files of earlier versions contain no configuration: there, the name is that of a variant.
     """
     config = getattr(model, "architecture", None) or variants().get(model.name)
     return config if isinstance(config, FSANetConfig | SSRNetConfig) else None
