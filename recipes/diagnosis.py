@@ -1,0 +1,43 @@
+"""What limits a network: its error on faces it was trained on, on others, and where the teacher is certain.
+
+`python recipes/diagnosis.py --data=aflw.npz,web.npz --networks=fusion,var` prints mean absolute errors from the
+labels, without augmentation. Equal errors on both mean that a network cannot fit the labels any better; a
+lower error on training faces means that it learned them by heart.
+"""
+
+import argparse
+
+import numpy as np
+
+from fsanet_tf.data.dataset import load_dataset
+from fsanet_tf.data.input_pipeline import cut_views, split_by_group
+from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors
+from fsanet_tf.networks.network import load_network
+from fsanet_tf.training.trainer import SPLIT_SEED
+
+CERTAIN = 0.95  # weight of a face, whose teacher then differs by 1.4° from its answer to the mirror image
+EVERY = 8  # training faces that are looked at
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="The .npz files of the recipes.")
+    parser.add_argument("--networks", default="fusion", help="Networks, separated by commas.")
+    parser.add_argument("--validation_fraction", type=float, default=0.08, help="That of the recipes.")
+    given = parser.parse_args()
+    data = load_dataset(given.data.split(","))
+    groups = data.labels.group_numbers()
+    parts = split_by_group(data.rows_within(MAX_ANGLE_DEG), groups, given.validation_fraction, SPLIT_SEED)
+    for name in given.networks.split(","):
+        network = load_network(name)
+        views = data.labels.views(network.crop.margin_ratio)
+        assert views is not None
+        for part, rows in (("training", parts[0][::EVERY]), ("held out", parts[1])):
+            crops = cut_views(data.images[rows], views[rows], network.image_size).astype(np.float32)
+            errors = angle_errors(network.predict(crops), data.poses[rows]).mean(axis=1)
+            certain = data.labels.weights[rows] > CERTAIN
+            print(f"{name}, {part}: {errors.mean():.2f}°, certain labels {errors[certain].mean():.2f}°")
+
+
+if __name__ == "__main__":
+    main()
