@@ -1,7 +1,7 @@
 """What limits a network: its error on faces it was trained on, on others, and where the teacher is certain.
 
-`python recipes/diagnosis.py --data=aflw.npz,web.npz --networks=fusion,var` prints mean absolute errors from the
-labels, without augmentation. Equal errors on both mean that a network cannot fit the labels any better; a
+`python recipes/diagnosis.py --data=aflw.npz,web.npz --networks=fusion,var` prints mean absolute errors from
+the labels, without augmentation. Equal errors on both mean that a network cannot fit the labels any better; a
 lower error on training faces means that it learned them by heart.
 """
 

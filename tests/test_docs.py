@@ -33,6 +33,7 @@ ELSEWHERE = {
     "docker": "its page says that it was not run: there is no docker",
     "curl": "asks the docker above",
     "fsanet train --quick": "tests/training/test_training.py",
+    "python recipes/diagnosis.py": "tests/test_recipes.py",
     "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
 }
 # Names of commands in running text.

@@ -53,3 +53,8 @@ def test_a_teachers_labels_become_a_dataset(tmp_path):
         [0.6] * 4
     )
     assert labels.groups.tolist() == ["video000", "video000", "video001", "face9.jpg"]
+    diagnosis = [sys.executable, str(ROOT / "recipes/diagnosis.py"), "--data=f.npz", "--networks=var"]
+    printed = subprocess.run(
+        [*diagnosis, "--validation_fraction=0.5"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    assert [line.split(":")[0] for line in printed.splitlines()] == ["var, training", "var, held out"]
