@@ -217,6 +217,8 @@ def test_every_control_and_the_record(port, reference, clip, tmp_path):
         page.locator("#rate:has-text('frames/s')").wait_for()
         assert page.locator("#camera").inner_text() == "Stop camera"
         assert page.locator("#angles").inner_text() != photo
+        page.locator("#network").select_option("var")  # while frames are predicted
+        page.locator("#network:enabled").wait_for()
         page.locator("#smooth").uncheck()
         page.wait_for_timeout(1500)
         with page.expect_download() as download:
@@ -226,7 +228,7 @@ def test_every_control_and_the_record(port, reference, clip, tmp_path):
         page.locator("#camera").focus()
         page.keyboard.press("Enter")  # by the keyboard alone
         page.locator("#camera:has-text('Start camera')").wait_for()
-        assert errors == []
+        assert errors == [] and "Start the camera" in page.locator("#message").inner_text()
     rows = list(csv.DictReader((tmp_path / "poses.csv").open()))
     assert len(rows) > 5 and all(abs(float(row["yaw"])) < 99 for row in rows)
     assert float(rows[-1]["time_s"]) > float(rows[0]["time_s"])

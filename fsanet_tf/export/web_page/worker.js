@@ -114,12 +114,17 @@ const handlers = {
   predict,
 };
 
-self.onmessage = async ({ data }) => {
-  const { id, kind, ...message } = data;
+/** @param {any} data a message */
+async function answer({ id, kind, ...message }) {
   try {
     const result = await handlers[/** @type {keyof handlers} */ (kind)](message);
     self.postMessage({ id, result });
   } catch (error) {
     self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }
+}
+
+let work = Promise.resolve();
+self.onmessage = ({ data }) => {
+  work = work.then(() => answer(data)); // one after the other: no network is released while it runs
 };
