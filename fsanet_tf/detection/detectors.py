@@ -221,6 +221,8 @@ def make_detector(name: str = "auto") -> Detector:
         1
     """
     name = resolve_detector(name)
+    if name not in DETECTORS:
+        raise InputError(f"detector must be auto or one of {', '.join(DETECTORS)}. Received: {name}")
     kind: DetectorKind = DETECTORS[name]
     pool = Pool(kind.make, Slots(DEFAULT_THREADS))  # no detector may serve two threads at once
     with pool.borrow():
