@@ -12,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fsanet_tf.errors import InputError
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # No connection of the browser's own, which a closed network would only delay.
 FLAGS = (
@@ -72,7 +74,11 @@ def write_y4m(path: Path, frames: Sequence[np.ndarray], frames_per_second: int) 
 
 
 def read_frames(path: Path, count: int, size: tuple[int, int] | None = None) -> list[np.ndarray]:
-    """Read the first frames of a video, resized to a width and height if they are given."""
+    """Read the first frames of a video, resized to a width and height if they are given.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
     video = cv2.VideoCapture(str(path))
     frames: list[np.ndarray] = []
     while len(frames) < count:
@@ -80,4 +86,6 @@ def read_frames(path: Path, count: int, size: tuple[int, int] | None = None) -> 
         if not ok:
             break
         frames.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if size else frame)
+    if not frames:
+        raise InputError(f"{path}: expected a video, could not read a frame of it")
     return frames

@@ -33,6 +33,9 @@ ELSEWHERE = {
     "docker": "its page says that it was not run: there is no docker",
     "curl": "asks the docker above",
     "fsanet train --quick": "tests/training/test_training.py",
+    "fsanet export --weights=fusion --format=web": "with npm and Chromium: tests/export/test_web_page.py",
+    "python -m benchmarks.live": "measures Chromium; its parts in tests/export/test_web_page.py",
+    "python -m tests.golden.make": "tests/golden/test_golden.py compares what it made",
     "python recipes/diagnosis.py": "tests/test_recipes.py",
     "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
 }
