@@ -47,6 +47,8 @@ def write_web(model: keras.Model, path: Path, request: ExportRequest) -> None:
         InputError: If YuNet or the runtime is not at hand.
     """
     (path / NETWORKS).mkdir(parents=True)
+    shutil.copy(require_assets("yunet", YUNET_ASSETS)[0], path / YUNET_FILE)
+    copy_runtime(path / "runtime", request.config.web_runtime)
     models = [model]
     members = keras_files(request.config.weights)
     if len(members) > 1:
@@ -59,8 +61,6 @@ def write_web(model: keras.Model, path: Path, request: ExportRequest) -> None:
         entries.append(_network_entry(network, file, (path / file).stat().st_size, card))
     for file in PAGE_FILES:
         shutil.copy(Path(__file__).parent / "web_page" / file, path / file)
-    shutil.copy(require_assets("yunet", YUNET_ASSETS)[0], path / YUNET_FILE)
-    copy_runtime(path / "runtime", request.config.web_runtime)
     write_json(path / "card.json", request.card)
     write_json(path / CONFIG_FILE, make_config(entries))
 
