@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="The .npz files of the recipes.")
     parser.add_argument("--init_weights", required=True, help="Network to start from.")
     parser.add_argument("--output_dir", required=True, type=Path, help="Folder of the runs.")
-    parser.add_argument("--epochs", type=int, default=3, help="Of each run.")
+    parser.add_argument("--epochs", type=int, default=2, help="Of each run.")
     parser.add_argument("--rows", default="0::1", help="Which rows: start::step.")
     parser.add_argument("--table", action="store_true", help="Print the results instead of training.")
     given = parser.parse_args()
