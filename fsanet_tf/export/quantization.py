@@ -134,10 +134,7 @@ def _round_keeping_sums(kernel: np.ndarray) -> np.ndarray:
 def _equalize_channels(network: keras.Model, rescalings: Sequence[Rescaling], faces: np.ndarray) -> None:
     """Scale each channel after an activation to a range of one, and the weights that read it accordingly."""
     outputs = [network.get_layer(rescaling.activation).output for rescaling in rescalings]
-    if not outputs:
-        return
-    all_maps = keras.Model(network.inputs, outputs).predict(faces, verbose=0)
-    for rescaling, maps in zip(rescalings, all_maps if len(outputs) > 1 else [all_maps], strict=True):
+    for rescaling, maps in zip(rescalings, _predict_maps(network, outputs, faces), strict=True):
         scale = _channel_ranges(maps)
         norm = network.get_layer(rescaling.norm)
         norm.gamma.assign(norm.gamma / scale)
@@ -152,12 +149,22 @@ def _equalize_channels(network: keras.Model, rescalings: Sequence[Rescaling], fa
 def _equalize_depthwise(network: keras.Model, faces: np.ndarray) -> None:
     """Scale each channel between the two halves of a separable convolution to a range of one."""
     layers = [layer for layer in network.layers if isinstance(layer, keras.layers.SeparableConv2D)]
-    inputs = [keras.Model(network.inputs, layer.input).predict(faces, verbose=0) for layer in layers]
+    inputs = _predict_maps(network, [layer.input for layer in layers], faces)
     for layer, maps in zip(layers, inputs, strict=True):
         middle = keras.ops.depthwise_conv(maps, layer.depthwise_kernel, layer.strides, layer.padding)
         scale = _channel_ranges(keras.ops.convert_to_numpy(middle))
         layer.depthwise_kernel.assign(layer.depthwise_kernel / scale[:, None])
         layer.pointwise_kernel.assign(layer.pointwise_kernel * scale[:, None])
+
+
+def _predict_maps(
+    network: keras.Model, tensors: Sequence[keras.KerasTensor], faces: np.ndarray
+) -> Sequence[np.ndarray]:
+    """Compute inner tensors of a network, all in one pass over the faces."""
+    if not tensors:
+        return []
+    maps = keras.Model(network.inputs, list(tensors)).predict(faces, verbose=0)
+    return maps if isinstance(maps, list) else [maps]
 
 
 def _channel_ranges(maps: np.ndarray) -> np.ndarray:
