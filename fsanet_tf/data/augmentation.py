@@ -5,6 +5,7 @@ stateless seeds, so results are reproducible.
 """
 
 import functools
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -66,11 +67,14 @@ def augment(
     if config.color or config.grayscale:
         images = _recolor(images, config, random)
     if config.low_resolution:
-        images = _lower_resolution(images, config.low_resolution, random)
+        side = random.uniform(0.25, 0.75) * image_size
+        images = _change_some(images, random.happens(config.low_resolution), _lower_resolution, side)
     if config.blur:
-        images = _blur_some(images, random.happens(config.blur))
+        images = _change_some(images, random.happens(config.blur), _blur)
     if config.jpeg:
-        images = _compress_some(images, config.jpeg, random)
+        chosen = random.happens(config.jpeg)
+        quality = tf.cast(random.uniform(10.0, 60.0), tf.int32)
+        images = _change_some(images, chosen, _compress, quality)
     if config.erase:
         images = _erase(images, config.erase, random)
     return images, poses
@@ -244,14 +248,20 @@ def _recolor(images: tf.Tensor, config: AugmentationConfig, random: _Random) -> 
     return tf.reshape(tf.clip_by_value(pixels, 0.0, 255.0), (-1, size, size, 3))
 
 
-def _lower_resolution(images: tf.Tensor, probability: float, random: _Random) -> tf.Tensor:
-    """Reduce some images to between a quarter and three quarters of their side and enlarge them again.
+def _change_some(images: tf.Tensor, chosen: tf.Tensor, change: Callable, *arguments: tf.Tensor) -> tf.Tensor:
+    """Apply `change` to the chosen images, each with its own row of the arguments; the rest cost nothing."""
 
-    Both steps are one matrix per image and axis.
-    """
+    def changed() -> tf.Tensor:
+        rows = tf.where(chosen)  # (number chosen, 1)
+        results = change(*(tf.gather_nd(tensor, rows) for tensor in (images, *arguments)))
+        return tf.tensor_scatter_nd_update(images, rows, results)
+
+    return tf.cond(tf.reduce_any(chosen), changed, lambda: images)
+
+
+def _lower_resolution(images: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+    """Reduce images to `side` pixels `(batch,)` and enlarge them again; each axis is one matrix per image."""
     size = images.shape[1]
-    side = random.uniform(0.25, 0.75) * size
-    chosen = random.happens(probability)
     # Down: triangle filter of a coarse pixel's width; up: linear interpolation. (batch, size, size)
     pixel = tf.range(float(size))
     step = size / side  # fine pixels per coarse pixel
@@ -261,37 +271,28 @@ def _lower_resolution(images: tf.Tensor, probability: float, random: _Random) ->
     last = tf.math.ceil(side) - 1.0
     source = tf.clip_by_value((pixel[None, :] + 0.5) / step[:, None] - 0.5, 0.0, last[:, None])
     up = tf.maximum(1.0 - tf.abs(source[:, :, None] - pixel), 0.0)
-    axis = tf.where(chosen[:, None, None], tf.matmul(up, down), tf.eye(size))
+    axis = tf.matmul(up, down)
     images = tf.einsum("byi,bixc->byxc", axis, images)
     return tf.einsum("bxj,byjc->byxc", axis, images)
 
 
-def _compress_some(images: tf.Tensor, probability: float, random: _Random) -> tf.Tensor:
-    """Encode some images as JPEG of quality 10 to 60 and decode them again."""
-    chosen = random.happens(probability)
-    quality = tf.cast(random.uniform(10.0, 60.0), tf.int32)
-
-    def compress(item):
-        image, quality, chosen = item
-
-        def compressed():
-            return tf.cast(
-                tf.image.adjust_jpeg_quality(tf.cast(tf.round(image), tf.uint8), quality), tf.float32
-            )
-
-        return tf.cond(chosen, compressed, lambda: image)
-
-    # Not OpenCV in a numpy_function: a thread that waits there for the GIL keeps the process from ending.
-    result = tf.map_fn(compress, (images, quality, chosen), fn_output_signature=tf.float32)
-    return tf.ensure_shape(result, images.shape)
-
-
-def _blur_some(images: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+def _blur(images: tf.Tensor) -> tf.Tensor:
     binomial = tf.constant([1.0, 2.0, 1.0]) / 4
     kernel = tf.tile((binomial[:, None] * binomial)[:, :, None, None], (1, 1, 3, 1))
     padded = tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "REFLECT")
-    blurred = tf.nn.depthwise_conv2d(padded, kernel, (1, 1, 1, 1), "VALID")
-    return tf.where(chosen[:, None, None, None], blurred, images)
+    return tf.nn.depthwise_conv2d(padded, kernel, (1, 1, 1, 1), "VALID")
+
+
+def _compress(images: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+    """Encode images as JPEG of the given qualities, int `(batch,)`, and decode them again."""
+
+    # Not OpenCV in a numpy_function: a thread that waits there for the GIL keeps the process from ending.
+    def compress(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        image, quality = item
+        return tf.image.adjust_jpeg_quality(tf.cast(tf.round(image), tf.uint8), quality)
+
+    compressed = tf.map_fn(compress, (images, quality), fn_output_signature=tf.uint8)
+    return tf.cast(tf.ensure_shape(compressed, images.shape), tf.float32)
 
 
 def _erase(images: tf.Tensor, probability: float, random: _Random) -> tf.Tensor:
