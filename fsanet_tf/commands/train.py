@@ -36,6 +36,7 @@ AUGMENTATION_HELP = {
     "blur": "probability of a blur",
     "erase": "probability of an erased rectangle",
     "grayscale": "probability of losing the colors",
+    "sharpen": "probability of sharpening",
     "low_resolution": "probability of a reduced resolution",
     "jpeg": "probability of JPEG compression",
 }

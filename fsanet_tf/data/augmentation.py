@@ -17,6 +17,7 @@ from fsanet_tf.geometry.pose import mirror_poses, rotate_poses, within_angle
 MAX_CUT = 15 / 64  # share of the crop's side that the original cuts off at most
 ZOOM_RANGE = (0.8, 1.2)
 ZOOM_PROBABILITY = 0.7
+MAX_SHARPENING = 1.5  # crops cut from pictures of 450 pixels are as sharp as stored ones sharpened by 1.2
 
 
 class _Random:
@@ -66,6 +67,9 @@ def augment(
     images = shift_and_zoom(images, random) if config.original else tf.cast(images, tf.float32)
     if config.color or config.grayscale:
         images = _recolor(images, config, random)
+    if config.sharpen:
+        amount = random.uniform(0.0, MAX_SHARPENING)
+        images = _change_some(images, random.happens(config.sharpen), _sharpen, amount)
     if config.low_resolution:
         side = random.uniform(0.25, 0.75) * image_size
         images = _change_some(images, random.happens(config.low_resolution), _lower_resolution, side)
@@ -274,6 +278,12 @@ def _lower_resolution(images: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
     axis = tf.matmul(up, down)
     images = tf.einsum("byi,bixc->byxc", axis, images)
     return tf.einsum("bxj,byjc->byxc", axis, images)
+
+
+def _sharpen(images: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
+    """Unsharp masking by an amount per image, `(batch,)`."""
+    details = images - _blur(images)
+    return tf.clip_by_value(images + amount[:, None, None, None] * details, 0.0, 255.0)
 
 
 def _blur(images: tf.Tensor) -> tf.Tensor:

@@ -24,6 +24,8 @@ class AugmentationConfig:
         blur: Probability of a 3×3 binomial blur.
         erase: Probability that a rectangle of up to half the side is filled with one gray level.
         grayscale: Probability of losing the colors.
+        sharpen: Probability of unsharp masking: stored crops were reduced twice and are softer than crops
+            that come straight from a large picture.
         low_resolution: Probability of a reduction to between a quarter and three quarters of the side.
         jpeg: Probability of JPEG compression at a quality of 10 to 60.
 
@@ -46,6 +48,7 @@ class AugmentationConfig:
     blur: float = 0.0
     erase: float = 0.0
     grayscale: float = 0.0
+    sharpen: float = 0.0
     low_resolution: float = 0.0
     jpeg: float = 0.0
 
@@ -57,6 +60,7 @@ class AugmentationConfig:
             "blur",
             "erase",
             "grayscale",
+            "sharpen",
             "low_resolution",
             "jpeg",
         ):

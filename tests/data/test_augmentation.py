@@ -175,7 +175,7 @@ def test_background_comes_from_the_next_crop_of_the_batch():
     ).mean() > 0.7  # borders of a pixel or more
 
 
-def test_grayscale_erasing_and_blur_do_what_they_say(image):
+def test_grayscale_erasing_blur_and_sharpening_do_what_they_say(image):
     seed, pose = tf.constant([1, 2]), np.zeros((1, 3), "float32")
 
     def with_(**options):
@@ -192,6 +192,20 @@ def test_grayscale_erasing_and_blur_do_what_they_say(image):
     kernel = np.outer([1, 2, 1], [1, 2, 1]).astype("float32") / 16
     expected = cv2.filter2D(image.astype("float32"), -1, kernel, borderType=cv2.BORDER_REFLECT_101)
     np.testing.assert_allclose(with_(blur=1.0), expected, atol=0.01)
+    details = image - expected
+    inside = (image + 1.5 * details >= 0) & (image + 1.5 * details <= 255) & (abs(details) > 1)
+    amounts = (with_(sharpen=1.0) - image)[inside] / details[inside]
+    assert 0 < amounts[0] <= 1.5
+    np.testing.assert_allclose(amounts, amounts[0], atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["blur", "sharpen", "low_resolution", "jpeg"])
+def test_a_change_leaves_the_images_that_are_not_chosen_as_they_are(name, rng):
+    images = rng.integers(0, 256, (40, 64, 64, 3), np.uint8)
+    config = AugmentationConfig(original=False, **{name: 0.5})
+    augmented, _ = augment(images, np.zeros((40, 3), "float32"), config, tf.constant([1, 2]), 64)
+    unchanged = (augmented.numpy() == images).all(axis=(1, 2, 3))
+    assert 8 <= unchanged.sum() <= 32
 
 
 @pytest.mark.parametrize(

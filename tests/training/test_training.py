@@ -167,7 +167,7 @@ def test_a_run_of_an_older_version_is_known(faces, tmp_path):
     for key in ("max_angle_deg", "margin_ratio"):
         del old[key]
     old["protocol"] = 1
-    for key in ("low_resolution", "jpeg"):
+    for key in ("sharpen", "low_resolution", "jpeg"):
         del old["augmentation"][key]
     old["augmentation"]["colour"] = old["augmentation"].pop("color")
     old["augmentation"]["greyscale"] = old["augmentation"].pop("grayscale")
