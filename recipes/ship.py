@@ -6,6 +6,7 @@ started from. The faces that the runs validated on calibrate the fusion.
 """
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
 from fsanet_tf.io.files import write_json
 from fsanet_tf.networks.card import read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
-from fsanet_tf.networks.network import disagreement, load_network
+from fsanet_tf.networks.network import Uncertainty, disagreement_and_turn, load_network
 from fsanet_tf.networks.pretrained import FOLDER, fusion_card, network_file
 from fsanet_tf.training.run_directory import CONFIG_FILE, FINAL_FILE, read_config
 from fsanet_tf.training.trainer import SPLIT_SEED
@@ -65,7 +66,7 @@ def hours(run: Path) -> float:
 
 
 def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:
-    """Fit the fusion's expected geodesic error to the disagreement of its members, on validation faces."""
+    """Fit the error of the fusion on validation faces to its members' disagreement and the head's turn."""
     dataset = load_dataset(data)
     fusion = load_network("fusion")
     _, rows = split_by_group(
@@ -76,10 +77,12 @@ def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:
     crops = cut_views(dataset.images[rows], views[rows], fusion.image_size).astype(np.float32)
     poses = np.stack([member.predict(crops) for member in fusion.members])
     errors = geodesic_errors(poses.mean(axis=0), dataset.poses[rows])
-    slope, offset = np.polyfit(disagreement(poses), errors, 1)
+    causes = np.column_stack([np.ones(len(rows)), *disagreement_and_turn(poses)])
+    coefficients, *_ = np.linalg.lstsq(causes, errors)
     mae = float(angle_errors(poses.mean(axis=0), dataset.poses[rows]).mean())
     print(f"fusion on {len(rows)} validation faces: MAE {mae:.2f}°, geodesic {errors.mean():.2f}°")
-    return {"offset_deg": round(float(offset), 4), "slope": round(float(slope), 4)}
+    names = [field.name for field in dataclasses.fields(Uncertainty)]
+    return dict(zip(names, coefficients.round(4).tolist(), strict=True))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What exported files compute: the mean pose of networks, of mirrored crops too, and its expected error."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import keras
@@ -45,6 +46,6 @@ def build_served_model(
     averaged = poses + mirrored
     outputs = {POSE: layers.Average(name=POSE)(averaged) if len(averaged) > 1 else averaged[0]}
     if uncertainty:
-        expected = ExpectedError(uncertainty.offset_deg, uncertainty.slope, name=UNCERTAINTY)
+        expected = ExpectedError(**dataclasses.asdict(uncertainty), name=UNCERTAINTY)
         outputs[UNCERTAINTY] = expected(poses)
     return keras.Model(image, outputs, name=name)

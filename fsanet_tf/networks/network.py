@@ -29,30 +29,43 @@ __all__ = ["Network", "load_network"]
 
 @dataclasses.dataclass(frozen=True)
 class Uncertainty:
-    """How the disagreement of a fusion's members relates to its error, as measured on validation faces.
+    """How the error of a fusion depends on its members' poses, as measured on validation faces.
 
     Attributes:
-        offset_deg: Expected geodesic error where the members agree, in degrees.
+        offset_deg: Expected geodesic error of a frontal face where the members agree, in degrees.
         slope: Increase per degree of disagreement.
+        turn_slope: Increase per degree that the head is turned.
     """
 
     offset_deg: float
     slope: float
+    turn_slope: float
 
     def expected_error(self, poses_deg: np.ndarray) -> np.ndarray:
         """Compute the expected geodesic errors `(N,)` in degrees of members' poses `(members, N, 3)`."""
-        return (self.offset_deg + self.slope * disagreement(poses_deg)).astype(np.float32)
+        disagreement, turn = disagreement_and_turn(poses_deg)
+        return (self.offset_deg + self.slope * disagreement + self.turn_slope * turn).astype(np.float32)
 
 
-def disagreement(poses_deg: np.ndarray) -> np.ndarray:
-    """Compute the mean distance of members' rotations from their mean, `(N,)`, in degrees.
+def disagreement_and_turn(poses_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute what a fusion's error depends on.
 
     Args:
         poses_deg: `(members, N, 3)`: yaw, pitch, roll in degrees.
+
+    Returns:
+        The mean distance of the members' rotations from their mean, `(N,)`, and the distance of their mean
+        from the frontal pose, `(N,)`; both in degrees, exact for small angles.
     """
     rotations = rotation_matrices(poses_deg)
-    distances = np.linalg.norm(rotations - rotations.mean(axis=0), axis=(-2, -1))  # √2 · small angles
-    return np.rad2deg(distances / np.sqrt(2.0)).mean(axis=0)
+    mean = rotations.mean(axis=0)
+    return _distance_deg(rotations, mean).mean(axis=0), _distance_deg(mean, np.eye(3))
+
+
+def _distance_deg(rotations: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.rad2deg(
+        np.linalg.norm(rotations - others, axis=(-2, -1)) / np.sqrt(2.0)
+    )  # |R − R'| is √2 angle
 
 
 @dataclasses.dataclass(frozen=True)

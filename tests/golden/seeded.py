@@ -41,7 +41,7 @@ def set_weights(layer: keras.layers.Layer) -> None:
 CASES: dict[str, tuple[Callable[[], keras.layers.Layer], list[tuple[int, ...]]]] = {
     "AppendMirrored": (lambda: layers.AppendMirrored(), [(2, 4, 4, 3)]),
     "CapsuleLayer": (lambda: layers.CapsuleLayer(3, 16, name="capsule"), [(2, 7, 8)]),
-    "ExpectedError": (lambda: layers.ExpectedError(0.9, 1.8), [(2, 3), (2, 3)]),
+    "ExpectedError": (lambda: layers.ExpectedError(0.9, 1.8, 0.01), [(2, 3), (2, 3)]),
     "FineGrainedStructureMapping": (
         lambda: layers.FineGrainedStructureMapping(name="mapping"),
         [(2, 3, 4), (2, 12, 6)],

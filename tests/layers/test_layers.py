@@ -235,9 +235,9 @@ def test_mirroring_layers_append_and_split(rng):
 
 def test_expected_error_equals_the_calibrations(rng):
     poses = 40 * normal(rng, 3, 50, 3)
-    layer = ExpectedError(0.9, 1.8)
+    layer = ExpectedError(0.9, 1.8, 0.01)
     again = ExpectedError.from_config(layer.get_config())
-    expected = Uncertainty(0.9, 1.8).expected_error(poses)
+    expected = Uncertainty(0.9, 1.8, 0.01).expected_error(poses)
     np.testing.assert_allclose(again(list(poses)).numpy(), expected, rtol=1e-4)
 
 

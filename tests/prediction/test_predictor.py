@@ -13,7 +13,7 @@ from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.keras_files import load_model
-from fsanet_tf.networks.network import Network, Uncertainty, disagreement, load_network
+from fsanet_tf.networks.network import Network, Uncertainty, disagreement_and_turn, load_network
 from fsanet_tf.networks.pretrained import keras_file, keras_files, shipped_networks
 from fsanet_tf.prediction.predictor import PosePredictor
 from tests.conftest import run_process
@@ -165,12 +165,14 @@ def test_mirroring_averages_with_the_mirrored_crop(rng):
     assert face.uncertainty_deg is None  # a single network
 
 
-def test_uncertainty_grows_with_the_disagreement_of_the_members():
-    agreeing = np.tile([[30.0, -10, 5]], (3, 1))[:, None]
-    turned = np.array([[[20.0, 0, 0]], [[0.0, 0, 0]], [[-20.0, 0, 0]]])
-    assert disagreement(agreeing) == pytest.approx(0, abs=1e-6)
-    assert disagreement(turned) == pytest.approx(40 / 3, rel=0.05)  # 20°, 0° and 20° from the mean
-    assert Uncertainty(2.0, 0.5).expected_error(turned) == pytest.approx(2 + 20 / 3, rel=0.05)
+def test_uncertainty_grows_with_the_disagreement_of_the_members_and_the_turn_of_the_head():
+    agreeing = np.tile([[30.0, 0, 0]], (3, 1))[:, None]
+    apart = np.array([[[9.0, 0, 0]], [[0.0, 0, 0]], [[-9.0, 0, 0]]])  # 9°, 0° and 9° from the mean
+    disagreement, turn = disagreement_and_turn(np.concatenate([agreeing, apart], axis=1))
+    np.testing.assert_allclose(disagreement, [0, 6], rtol=0.05, atol=1e-6)  # 20°, 0° and 20° from the mean
+    np.testing.assert_allclose(turn, [30, 0], rtol=0.05, atol=1)
+    expected = Uncertainty(2.0, 0.5, 0.1).expected_error(np.concatenate([agreeing, apart], axis=1))
+    np.testing.assert_allclose(expected, [2 + 3, 2 + 3], rtol=0.05)
 
 
 def test_a_card_that_is_nested_too_deeply_is_refused(tmp_path):
