@@ -27,17 +27,24 @@ from fsanet_tf.prediction.predictor import PosePredictor
 
 MARGINS = (0.15, 0.22, 0.29, 0.36, 0.45, 0.6)
 SAME_FACE = 0.4  # maximum distance of the centers, as a share of the landmark box's side
+SAME_SIZE = 1.6  # maximum ratio of the sides; smaller boxes are on a nose or a mouth
 UPRIGHT_YAW = 60  # beyond, landmark boxes are narrower than heads
 
 
 def matching_face(found: list[Detection], landmark_box: np.ndarray) -> Detection | None:
     """Return the detection of the labeled face, if there is one."""
-    side = np.ptp(landmark_box.reshape(2, 2), axis=0).max()
-    center = landmark_box.reshape(2, 2).mean(axis=0)
+    center, side = _center_and_side(landmark_box)
     for face in found:
-        if np.abs(np.array(face.box).reshape(2, 2).mean(axis=0) - center).max() < SAME_FACE * side:
+        face_center, face_side = _center_and_side(np.array(face.landmark_box or face.box))
+        near = np.abs(face_center - center).max() < SAME_FACE * side
+        if near and 1 / SAME_SIZE < face_side / side < SAME_SIZE:
             return face
     return None
+
+
+def _center_and_side(box: np.ndarray) -> tuple[np.ndarray, float]:
+    corners = box.reshape(2, 2)
+    return corners.mean(axis=0), float(np.ptp(corners, axis=0).max())
 
 
 @dataclasses.dataclass
