@@ -45,6 +45,13 @@ ROWS: dict[str, dict] = {
     "no color, gray, blur, low resolution, JPEG, erasing": dict.fromkeys(
         ("color", "grayscale", "blur", "low_resolution", "jpeg", "erase"), 0
     ),
+    "sharpening": {"sharpen": 0.5},
+    "borders, low resolution, JPEG, erasing half as often": {
+        "borders": 0.25,
+        "low_resolution": 0.05,
+        "jpeg": 0.05,
+        "erase": 0.025,
+    },
 }
 # Validation faces, changed in one way each.
 VIEWS = {
@@ -52,6 +59,7 @@ VIEWS = {
     "turned up to 30°": AugmentationConfig(original=False, rotation_deg=30),
     "shifted boxes": AugmentationConfig(original=False, jitter=0.15),
     "poor pictures": AugmentationConfig(original=False, low_resolution=1, jpeg=1, color=0.3),
+    "sharpened": AugmentationConfig(original=False, sharpen=1),
 }
 
 
