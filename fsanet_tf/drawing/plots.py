@@ -10,7 +10,18 @@ from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import replace_when_done
 
 with optional_dependencies():
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure  # draws without a display, and without pyplot's global state
+    from matplotlib.transforms import Bbox
+
+# Where a point's name may be: shift in points, and alignment.
+NAME_SIDES = (
+    ((7, -3), "left"),
+    ((-7, -3), "right"),
+    ((6, 5), "left"),
+    ((6, -11), "left"),
+    ((-6, -11), "right"),
+)
 
 
 def _save(figure: Figure, path: str | Path) -> None:
@@ -143,19 +154,39 @@ def draw_efficiency(
     """
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     over_time, over_size = figure.subplots(1, 2, sharey=True)
-    points = [
-        (over_time, {name: (time, mae) for name, (time, _, mae) in measured.items()}, "tab:blue", ""),
-        (over_size, {name: (size, mae) for name, (_, size, mae) in measured.items()}, "tab:blue", ""),
-        (over_size, {name: (size, mae) for name, (mae, size) in printed.items()}, "none", " (printed)"),
-    ]
-    for axes, places, color, note in points:
-        for number, (name, place) in enumerate(sorted(places.items(), key=lambda item: item[1])):
-            axes.scatter(*place, facecolors=color, edgecolors="tab:gray", s=25)
-            beside = (5, 5) if number % 2 else (5, -11)  # neighbors' names on different sides
-            axes.annotate(f"{name}{note}", place, beside, textcoords="offset points", fontsize=7)
+    times = {name: (time, mae) for name, (time, _, mae) in measured.items()}
+    sizes = {name: (size, mae) for name, (_, size, mae) in measured.items()}
+    printed_sizes = {f"{name} (printed)": (size, mae) for name, (mae, size) in printed.items()}
+    for axes, places, color in (
+        (over_time, times, "tab:blue"), (over_size, sizes, "tab:blue"), (over_size, printed_sizes, "none"),
+    ):  # fmt: skip
+        axes.scatter(*zip(*places.values(), strict=True), facecolors=color, edgecolors="tab:gray", s=25)
     over_time.set(xscale="log", xlabel="milliseconds per face, one thread", ylabel="MAE (degrees)")
     over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(3, 6.5))
     for axes in (over_time, over_size):
         axes.grid(alpha=0.3, which="both")
         axes.margins(x=0.25)
+    figure.draw_without_rendering()  # fixes where the points are in pixels
+    _write_names(over_time, times)
+    _write_names(over_size, sizes | printed_sizes)
     _save(figure, path)
+
+
+def _write_names(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
+    """Write names next to points, each on the first side where it covers no point and no other name."""
+    frame = axes.get_window_extent()
+    pixels = axes.transData.transform(list(places.values()))
+    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for x, y in pixels]
+    for name, place in sorted(places.items(), key=lambda item: -item[1][1]):
+        for shift, alignment in NAME_SIDES:
+            text = axes.annotate(
+                name, place, shift, textcoords="offset points", fontsize=7, horizontalalignment=alignment
+            )
+            box = text.get_window_extent()
+            inside = frame.x0 < box.x0 and box.x1 < frame.x1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+            text.remove()
+        else:
+            axes.add_artist(text)
+        taken.append(box)
