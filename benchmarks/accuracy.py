@@ -47,8 +47,8 @@ AFLW2000, the {count} of 2,000 faces whose three angles lie within ±99°. Mean 
 (angle of the rotation between the poses), and the MAE by range of the true |yaw|; degrees. Released networks
 and the paper's were trained on 300W-LP, the shipped ones on AFLW and video frames. Crops from the landmark
 box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's. "Mirrored" averages
-with the prediction for the mirrored crop, in twice the time. The int8 network of opentrack answers differently
-on other processors: 3.27 and 5.36 on one with AVX-512.
+with the prediction for the mirrored crop, in twice the time. The int8 network of opentrack answers
+differently on other processors: 3.27 and 5.36 on one with AVX-512.
 
 | network | crop | paper: MAE | yaw | pitch | roll | MAE | geodesic | {ranges} |
 |---|---|---|---|---|---|---|---|{rule}|"""
