@@ -89,10 +89,10 @@ def test_the_readmes_code_is_clean_under_strict_types(tmp_path):
     assert result.returncode == 0, result.stdout
 
 
-def test_keras_reads_our_files_once_the_layers_are_imported():
+def test_keras_reads_our_files_once_their_classes_are_imported():
     path = str(keras_file("var"))
     code = "import sys, keras; {0}print(keras.models.load_model(sys.argv[1]).name)"
-    ours = run_process("-c", code.format("import fsanet_tf.layers; "), path)
+    ours = run_process("-c", code.format("import fsanet_tf.models.pose_network; "), path)
     assert ours.stdout.split()[-1] == "fsanet_var_capsule", ours.stderr
     alone = run_process("-c", code.format(""), path)  # finds the package by the paths in the file, or says so
     assert alone.returncode == 0 or "fsanet_tf" in alone.stderr

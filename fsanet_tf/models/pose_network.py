@@ -2,6 +2,7 @@
 
 import keras
 
+import fsanet_tf.layers  # noqa: F401  this module is all that Keras needs to read a network's file
 from fsanet_tf.models.config import (
     FSANetConfig,
     SSRNetConfig,

@@ -6,8 +6,7 @@ from typing import Any
 
 import keras
 
-import fsanet_tf.layers
-import fsanet_tf.models.pose_network  # noqa: F401  and the class of networks
+import fsanet_tf.models.pose_network  # noqa: F401  registers the classes in the files
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
 from fsanet_tf.networks.card import card_path
