@@ -129,6 +129,8 @@ def folder(reference, tmp_path_factory) -> Path:
         write_noise_faces(work / f"{name}.npz", NUM_FACES)
     for name in ("net", "var"):
         build_model("fsanet_var_capsule").save(work / f"{name}.keras")
+    (work / "runs/noS_2").mkdir(parents=True)
+    build_model("fsanet_noS_capsule").save(work / "runs/noS_2/final.keras")
     return work
 
 
