@@ -79,6 +79,7 @@ def test_every_public_name_has_an_example_that_runs(name, folder):
     assert runner.tries and not runner.failures, "".join(output)
 
 
+@pytest.mark.slow
 def test_the_readmes_code_is_clean_under_strict_types(tmp_path):
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     (tmp_path / "code.py").write_text("\n".join(code))

@@ -75,7 +75,8 @@ def test_the_wheel_contains_one_package_and_what_it_needs(wheel):
     assert {name.split("/")[-1] for name in names} >= {"LICENSE", "NOTICE"}
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "export"])
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
 def test_command_runs_from_the_wheel_next_to_the_users_own_modules(command, wheel, workplace):
     site = wheel.parent / "site"
     if not site.exists():

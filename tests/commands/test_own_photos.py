@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pytest
 
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
 from fsanet_tf.data.preprocessing.synthetic import create_synthetic
@@ -22,6 +23,7 @@ def write_table(folder, path):
             writer.writerow((f"heads/{labels.stem}.jpg", *visible_box(points), *pose, f"person{number // 4}"))
 
 
+@pytest.mark.slow
 def test_from_photos_to_a_fine_tuned_exported_network(tmp_path):
     create_synthetic(tmp_path / "heads", NUM_HEADS)
     write_table(tmp_path / "heads", tmp_path / "faces.csv")

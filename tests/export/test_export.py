@@ -204,7 +204,7 @@ def test_fusion_is_one_file_with_an_open_batch_and_timed(tmp_path):
     assert report["latency"]["fsanet_fusion_float32.tflite"]["times_faster_than_keras"] > 0
 
 
-@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("mirror", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_exported_fusion_predicts_its_uncertainty(mirror, tmp_path):
     formats = [f"--format={name}" for name in ("saved_model", "frozen_graph", "onnx", "tflite_float32")]
     options = [f"--output_dir={tmp_path}", "--latency_rounds=0", *(["--mirror"] if mirror else [])]
