@@ -101,8 +101,8 @@ def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, aflw2000):
 def test_the_shipped_networks_have_the_accuracy_that_the_readme_says(reference, tmp_path):
     data = tmp_path / "tight.npz"
     create_300w_lp(reference / "data/AFLW2000", data, rule=fsanet_tf.load_network("fusion").crop)
-    for name, mae, geodesic in (("var", 3.79, 6.21), ("fusion", 3.59, 5.92)):
+    for name, mae, geodesic in (("var", 3.78, 6.19), ("fusion", 3.56, 5.87)):
         errors = fsanet_tf.evaluate(name, data).errors_deg["all"]
         assert (errors.mae, errors.geodesic) == pytest.approx((mae, geodesic), abs=0.01)
     mirrored = fsanet_tf.evaluate("fusion", data, mirror=True).errors_deg["all"]
-    assert mirrored.mae == pytest.approx(3.51, abs=0.01)
+    assert mirrored.mae == pytest.approx(3.47, abs=0.01)
