@@ -81,6 +81,7 @@ RUN: dict[str, Callable[[Path, np.ndarray], np.ndarray]] = {
 REFUSALS = (ValueError, RuntimeError, cv2.error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=" ".join)
 def test_the_table_of_runtimes_is_true(row, exported, faces):
     runtime, file, *cells = row

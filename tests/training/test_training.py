@@ -83,6 +83,7 @@ def same_weights(first, second):
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
 
 
+@pytest.mark.slow
 def test_killed_run_ends_with_the_same_weights(faces, tmp_path):
     """SIGKILL at random moments; FSANET_KILLS=10 for the long version."""
     command = [sys.executable, "train.py", f"--data={faces}", f"--variant={VARIANT}", "--image_size=16",
