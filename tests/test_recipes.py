@@ -26,6 +26,15 @@ def test_training_takes_the_recipe(recipe, tmp_path):
     assert_one_clear_line(result, "absent.npz: no such file")
 
 
+def test_a_recipe_that_is_none_is_one_clear_line(tmp_path):
+    picture = tmp_path / "a picture.flags"
+    picture.write_bytes(b"\x89PNG\r\n")
+    for arguments in ([f"--flagfile={picture}"], ["--flagfile", str(picture)]):
+        assert_one_clear_line(run_fsanet("train", *arguments), f"{picture}: expected a text file of options")
+    absent = f"--flagfile={tmp_path / 'absent.flags'}"
+    assert_one_clear_line(run_fsanet("train", absent), "error: Unable to open flagfile", "absent.flags'")
+
+
 def test_a_teachers_labels_become_a_dataset(tmp_path):
     columns = (
         "name",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -84,12 +85,16 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
         positional: Option that an argument without a name sets; None: none may be given.
 
     Raises:
-        InputError: If an option is unknown or its value invalid, or an argument unexpected.
+        InputError: If an option is unknown or its value invalid, an argument unexpected, or a file of options
+            unreadable.
     """
     try:
         _, *rest = values(["", *arguments])
     except flags.Error as error:
-        raise InputError(" ".join(str(error).split())) from error
+        raise InputError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
+    except UnicodeDecodeError as error:  # only files of options are read here
+        files = ", ".join(re.findall(r"-flagfile[=\0]([^\0]+)", "\0".join(arguments)))
+        raise InputError(f"{files}: expected a text file of options, received binary data") from error
     if positional and len(rest) == 1 and not values[positional].present:
         values[positional].parse(rest.pop())
     if rest:
