@@ -38,6 +38,23 @@ class InputError(ValueError):
     """
 
 
+class OptionError(InputError):
+    """An option of a configuration has an invalid value; the command line writes its name as `--name`.
+
+    Args:
+        option: Name of the field.
+        problem: What was expected and what was received.
+    """
+
+    def __init__(self, option: str, problem: str):
+        super().__init__(f"{option}: {problem}")
+        self.option = option
+        self.problem = problem
+
+    def __reduce__(self):
+        return type(self), (self.option, self.problem)
+
+
 class MissingExtraError(InputError, ImportError):
     """A feature needs an optional dependency; the message names the extra that installs it.
 

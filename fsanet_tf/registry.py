@@ -1,7 +1,8 @@
-"""Choices by name: one table per kind, to which a file outside the package can add."""
+"""Extension points: tables from names to things, to which a Python file outside the package can add."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -16,18 +17,16 @@ __all__ = ["register"]
 
 EXTENSIONS_VARIABLE = "FSANET_EXTENSIONS"
 
-# The table of each kind.
+# The table of each kind that can be extended.
 TABLES = {
     "aggregation": "fsanet_tf.models.config:AGGREGATIONS",
+    "augmentation": "fsanet_tf.data.augmentation_config:AUGMENTATIONS",
     "backbone": "fsanet_tf.models.config:BACKBONES",
-    "data source": "fsanet_tf.commands.main:DATA_SOURCES",
     "detector": "fsanet_tf.detection.detectors:DETECTORS",
-    "export format": "fsanet_tf.export.config:FORMATS",
     "head": "fsanet_tf.models.config:HEADS",
     "loss": "fsanet_tf.training.config:LOSSES",
-    "optimizer": "fsanet_tf.training.config:OPTIMIZERS",
-    "runtime": "fsanet_tf.networks.runtimes:RUNTIMES",
-    "schedule": "fsanet_tf.training.config:SCHEDULES",
+    "metric": "fsanet_tf.training.config:METRICS",
+    "output": "fsanet_tf.models.config:OUTPUTS",
     "scoring": "fsanet_tf.models.config:SCORINGS",
 }
 
@@ -49,10 +48,17 @@ class Registry(Mapping[str, Any]):
         """Add a thing, or replace the one of that name."""
         self._entries[name] = thing
 
-    def require(self, name: str) -> None:
-        """Raise `InputError`, with the choices, unless there is a thing of that name."""
-        if name not in self:
-            raise InputError(f"{self.kind} must be one of {', '.join(self)}. Received: {name}")
+    def find(self, name_or_thing: Any) -> Any:
+        """Return the thing of a name, or the argument if it is not a name."""
+        return self[name_or_thing] if isinstance(name_or_thing, str) else name_or_thing
+
+    def require(self, name: Any) -> None:
+        """Raise `InputError`, with the choices, if the argument is a name that the table lacks."""
+        if isinstance(name, str) and name not in self:
+            message = f"{self.kind} must be one of {', '.join(self)}. Received: {name}"
+            if not os.environ.get(EXTENSIONS_VARIABLE):
+                message += f" (an extension? {EXTENSIONS_VARIABLE} names its file)"
+            raise InputError(message)
 
     def __getitem__(self, name: str) -> Any:
         self.require(name)
@@ -81,14 +87,15 @@ def import_thing(address: str) -> Any:
 
 
 def register(kind: str, name: str) -> Callable[[Any], Any]:
-    """Add a choice of a name to the package, from a file of one's own.
+    """Add a choice of a name to the package, from a Python file of one's own.
 
     Commands and worker processes read the files that the environment variable `FSANET_EXTENSIONS` names
-    (separated as in `PATH`); docs/extending.md has an example for each kind.
+    (separated as in `PATH`); docs/extending.md has an example for each kind. In Python, the thing itself can
+    be passed where its name is expected, without registering it.
 
     Args:
-        kind: `aggregation`, `backbone`, `data source`, `detector`, `export format`, `head`, `loss`,
-            `optimizer`, `runtime`, `schedule` or `scoring`.
+        kind: `aggregation`, `augmentation`, `backbone`, `detector`, `head`, `loss`, `metric`, `output` or
+            `scoring`.
         name: Its name. A name that is taken gets the new thing.
 
     Returns:
@@ -102,7 +109,7 @@ def register(kind: str, name: str) -> Callable[[Any], Any]:
         ... def make_huber():
         ...     import keras
         ...     return keras.losses.Huber(delta=5.0)
-        >>> fsanet_tf.TrainingConfig(data=("faces.npz",), loss="huber").loss
+        >>> fsanet_tf.TrainingConfig(data=("faces.npz",), output_dir="run", loss="huber").loss
         'huber'
     """
     if kind not in TABLES:
@@ -115,25 +122,32 @@ def register(kind: str, name: str) -> Callable[[Any], Any]:
     return add
 
 
+def extension_paths() -> list[Path]:
+    """Return the files that `FSANET_EXTENSIONS` names."""
+    names = os.environ.get(EXTENSIONS_VARIABLE, "").split(os.pathsep)
+    return [Path(name) for name in names if name]
+
+
 def load_extensions() -> None:
     """Import the files that `FSANET_EXTENSIONS` names, each once per process.
 
     Raises:
         InputError: If there is no such file, or it cannot be imported.
     """
-    for path in filter(None, os.environ.get(EXTENSIONS_VARIABLE, "").split(os.pathsep)):
-        module_name = f"fsanet_extension_{Path(path).stem}"
+    for path in extension_paths():
+        digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]  # two files may share a stem
+        module_name = f"fsanet_extension_{path.stem}_{digest}"
         if module_name in sys.modules:
             continue
         spec = importlib.util.spec_from_file_location(module_name, path)
-        if spec is None or spec.loader is None or not Path(path).is_file():
+        if spec is None or spec.loader is None or not path.is_file():
             raise InputError(f"{EXTENSIONS_VARIABLE}: {path}: expected a Python file")
         module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
-        except MissingExtraError:
-            raise
-        except Exception as error:
-            del sys.modules[module_name]
+        except BaseException as error:
+            del sys.modules[module_name]  # it does not count as loaded
+            if isinstance(error, MissingExtraError) or not isinstance(error, Exception):
+                raise
             reason = f"{type(error).__name__}: {error}"
             raise InputError(f"{EXTENSIONS_VARIABLE}: {path}: could not import it ({reason})") from error

@@ -1,7 +1,11 @@
-"""The one crop: from an image and a box to the square input of a network."""
+"""The one crop: from a picture and a face box to the square input of a network.
+
+A face box is the smallest box around the visible landmarks of a face: left, top, right, bottom in pixels.
+"""
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -12,18 +16,27 @@ __all__ = ["CropRule"]
 
 IMAGE_SIZE = 64  # side of the networks' input in pixels
 MAX_COORDINATE = 1e9  # pixels; beyond, integer arithmetic would overflow
+MAX_WINDOW_RATIO = 4  # a larger window, relative to the picture, shows no face
+
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+SAMPLINGS = ("original", "filtered")
 
 
 @dataclasses.dataclass(frozen=True)
 class CropRule:
-    """How the crops of a dataset were cut, and how a network trained on them expects its own.
+    """How a face is cut out of a picture, as a network was trained on it and expects it.
 
     Attributes:
-        margin_ratio: Share of the box's width (height) added on the left and right (top and bottom).
+        margin_ratio: Share of the face box's width (height) added on the left and right (top and bottom).
         square: Whether boxes are made square first. If not, as in the original, crops are stretched.
+        sampling: `original` cuts whole pixels, clips them to the picture and resizes without a filter, as the
+            original does. `filtered` cuts at fractions of a pixel, averages pixels where the crop shrinks, and
+            repeats the picture's edge beyond it: less jitter, and the crop of a square box stays square.
 
     Raises:
-        InputError: If `margin_ratio` is negative or not finite, or `square` is not a bool.
+        InputError: If `margin_ratio` is negative or not finite, `square` is not a bool, or `sampling` is
+            unknown.
 
     Example:
         >>> print(fsanet_tf.CropRule(0.29, square=True))
@@ -32,15 +45,21 @@ class CropRule:
 
     margin_ratio: float
     square: bool = False
+    sampling: str = "original"
 
     def __post_init__(self):
+        if isinstance(self.margin_ratio, np.floating):
+            object.__setattr__(self, "margin_ratio", float(self.margin_ratio))
         if not isinstance(self.margin_ratio, int | float) or not 0 <= self.margin_ratio < math.inf:
             raise InputError(f"margin_ratio: expected a ratio of 0 or more, received {self.margin_ratio!r}")
         if not isinstance(self.square, bool):
             raise InputError(f"square: expected true or false, received {self.square!r}")
+        if self.sampling not in SAMPLINGS:
+            raise InputError(f"sampling: expected {' or '.join(SAMPLINGS)}, received {self.sampling!r}")
 
     def __str__(self) -> str:
-        return f"{'square' if self.square else 'stretched'} boxes with a margin of {self.margin_ratio:g}"
+        text = f"{'square' if self.square else 'stretched'} boxes with a margin of {self.margin_ratio:g}"
+        return text if self.sampling == "original" else f"{text}, filtered"
 
 
 # The original's, by the source of the box.
@@ -48,18 +67,150 @@ LANDMARK_CROP = CropRule(0.6)
 BIWI_CROP = CropRule(0.4)
 
 
-def require_bgr(image: np.ndarray, name: str = "image") -> None:
-    """Raise `InputError` unless `image` is a uint8 array `(height, width, 3)` that is not empty."""
-    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+def as_bgr(image: np.ndarray, name: str = "image") -> np.ndarray:
+    """Return a uint8 BGR image `(height, width, 3)`; a grayscale one `(height, width)` gets three channels.
+
+    Raises:
+        InputError: If `image` is another array, or empty.
+    """
+    valid = isinstance(image, np.ndarray) and image.dtype == np.uint8
+    if not valid or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         received = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"{name}: expected a uint8 BGR image (height, width, 3), received {received}")
+        raise InputError(
+            f"{name}: expected a uint8 BGR image (height, width, 3) or a grayscale one, received {received}"
+        )
     if image.size == 0:
         raise InputError(f"{name}: expected a uint8 BGR image that is not empty, received {image.shape}")
+    return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
 
 
-def grow_box(
-    box: tuple[float, float, float, float], rule: CropRule, image_shape: tuple[int, ...]
-) -> tuple[int, int, int, int]:
+def require_box(box: Box) -> None:
+    """Raise `InputError` unless a box has finite edges in order."""
+    if not all(abs(edge) < MAX_COORDINATE for edge in box) or box[0] > box[2] or box[1] > box[3]:
+        raise InputError(f"box {tuple(box)}: expected left, top, right, bottom in pixels")
+
+
+def crop_face(image: np.ndarray, box: Box, rule: CropRule, image_size: int = IMAGE_SIZE) -> np.ndarray:
+    """Cut a face out of a picture: the one crop of training, evaluation, prediction and demos.
+
+    Args:
+        image: uint8 BGR `(height, width, 3)`.
+        box: Face box: left, top, right, bottom in pixels; it may extend beyond the picture.
+        rule: How to cut.
+        image_size: Side of the result in pixels.
+
+    Returns:
+        float32 BGR `(image_size, image_size, 3)` in [0, 255].
+
+    Raises:
+        InputError: If the image or the box is invalid, or the box contains no pixel of the image.
+    """
+    if rule.sampling == "original":
+        return crop_box(image, grow_box(box, rule, image.shape), image_size).astype(np.float32)
+    return sample_window(image, face_window(box, rule), image_size)
+
+
+def face_window(box: Box, rule: CropRule) -> Box:
+    """Grow a face box at fractions of a pixel, without clipping it: what a `filtered` crop shows.
+
+    Raises:
+        InputError: If the box is invalid.
+    """
+    require_box(box)
+    left, top, right, bottom = map(float, box)
+    half_width, half_height = (right - left) / 2, (bottom - top) / 2
+    if rule.square:
+        half_width = half_height = max(half_width, half_height)
+    grown = 1 + 2 * rule.margin_ratio
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return x - half_width * grown, y - half_height * grown, x + half_width * grown, y + half_height * grown
+
+
+def moved_box(box: Box, rule: CropRule, offset: Sequence[float]) -> Box:
+    """Return where the face is, given where a network sees it within its crop.
+
+    Args:
+        box: The face box that the crop was cut around.
+        rule: How it was cut.
+        offset: x and y of the face's center as shares of the crop's sides, from its center, and the logarithm
+            of the face's size relative to the box: an output `box_offset`.
+
+    Returns:
+        The corrected face box in pixels, of the same aspect ratio.
+    """
+    left, top, right, bottom = face_window(box, rule)
+    scale = math.exp(offset[2]) / 2
+    x = (box[0] + box[2]) / 2 + offset[0] * (right - left)
+    y = (box[1] + box[3]) / 2 + offset[1] * (bottom - top)
+    half_width, half_height = (box[2] - box[0]) * scale, (box[3] - box[1]) * scale
+    return x - half_width, y - half_height, x + half_width, y + half_height
+
+
+def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray:
+    """Resample a window of a picture, filtered where it shrinks.
+
+    Blocks of k×k pixels are averaged, where k is the number of source pixels per target pixel, rounded, and at
+    least 1; the averages are interpolated linearly. Pixels beyond the picture's edge repeat it.
+
+    Args:
+        image: uint8 BGR `(height, width, 3)`.
+        window: left, top, right, bottom in pixels, fractions allowed.
+        image_size: Side of the result in pixels.
+
+    Returns:
+        float32 `(image_size, image_size, 3)` in [0, 255].
+
+    Raises:
+        InputError: If the window contains no pixel of the image, or is larger than it by orders of magnitude.
+    """
+    image = as_bgr(image)
+    height, width = image.shape[:2]
+    left, top, right, bottom = window
+    empty = min(right - left, bottom - top) <= 0 or left >= width or top >= height or right <= 0 or bottom <= 0
+    if empty or max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height):
+        raise InputError(f"box {tuple(window)}: contains no face in an image of {width}×{height}")
+    x, x_block, x_weights = _linear_weights(left, right, image_size)
+    y, y_block, y_weights = _linear_weights(top, bottom, image_size)
+    columns, rows = x_weights.shape[1], y_weights.shape[1]
+    pixels = _pixels(image, x, y, columns * x_block, rows * y_block).astype(np.float32)
+    blocks = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA)  # exact means
+    lines = (y_weights @ blocks.reshape(rows, -1)).reshape(image_size, columns, 3)
+    return np.matmul(x_weights, lines)
+
+
+def _linear_weights(low: float, high: float, count: int) -> tuple[int, int, np.ndarray]:
+    """Return the first source pixel, the size of a block, and the weights `(count, blocks)` along an axis."""
+    step = (high - low) / count
+    block = max(1, round(step))
+    start = math.floor(low) - block
+    position = (low + (np.arange(count) + 0.5) * step - start) / block - 0.5  # in blocks
+    first = np.floor(position).astype(int)
+    weights = np.zeros((count, int(first[-1]) + 2), np.float32)
+    rows = np.arange(count)
+    weights[rows, first] = 1 - (position - first)
+    weights[rows, first + 1] = position - first
+    return start, block, weights
+
+
+def _pixels(image: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:
+    """Cut out `(height, width, 3)` pixels from x, y; those beyond the edge repeat it."""
+    left, top = np.clip(x, 0, image.shape[1] - 1), np.clip(y, 0, image.shape[0] - 1)
+    right, bottom = max(left + 1, min(x + width, image.shape[1])), max(top + 1, min(y + height, image.shape[0]))
+    inside = image[top:bottom, left:right]
+    if inside.shape[:2] == (height, width):
+        return inside
+    before_x, before_y = min(max(-x, 0), width - 1), min(max(-y, 0), height - 1)
+    return cv2.copyMakeBorder(
+        inside,
+        before_y,
+        height - before_y - inside.shape[0],
+        before_x,
+        width - before_x - inside.shape[1],
+        cv2.BORDER_REPLICATE,
+    )
+
+
+def grow_box(box: Box, rule: CropRule, image_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Grow a box by a share of its size on each side and clip it to the image, as the original does.
 
     Args:
@@ -73,8 +224,7 @@ def grow_box(
     Raises:
         InputError: If an edge is not finite or out of range, or the box is inverted.
     """
-    if not all(abs(edge) < MAX_COORDINATE for edge in box) or box[0] > box[2] or box[1] > box[3]:
-        raise InputError(f"box {tuple(box)}: expected left, top, right, bottom in pixels")
+    require_box(box)
     left, top, right, bottom = (int(edge) for edge in box)
     height, width = image_shape[:2]
     if rule.square:
@@ -115,7 +265,7 @@ def crop_box(
     Raises:
         InputError: If `image` is invalid, or the box contains no pixel of it.
     """
-    require_bgr(image)
+    image = as_bgr(image)
     left, top, right, bottom = box
     cut = image[top : bottom + inclusive, left : right + inclusive]
     if min(left, top) < 0 or cut.size == 0:

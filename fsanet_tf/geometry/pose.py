@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 ANGLE_NAMES = ("yaw", "pitch", "roll")
+MIRROR_SIGNS = (-1.0, 1.0, -1.0)  # of yaw, pitch, roll in a horizontally mirrored image
 MAX_ANGLE_DEG = 99.0  # the paper's protocol 1 drops faces with a larger angle
 
 
@@ -53,7 +54,7 @@ def rotation_matrices(poses_deg: Any, ops: Any = np) -> Any:
     return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def poses_from_rotations(rotations: np.ndarray, beyond_profile: np.ndarray | bool = False) -> np.ndarray:
+def poses_from_rotations(rotations: Any, beyond_profile: Any = False, ops: Any = np) -> Any:
     """Compute the angles of rotations: the inverse of `rotation_matrices`.
 
     Two poses have the same rotation, one with |yaw| up to 90° and one beyond.
@@ -61,6 +62,7 @@ def poses_from_rotations(rotations: np.ndarray, beyond_profile: np.ndarray | boo
     Args:
         rotations: `(..., 3, 3)`.
         beyond_profile: `(...)` or scalar; where to return the pose with |yaw| above 90°.
+        ops: `numpy`, or `keras.ops` for tensors.
 
     Returns:
         `(..., 3)`: yaw, pitch, roll in degrees, pitch and roll in (−180, 180].
@@ -70,12 +72,12 @@ def poses_from_rotations(rotations: np.ndarray, beyond_profile: np.ndarray | boo
         >>> fsanet_tf.poses_from_rotations(rotation).round(6)
         array([ 30., -10.,   5.])
     """
-    side = np.where(beyond_profile, -1.0, 1.0)
-    cos_y = side * np.hypot(rotations[..., 0, 0], rotations[..., 0, 1])
-    yaw = -np.arctan2(rotations[..., 0, 2], cos_y)
-    pitch = np.arctan2(-side * rotations[..., 1, 2], side * rotations[..., 2, 2])
-    roll = np.arctan2(-side * rotations[..., 0, 1], side * rotations[..., 0, 0])
-    return np.rad2deg(np.stack([yaw, pitch, roll], axis=-1))
+    side = ops.where(beyond_profile, -1.0, 1.0)
+    cos_y = side * ops.sqrt(rotations[..., 0, 0] ** 2 + rotations[..., 0, 1] ** 2)
+    yaw = -ops.arctan2(rotations[..., 0, 2], cos_y)
+    pitch = ops.arctan2(-side * rotations[..., 1, 2], side * rotations[..., 2, 2])
+    roll = ops.arctan2(-side * rotations[..., 0, 1], side * rotations[..., 0, 0])
+    return ops.stack([yaw, pitch, roll], axis=-1) * (180 / math.pi)
 
 
 def quaternions(poses_deg: Any) -> np.ndarray:
@@ -159,7 +161,7 @@ def mirror_poses(poses_deg: np.ndarray) -> np.ndarray:
         >>> fsanet_tf.mirror_poses([20.0, 10.0, 5.0])
         array([-20.,  10.,  -5.])
     """
-    return np.asarray(poses_deg) * np.array([-1.0, 1.0, -1.0])
+    return np.asarray(poses_deg) * np.array(MIRROR_SIGNS)
 
 
 def rotate_poses(poses_deg: np.ndarray, clockwise_deg: np.ndarray) -> np.ndarray:

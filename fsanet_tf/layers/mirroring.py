@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-MIRROR_SIGNS = (-1.0, 1.0, -1.0)  # of yaw, pitch, roll
+from fsanet_tf.geometry.pose import MIRROR_SIGNS
 
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")

@@ -27,48 +27,30 @@ class Stream(NamedTuple):
     pooling: type[layers.Layer] = layers.AveragePooling2D
 
 
-class Rescaling(NamedTuple):
-    """Channels that may be scaled without changing the network: int8 files use it to equalize their ranges.
-
-    Attributes:
-        activation: A layer with `f(a · x) = a · f(x)`, such as a ReLU: its output is measured.
-        norm: The normalization before it, which is divided by the scale.
-        consumers: All convolutions that read the output, directly or through a pooling; their kernels are
-            multiplied by the scale.
-    """
-
-    activation: str
-    norm: str
-    consumers: tuple[str, ...]
-
-
 @dataclasses.dataclass(frozen=True)
 class Backbone:
     """A backbone that heads can use.
 
     Attributes:
-        features: From `image` `(batch, size, size, 3)`, BGR in [0, 255], to three stages, the deepest first,
-            as the original numbers them. A stage has one map per stream, `(batch, side, side, 64)`, already
-            through the stream's activation. Sides are multiples of that of stage 1.
+        features: From `image` `(batch, size, size, 3)`, BGR in [0, 255], and a multiplier of the filters to
+            three stages, the deepest first, as the original numbers them. A stage has one map per stream,
+            `(batch, side, side, 64)`, already through the stream's activation. Sides are multiples of that of
+            stage 1.
         streams: The streams, in the order of a stage's maps. FSA-Net multiplies a stage's maps and pools the
             product; SSR-Net-MD pools each as its stream does, then multiplies.
-        rescalings: What int8 files may equalize; empty: nothing.
-        image_convolutions: Separable convolutions that read the image; int8 files make plain ones of them.
 
     Example:
-        >>> def features(image):
+        >>> def features(image, width):
         ...     import keras
         ...     x = keras.layers.Conv2D(64, 3, 8, padding="same", activation="relu", name="patches")(image)
         ...     return [(x,), (x,), (x,)]
         >>> _ = fsanet_tf.register("backbone", "patches")(fsanet_tf.Backbone(features))
         >>> fsanet_tf.build_model("fsanet_var_metric_patches").output_shape
-        (None, 3)
+        {'pose': (None, 3)}
     """
 
-    features: Callable[[KerasTensor], Sequence[Sequence[KerasTensor]]]
+    features: Callable[[KerasTensor, float], Sequence[Sequence[KerasTensor]]]
     streams: tuple[Stream, ...] = (Stream(),)
-    rescalings: tuple[Rescaling, ...] = ()
-    image_convolutions: tuple[str, ...] = ()
 
 
 def image_input(image_size: int) -> KerasTensor:

@@ -1,6 +1,7 @@
 """Assembly of a network by the name of its variant."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -12,25 +13,26 @@ from fsanet_tf.models.ssrnet import build_ssrnet
 __all__ = ["build_model"]
 
 
-def build_model(variant: str | VariantConfig, image_size: int = 64) -> keras.Model:
+def build_model(variant: str | VariantConfig, **fields: Any) -> keras.Model:
     """Build a network with fresh weights.
 
     Args:
-        variant: One of `list_variants()`, or a configuration, whose own image size then applies.
-        image_size: Side of the square input in pixels, a multiple of 8.
+        variant: One of `list_variants()`, or a configuration.
+        fields: Further fields of a named variant's configuration, such as `image_size`, `width` or `localize`
+            (see `FSANetConfig`).
 
     Returns:
-        A functional model from `image` `(batch, size, size, 3)`, BGR in [0, 255], to `pose`
-        `(batch, 3)`: yaw, pitch, roll in degrees.
+        A functional model from `image` `(batch, size, size, 3)`, BGR in [0, 255], to outputs by name: `pose`
+        `(batch, 3)`, yaw, pitch, roll in degrees, and those that the configuration adds.
 
     Raises:
-        ValueError: If the variant is unknown, or the size cannot be built.
+        InputError: If the variant is unknown, or a field cannot be built.
 
     Example:
         >>> fsanet_tf.build_model("fsanet_var_capsule").count_params()
         238406
     """
-    config = variant_config(variant, image_size) if isinstance(variant, str) else variant
+    config = variant_config(variant, **fields) if isinstance(variant, str) else variant
     return BUILDERS[type(config)](config)
 
 

@@ -4,6 +4,8 @@ import dataclasses
 import itertools
 from typing import Any
 
+from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.options import configuration, option
 from fsanet_tf.registry import Registry
 
 __all__ = ["FSANetConfig", "FusionConfig", "SSRNetConfig", "list_variants"]
@@ -33,53 +35,61 @@ HEADS = Registry(
 )
 BACKBONES = Registry("backbone", {"two_stream": "fsanet_tf.models.two_stream:TWO_STREAM"})
 DEFAULT_BACKBONE = "two_stream"
+OUTPUTS = Registry("output", {"ssr": "fsanet_tf.models.regression_head:regress_by_stages"})
 FUSED_SCORINGS = ("1x1", "var", "noS")  # the members of the paper's fusion
 
 
-@dataclasses.dataclass(frozen=True)
+@configuration
 class FSANetConfig:
     """The architecture of one FSA-Net; the defaults are the paper's.
 
-    Attributes:
-        scoring: How an attention map scores a pixel: `1x1` (a learned 1×1 convolution), `var` (the
-            variance of its features) or `noS` (no structure mapping: all pixels are capsules).
-        aggregation: How capsules become one vector per stage: `capsule`, `netvlad` or `metric`.
-        head: `split` regresses each quantity from its share of the vector (the released weights), `fc`
-            from all of it through one more layer.
-        image_size: Side of the square input in pixels, a multiple of 8, at least 16.
-        num_capsules: n′, the primary capsules per stage.
-        num_mapping_rows: m, the rows of a stage mapping.
-        num_routings: Iterations of the capsule routing.
-        backbone: What computes the features of the three stages: `two_stream`.
-
     Raises:
-        ValueError: If a choice is unknown, or the image size cannot be built.
+        InputError: If a choice is unknown, or the image size cannot be built.
 
     Example:
         >>> fsanet_tf.FSANetConfig(scoring="var", aggregation="metric").name
         'fsanet_var_metric'
     """
 
-    scoring: str = "1x1"
-    aggregation: str = "capsule"
-    head: str = "split"
-    image_size: int = 64
-    num_capsules: int = 7
-    num_mapping_rows: int = 5
-    num_routings: int = 2
-    backbone: str = DEFAULT_BACKBONE
+    scoring: Any = option(
+        "1x1",
+        "How an attention map scores a pixel: `1x1` (a learned 1×1 convolution), `var` (the variance of its "
+        "features) or `noS` (no structure mapping: all pixels are capsules).",
+        choices=SCORINGS,
+    )
+    aggregation: Any = option(
+        "capsule", "How capsules become one vector per stage.", choices=AGGREGATIONS
+    )
+    head: Any = option(
+        "split",
+        "`split` regresses each quantity from its share of the vector (the released weights), `fc` from all of "
+        "it through one more layer.",
+        choices=HEADS,
+    )
+    image_size: int = option(64, "Side of the square input in pixels, a multiple of 8.", low=16)
+    num_capsules: int = option(7, "n′, the primary capsules per stage.", low=1)
+    num_mapping_rows: int = option(5, "m, the rows of a stage mapping.", low=1)
+    num_routings: int = option(2, "Iterations of the capsule routing.", low=1)
+    backbone: Any = option(
+        DEFAULT_BACKBONE, "What computes the features of the three stages.", choices=BACKBONES
+    )
+    width: float = option(1.0, "Multiplier of the backbone's filters.", low=0.25, high=8.0)
+    output: Any = option(
+        "ssr", "How the stages' vectors become a pose: soft stagewise regression.", choices=OUTPUTS
+    )
+    uncertainty: bool = option(False, "Whether the network predicts its own error, `uncertainty_deg`.")
+    localize: bool = option(
+        False, "Whether the network locates the face in its crop: `box_offset` and `face_score`."
+    )
 
     def __post_init__(self):
-        SCORINGS.require(self.scoring)
-        AGGREGATIONS.require(self.aggregation)
-        HEADS.require(self.head)
-        BACKBONES.require(self.backbone)
         require_image_size(self.image_size)
 
     @property
     def name(self) -> str:
         """The variant's name, for example `fsanet_1x1_capsule`."""
-        return _join("fsanet", self.scoring, self.aggregation, self.head, self.backbone)
+        width = "" if self.width == 1 else f"w{round(100 * self.width):03d}"
+        return _join("fsanet", self.scoring, self.aggregation, self.head, self.backbone, self.output, width)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,21 +114,20 @@ class FusionConfig:
         return self.members[0].image_size
 
 
-@dataclasses.dataclass(frozen=True)
+@configuration
 class SSRNetConfig:
     """SSR-Net-MD, the paper's multi-dimensional baseline.
-
-    Attributes:
-        image_size: Side of the square input in pixels, a multiple of 8, at least 16.
-        backbone: What computes the features of the three stages: `two_stream`.
 
     Example:
         >>> fsanet_tf.SSRNetConfig().name
         'ssrnet_mt'
     """
 
-    image_size: int = 64
-    backbone: str = DEFAULT_BACKBONE
+    image_size: int = option(64, "Side of the square input in pixels, a multiple of 8.", low=16)
+    backbone: Any = option(
+        DEFAULT_BACKBONE, "What computes the features of the three stages.", choices=BACKBONES
+    )
+    width: float = option(1.0, "Multiplier of the backbone's filters.", low=0.25, high=8.0)
 
     @property
     def name(self) -> str:
@@ -126,7 +135,6 @@ class SSRNetConfig:
         return _join("ssrnet_mt", self.backbone)
 
     def __post_init__(self):
-        BACKBONES.require(self.backbone)
         require_image_size(self.image_size)
 
 
@@ -134,28 +142,27 @@ VariantConfig = FSANetConfig | FusionConfig | SSRNetConfig
 
 
 def require_image_size(image_size: int) -> None:
-    """Raise `ValueError` unless three poolings leave a feature map of whole pixels, at least 2×2."""
-    if image_size < 16 or image_size % 8:
-        raise ValueError(f"image_size must be a multiple of 8, at least 16. Received: {image_size}")
+    """Raise `OptionError` unless three poolings leave a feature map of whole pixels."""
+    if image_size % 8:
+        raise OptionError("image_size", f"expected a multiple of 8, at least 16, received {image_size}")
 
 
-def _join(*parts: str) -> str:
+def _join(*parts: Any) -> str:
     """Join the parts of a variant's name, without the defaults that go without saying."""
-    return "_".join(part for part in parts if part not in ("split", DEFAULT_BACKBONE))
+    names = (part if isinstance(part, str) else getattr(part, "__name__", "custom") for part in parts)
+    return "_".join(name for name in names if name not in ("", "split", DEFAULT_BACKBONE, "ssr"))
 
 
 def variants() -> dict[str, VariantConfig]:
-    """Return the configurations of all combinations, by their names."""
+    """Return the configurations of all combinations of scoring, aggregation and backbone, by their names."""
     configs: list[VariantConfig] = []
     for backbone in BACKBONES:
         configs.append(SSRNetConfig(backbone=backbone))
-        for aggregation, head in itertools.product(AGGREGATIONS, HEADS):
-            networks = {
-                scoring: FSANetConfig(scoring, aggregation, head, backbone=backbone) for scoring in SCORINGS
-            }
+        for aggregation in AGGREGATIONS:
+            networks = {scoring: FSANetConfig(scoring, aggregation, backbone=backbone) for scoring in SCORINGS}
             fusion = FusionConfig(
                 tuple(networks[scoring] for scoring in FUSED_SCORINGS),
-                _join("fsanet", "fusion", aggregation, head, backbone),
+                _join("fsanet", "fusion", aggregation, backbone),
             )
             configs += [*networks.values(), fusion]
     return {config.name: config for config in configs}
@@ -171,22 +178,24 @@ def list_variants() -> list[str]:
     return list(variants())
 
 
-def variant_config(name: str, image_size: int = 64) -> VariantConfig:
+def variant_config(name: str, **fields: Any) -> VariantConfig:
     """Return the configuration of a variant by its name.
 
     Args:
         name: One of `list_variants()`.
-        image_size: Side of the input in pixels.
+        fields: Further fields of its configuration, such as `image_size`, `width` or `localize`.
 
     Raises:
-        InputError: If the name is unknown.
-        ValueError: If the size cannot be built.
+        InputError: If the name is unknown, or a field cannot be built or does not apply.
     """
     config = Registry("variant", variants())[name]
-    if isinstance(config, FusionConfig):
-        members = tuple(dataclasses.replace(member, image_size=image_size) for member in config.members)
-        return dataclasses.replace(config, members=members)
-    return dataclasses.replace(config, image_size=image_size)
+    try:
+        if isinstance(config, FusionConfig):
+            members = tuple(dataclasses.replace(member, **fields) for member in config.members)
+            return dataclasses.replace(config, members=members)
+        return dataclasses.replace(config, **fields)
+    except TypeError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 NETWORK_TYPES = {"fsanet": FSANetConfig, "ssrnet": SSRNetConfig}
@@ -195,7 +204,13 @@ NETWORK_TYPES = {"fsanet": FSANetConfig, "ssrnet": SSRNetConfig}
 def config_to_dict(config: FSANetConfig | SSRNetConfig) -> dict[str, Any]:
     """Return the configuration of a single network as JSON represents it."""
     (kind,) = (kind for kind, config_type in NETWORK_TYPES.items() if isinstance(config, config_type))
-    return {"type": kind, **dataclasses.asdict(config)}
+    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {"type": kind, **{name: _as_json(value) for name, value in fields.items()}}
+
+
+def _as_json(value: Any) -> Any:
+    """Return a number or a name; of an object that was passed in place of a name, its own."""
+    return value if isinstance(value, str | int | float) else getattr(value, "__name__", type(value).__name__)
 
 
 def config_from_dict(fields: dict[str, Any]) -> FSANetConfig | SSRNetConfig:

@@ -6,9 +6,10 @@ import keras
 from keras import KerasTensor, layers
 
 from fsanet_tf.models.backbone import image_input, multiply_streams
-from fsanet_tf.models.config import AGGREGATIONS, BACKBONES, HEADS, SCORINGS, FSANetConfig
+from fsanet_tf.models.config import AGGREGATIONS, BACKBONES, OUTPUTS, SCORINGS, FSANetConfig
+from fsanet_tf.models.extra_heads import locate_face, predict_error
 from fsanet_tf.models.pose_network import PoseNetwork
-from fsanet_tf.models.regression_head import regress_pose
+from fsanet_tf.networks.card import POSE, UNCERTAINTY
 
 
 def build_fsanet(config: FSANetConfig) -> keras.Model:
@@ -18,29 +19,31 @@ def build_fsanet(config: FSANetConfig) -> keras.Model:
         config: the architecture.
 
     Returns:
-        A functional model named `config.name`, from `image` `(batch, size, size, 3)`, BGR in
-        [0, 255], to `pose` `(batch, 3)`: yaw, pitch, roll in degrees.
+        A functional model named `config.name`, from `image` `(batch, size, size, 3)`, BGR in [0, 255], to
+        outputs by name: `pose` `(batch, 3)`, yaw, pitch, roll in degrees, and what else the configuration asks
+        for (see `fsanet_tf.networks.card.OUTPUTS`).
 
     Example:
         >>> model = build_fsanet(FSANetConfig(scoring="var"))
-        >>> model.predict(crops)  # (N, 64, 64, 3) BGR → (N, 3)
+        >>> model.predict(crops)["pose"]  # (N, 64, 64, 3) BGR → (N, 3)
 
     Reference:
         Yang et al., FSA-Net: Learning Fine-Grained Structure Aggregation for Head Pose Estimation
         from a Single Image, CVPR 2019.
     """
     image = image_input(config.image_size)
-    pixel_maps = stage_pixel_maps(BACKBONES[config.backbone].features(image))
+    pixel_maps = stage_pixel_maps(BACKBONES.find(config.backbone).features(image, config.width))
     pixel_features = layers.Concatenate(axis=1, name="pixel_features")(
         [_flatten_pixels(pixels, f"stage{stage}_pixels") for stage, pixels in enumerate(pixel_maps, 1)]
     )  # U: (batch, 3·pixels, 64)
-    capsules = SCORINGS[config.scoring](pixel_maps, pixel_features, config)  # (batch, 3·n′, 64)
-    stage_vectors = AGGREGATIONS[config.aggregation](capsules, config)  # (batch, 3, 16)
-    stages = [
-        HEADS[config.head](_select_stage(stage_vectors, stage), stage)
-        for stage in range(1, len(pixel_maps) + 1)
-    ]
-    return PoseNetwork(image, regress_pose(stages), name=config.name, architecture=config)
+    capsules = SCORINGS.find(config.scoring)(pixel_maps, pixel_features, config)  # (batch, 3·n′, 64)
+    stage_vectors = AGGREGATIONS.find(config.aggregation)(capsules, config)  # (batch, 3, 16)
+    outputs = {POSE: OUTPUTS.find(config.output)(stage_vectors, config)}
+    if config.uncertainty:
+        outputs[UNCERTAINTY] = predict_error(stage_vectors)
+    if config.localize:
+        outputs |= locate_face(pixel_maps)
+    return PoseNetwork(image, outputs, name=config.name, architecture=config)
 
 
 def stage_pixel_maps(stages: Sequence[Sequence[KerasTensor]]) -> list[KerasTensor]:
@@ -59,8 +62,3 @@ def _flatten_pixels(pixels: KerasTensor, name: str) -> KerasTensor:
     """`(batch, height, width, channels)` to `(batch, height·width, channels)`."""
     _, height, width, channels = pixels.shape
     return layers.Reshape((height * width, channels), name=name)(pixels)
-
-
-def _select_stage(stage_vectors: KerasTensor, stage: int) -> KerasTensor:
-    """The vector of one stage, `(batch, 16)`."""
-    return layers.Flatten(name=f"stage{stage}_vector")(stage_vectors[:, stage - 1 : stage])

@@ -1,4 +1,6 @@
-"""A network that knows what it is: the configuration it was built from is saved with it."""
+"""A network as a Keras model: named outputs, and a file that contains its architecture and its card."""
+
+from typing import Any
 
 import keras
 
@@ -10,27 +12,34 @@ from fsanet_tf.models.config import (
     config_to_dict,
     variants,
 )
+from fsanet_tf.networks.card import POSE
 
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")
 class PoseNetwork(keras.Model):
-    """A functional model from `(batch, size, size, 3)` to poses `(batch, 3)`, with its configuration.
+    """A functional model from `image` `(batch, size, size, 3)` to named outputs, `pose` among them.
 
     Args:
-        inputs, outputs, name: As of `keras.Model`.
-        architecture: The configuration, or its fields as `config_to_dict` represents them.
+        inputs: The image.
+        outputs: Outputs by name; a single tensor, as in files of version 0.3, is the pose.
+        name: Name of the model.
+        architecture: The configuration that it was built from, or its fields; None for a fusion.
+        card: The card of its file, as JSON represents it (see `NetworkCard`).
 
     Attributes:
-        architecture: The configuration.
+        architecture, card: As given.
     """
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
-        architecture = kwargs.pop("architecture", None)
-        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        architecture, card = kwargs.pop("architecture", None), kwargs.pop("card", None)
+        named = outputs if isinstance(outputs, dict) else {POSE: outputs}
+        super().__init__(inputs=inputs, outputs=named, name=name, **kwargs)
         self.architecture = config_from_dict(architecture) if isinstance(architecture, dict) else architecture
+        self.card: dict[str, Any] | None = card
 
     def get_config(self):
-        return {**super().get_config(), "architecture": config_to_dict(self.architecture)}
+        architecture = None if self.architecture is None else config_to_dict(self.architecture)
+        return {**super().get_config(), "architecture": architecture, "card": self.card}
 
 
 def architecture_of(model: keras.Model) -> FSANetConfig | SSRNetConfig | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from keras import KerasTensor, layers
 
 from fsanet_tf.layers import SSRLayer
+from fsanet_tf.models.config import HEADS, FSANetConfig
 
 NUM_ANGLES = 3
 NUM_BINS = 3
@@ -35,6 +36,15 @@ def fully_connected_head(features: KerasTensor, stage: int) -> HeadInputs:
         for part in ("scale", "shift")
     )
     return HeadInputs(scale, shift, features)
+
+
+def regress_by_stages(stage_vectors: KerasTensor, config: FSANetConfig) -> KerasTensor:
+    """Yaw, pitch, roll in degrees, `(batch, 3)`, from the stages' vectors `(batch, 3, 16)`."""
+    heads = []
+    for stage in range(1, stage_vectors.shape[1] + 1):
+        vector = layers.Flatten(name=f"stage{stage}_vector")(stage_vectors[:, stage - 1 : stage])
+        heads.append(HEADS.find(config.head)(vector, stage))
+    return regress_pose(heads)
 
 
 def regress_pose(stages: list[HeadInputs]) -> KerasTensor:

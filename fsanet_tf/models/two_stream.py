@@ -3,7 +3,7 @@
 from keras import KerasTensor, layers
 
 from fsanet_tf.layers import FusedBatchNormalization
-from fsanet_tf.models.backbone import NUM_STAGE_FEATURES, Backbone, Rescaling, Stream
+from fsanet_tf.models.backbone import NUM_STAGE_FEATURES, Backbone, Stream
 
 RELU_STREAM = Stream("relu", "relu", layers.AveragePooling2D)
 TANH_STREAM = Stream("tanh", "tanh", layers.MaxPooling2D)
@@ -11,7 +11,7 @@ TANH_STREAM = Stream("tanh", "tanh", layers.MaxPooling2D)
 # Filters of the seven blocks, in the groups that a pooling separates.
 BLOCK_FILTERS = ((16,), (32, 32), (64, 64), (128, 128))
 NUM_BLOCKS = sum(map(len, BLOCK_FILTERS))
-STAGE_AFTER = {3: 3, 5: 2, 7: 1}  # the last blocks of depths 2, 3, 4 feed the stages, deepest first
+FILTER_STEP = 8  # widened blocks have multiples of that many filters
 
 
 def stream_layer_name(stream: Stream, block: int, part: str) -> str:
@@ -30,20 +30,25 @@ def _block(x, stream: Stream, block: int, filters: int):
     return layers.Activation(stream.activation, name=f"{stream.name}_block{block}_{stream.activation}")(x)
 
 
-def _stream_depths(image, stream: Stream) -> list[KerasTensor]:
+def widen(filters: int, width: float) -> int:
+    """Multiply a number of filters, to a multiple of 8."""
+    return filters if width == 1 else max(1, round(filters * width / FILTER_STEP)) * FILTER_STEP
+
+
+def _stream_depths(image, stream: Stream, width: float) -> list[KerasTensor]:
     """Features at depths 2, 3 and 4: for a 64-pixel image 16×16×32, 8×8×64 and 8×8×128."""
     x, block, depths = image, 0, []
     for group, filters_of_group in enumerate(BLOCK_FILTERS):
         for filters in filters_of_group:
             block += 1
-            x = _block(x, stream, block, filters)
+            x = _block(x, stream, block, widen(filters, width))
         if group < 3:
             x = stream.pooling(2, name=f"{stream.name}_pool{group + 1}")(x)
         depths.append(x)
     return depths[1:]
 
 
-def two_stream_features(image: KerasTensor) -> list[tuple[KerasTensor, ...]]:
+def two_stream_features(image: KerasTensor, width: float = 1.0) -> list[tuple[KerasTensor, ...]]:
     """Features of the three stages, deepest first, of the tanh and of the ReLU stream.
 
     The original numbers its stages from the deepest feature: stage 1 is depth 4 (8×8 for a 64-pixel
@@ -51,8 +56,8 @@ def two_stream_features(image: KerasTensor) -> list[tuple[KerasTensor, ...]]:
     The paper multiplies the streams and then convolves; the released code convolves each and then
     multiplies, and its weights need that.
     """
-    tanh_depths = _stream_depths(image, TANH_STREAM)
-    relu_depths = _stream_depths(image, RELU_STREAM)
+    tanh_depths = _stream_depths(image, TANH_STREAM, width)
+    relu_depths = _stream_depths(image, RELU_STREAM, width)
     stages = []
     for stage, features in enumerate(zip(reversed(tanh_depths), reversed(relu_depths), strict=True), 1):
         tanh, relu = (
@@ -65,18 +70,4 @@ def two_stream_features(image: KerasTensor) -> list[tuple[KerasTensor, ...]]:
     return stages
 
 
-def _rescaling(block: int) -> Rescaling:
-    """The channels after a block of the ReLU stream, which the next block and perhaps a stage read."""
-    consumers = [stream_layer_name(RELU_STREAM, block + 1, "conv")] if block < NUM_BLOCKS else []
-    if block in STAGE_AFTER:
-        consumers.append(stage_layer_name(RELU_STREAM, STAGE_AFTER[block]))
-    activation, norm = (stream_layer_name(RELU_STREAM, block, part) for part in ("relu", "norm"))
-    return Rescaling(activation, norm, tuple(consumers))
-
-
-TWO_STREAM = Backbone(
-    two_stream_features,
-    (TANH_STREAM, RELU_STREAM),
-    tuple(map(_rescaling, range(1, NUM_BLOCKS + 1))),
-    tuple(stream_layer_name(stream, 1, "conv") for stream in (RELU_STREAM, TANH_STREAM)),
-)
+TWO_STREAM = Backbone(two_stream_features, (TANH_STREAM, RELU_STREAM))

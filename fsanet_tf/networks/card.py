@@ -1,74 +1,191 @@
-"""Model cards: what a network says about itself, next to its file, in its folder, or inside a `.tflite`."""
+"""What a network's file says of itself: how to crop, the input's size, the outputs, where it comes from.
+
+Every format contains the card: `.keras` in its configuration, `.onnx` and `.tflite` in their metadata, a
+SavedModel in `assets.extra/card.json`, a frozen graph in a constant. Files of version 0.3 have it next to them
+as `.json`.
+"""
+
+from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.tools import flatbuffer_utils
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
 
-METADATA_NAME = b"fsanet_tf.card"  # of a .tflite file's metadata
+POSE, UNCERTAINTY, BOX_OFFSET, FACE_SCORE = "pose", "uncertainty_deg", "box_offset", "face_score"
+OUTPUTS = {
+    POSE: "(N, 3) yaw, pitch, roll in degrees, signs of 300W-LP",
+    UNCERTAINTY: "(N,) expected geodesic error of the pose in degrees",
+    BOX_OFFSET: "(N, 3) x and y of the face's center as shares of the crop's side, from its center, and the "
+    "logarithm of the face's size relative to the box that was cropped",
+    FACE_SCORE: "(N,) probability in [0, 1] that the crop shows a face",
+}
+BOX = "the smallest box around the visible landmarks of the face: left, top, right, bottom in pixels"
+INPUT = "float32 (N, image_size, image_size, 3), BGR, 0 to 255"
+CARD_KEY = "fsanet_tf.card"  # of the metadata of .onnx and .tflite files, and the name of a graph's constant
+DAMAGED = (ValueError, KeyError, TypeError, RecursionError, OSError, zipfile.BadZipFile)
 
 
-def card_path(path: Path) -> Path:
-    """Return where the card of a network is: `net.json` for `net.keras`, inside the folder for SavedModel."""
-    return path / "assets.extra" / "card.json" if path.is_dir() else path.with_suffix(".json")
+@dataclasses.dataclass(frozen=True)
+class NetworkCard:
+    """The card of a network.
+
+    Attributes:
+        image_size: Side of the square input in pixels; None: the file's own.
+        crop: How faces are cut out of pictures for it.
+        outputs: Meaning of each output, by name.
+        about: Anything else, as JSON represents it: variant, version, training, labels.
+    """
+
+    image_size: int | None = None
+    crop: CropRule = LANDMARK_CROP
+    outputs: Mapping[str, str] = dataclasses.field(default_factory=lambda: {POSE: OUTPUTS[POSE]})
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the card as JSON represents it."""
+        return {
+            **self.about,
+            "input": INPUT,
+            "image_size": self.image_size,
+            "box": BOX,
+            "crop": dataclasses.asdict(self.crop),
+            "outputs": dict(self.outputs),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> NetworkCard:
+        """Build a card from what `as_json` returned, or from a card of version 0.3.
+
+        Raises:
+            InputError: If the crop rule is invalid.
+        """
+        about = {key: value for key, value in content.items() if key not in CARD_FIELDS}
+        rule = content.get("crop") or {key: content[key] for key in CROP_FIELDS if content.get(key) is not None}
+        crop = dataclasses.replace(LANDMARK_CROP, **{key: rule[key] for key in CROP_FIELDS if key in rule})
+        outputs = content.get("outputs") or {POSE: OUTPUTS[POSE]}
+        return cls(content.get("image_size"), crop, outputs, about)
 
 
-def read_card(path: Path) -> dict[str, Any]:
-    """Read the card of a network; empty if it has none.
+CROP_FIELDS = tuple(field.name for field in dataclasses.fields(CropRule))
+CARD_FIELDS = ("input", "image_size", "box", "crop", "outputs", "output", *CROP_FIELDS)
+
+
+def read_card(path: Path) -> NetworkCard | None:
+    """Read the card of a network from its file, or from the `.json` next to a file of version 0.3.
+
+    Returns:
+        The card; None if the file does not have one.
 
     Raises:
         InputError: If the card is damaged.
     """
-    card = card_path(path)
+    next_to_it = path.with_suffix(".json")
     try:
-        if card.exists():
-            content = json.loads(card.read_text())
-        elif path.suffix == ".tflite":
-            content = embedded_card(path.read_bytes())
-        else:
-            return {}
+        content = _embedded(path)
+        if content is None and path.is_file() and next_to_it.exists():
+            content = json.loads(next_to_it.read_text(encoding="utf-8"))
+        if content is None:
+            return None
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{card}: expected the card of a network, could not read it ({error})") from error
-    return content
+        return NetworkCard.from_json(content)
+    except DAMAGED as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: expected the card of a network, could not read it ({reason})") from error
 
 
-def read_crop_rule(path: Path) -> CropRule:
-    """Return the crop that a network expects; the original's if its card does not say.
+def card_or_default(path: Path) -> NetworkCard:
+    """Read the card of a network; warn about the crop that is assumed if there is none.
+
+    Weight files of the original (`.h5`) need no card: their crop is the original's.
 
     Raises:
         InputError: If the card is damaged.
     """
     card = read_card(path)
-    known = {key: card[key] for key in ("margin_ratio", "square") if card.get(key) is not None}
+    if card is None:
+        card = NetworkCard()
+        if path.suffix not in (".h5", ".hdf5"):
+            warnings.warn(f"{path}: does not say how to crop faces, assuming {card.crop}", stacklevel=3)
+    return card
+
+
+def _embedded(path: Path) -> Any:
+    """Return the JSON in a network's file; None if there is none."""
+    if path.is_dir():
+        file = path / "assets.extra" / "card.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    read = READERS.get(path.suffix)
+    return read(path) if read else None
+
+
+def _in_keras(path: Path) -> Any:
+    if not zipfile.is_zipfile(path):  # the loader says what is wrong with it
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("config.json")).get("config", {}).get("card")
+
+
+def _in_tflite(path: Path) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = path.read_bytes()
     try:
-        return dataclasses.replace(LANDMARK_CROP, **known)
-    except InputError as error:
-        raise InputError(f"{path}: its card is damaged: {error}") from error
+        model = schema.Model.GetRootAs(content, 0)
+        entries = [model.Metadata(i) for i in range(model.MetadataLength())]
+        for entry in entries:
+            if entry.Name() == CARD_KEY.encode():
+                return json.loads(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
+    except Exception:  # flatbuffers checks nothing; the loader says what is wrong with the file
+        return None
+    return None
 
 
-def embed_card(content: bytes, card: dict[str, Any]) -> bytes:
+def _in_onnx(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:  # the loader names the extra
+        return None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        found = session.get_modelmeta().custom_metadata_map
+    except Exception:  # ONNX Runtime's errors have no common base; the loader says what is wrong
+        return None
+    if CARD_KEY in found:
+        return json.loads(found[CARD_KEY])
+    if "margin_ratio" not in found:
+        return None
+    return {key: _json_or_text(value) for key, value in found.items()}  # version 0.3: an entry per field
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+READERS = {".keras": _in_keras, ".tflite": _in_tflite, ".onnx": _in_onnx}
+
+
+def embed_in_tflite(content: bytes, card: NetworkCard) -> bytes:
     """Return a `.tflite` file's content with the card added to its metadata."""
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = json.dumps(card).encode()
-    entry.name, entry.buffer = METADATA_NAME, len(model.buffers)
+    buffer.data = json.dumps(card.as_json()).encode()
+    entry.name, entry.buffer = CARD_KEY.encode(), len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-
-
-def embedded_card(content: bytes) -> dict[str, Any]:
-    """Return the card in a `.tflite` file's metadata; empty if there is none."""
-    model = schema.Model.GetRootAs(content, 0)
-    for i in range(model.MetadataLength()):
-        if model.Metadata(i).Name() == METADATA_NAME:
-            return json.loads(model.Buffers(model.Metadata(i).Buffer()).DataAsNumpy().tobytes())
-    return {}

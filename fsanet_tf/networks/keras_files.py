@@ -1,80 +1,115 @@
-"""Keras files of networks: `.keras` with a card, and the original's `.h5`."""
+"""Networks as Keras models: `.keras` files that contain their card, and the original's `.h5`."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
-import fsanet_tf.models.pose_network  # noqa: F401  registers the classes in the files
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
-from fsanet_tf.networks.card import card_path
-from fsanet_tf.networks.pretrained import keras_file
+from fsanet_tf.io.files import replace_when_done, require_file
+from fsanet_tf.models.fusion import build_fusion
+from fsanet_tf.models.pose_network import PoseNetwork
+from fsanet_tf.networks.card import POSE, NetworkCard, card_or_default
+from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, keras_file
 from fsanet_tf.networks.released.legacy import load_released_weights
 from fsanet_tf.registry import load_extensions
 
 __all__ = ["load_model", "save_model"]
 
 EXPECTED_FILE = "a network: .keras, or an .h5 released with the original"
+KERAS_ERRORS = (
+    OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, RecursionError,
+)  # fmt: skip
 
 
-def load_model(path: str | Path, variant: str | None = None, compiled: bool = False) -> keras.Model:
-    """Load a network from a `.keras` file or one of the original's `.h5` files.
+def load_model(
+    network: str | Path | Sequence[str | Path], variant: str | None = None, mirror: bool = False
+) -> keras.Model:
+    """Load a network as a Keras model; several become one that averages them.
 
     Args:
-        path: The file, whose suffix tells the format, or the name of a shipped network.
-        variant: Refuse another variant than this.
-        compiled: Restore a checkpoint's optimizer and loss as well.
+        network: A `.keras` file, one of the original's `.h5` files, the name of a shipped network, or several.
+        variant: Refuse a file of another variant than this.
+        mirror: Average with the poses of the mirrored images.
 
     Returns:
-        A model from `(batch, size, size, 3)` BGR in [0, 255] to `(batch, 3)`: yaw, pitch, roll in degrees.
+        A model from `(batch, size, size, 3)` BGR in [0, 255] to outputs by name, `pose` `(batch, 3)` among
+        them: yaw, pitch, roll in degrees. Its `card` says how faces are cropped for it.
 
     Raises:
-        InputError: If there is no such file, or it is damaged, of another kind or another variant.
+        InputError: If there is no such file, it is damaged, of another kind or another variant, or several
+            networks expect different crops.
 
     Example:
         >>> fsanet_tf.load_model("var").name
         'fsanet_var_capsule'
     """
-    path = keras_file(path)
+    calibration = None
+    if isinstance(network, str | Path):
+        if str(network) == FUSION:
+            paths, calibration = [path.with_suffix(".keras") for path in fusion_members().values()], True
+        else:
+            paths = [keras_file(network)]
+    else:
+        paths = [keras_file(member) for member in network]
+    models = [_load_file(path, variant) for path in paths]
+    if len(models) == 1 and not mirror:
+        return models[0]
+    rules = {path: NetworkCard.from_json(model.card).crop for path, model in zip(paths, models, strict=True)}
+    if len(set(rules.values())) > 1:
+        received = ", ".join(f"{path} expects {rule}" for path, rule in rules.items())
+        raise InputError(f"network: expected networks of one crop, received: {received}")
+    name = (models[0].name if len(models) == 1 else "fsanet_fusion") + ("_mirror" if mirror else "")
+    try:
+        fusion = build_fusion(
+            models, name, mirror=mirror, calibration=fusion_calibration() if calibration else None
+        )
+    except ValueError as error:
+        raise InputError(f"{', '.join(map(str, paths))}: {error}") from error
+    fusion.card = models[0].card
+    return fusion
+
+
+def _load_file(path: Path, variant: str | None) -> PoseNetwork:
     if path.suffix in (".h5", ".hdf5"):
-        return load_released_weights(path, variant)
+        model = load_released_weights(path, variant)
+    else:
+        model = _load_keras(path)
+    if variant is not None and model.name != variant:
+        raise InputError(f"{path}: contains {model.name}, expected {variant}")
+    if model.card is None:
+        model.card = card_or_default(path).as_json()
+    return model
+
+
+def _load_keras(path: Path) -> PoseNetwork:
     load_extensions()  # which may register layers
     require_file(path, EXPECTED_FILE)
     if path.suffix != ".keras":
         raise InputError(f"{path}: expected {EXPECTED_FILE}, received a {path.suffix or 'nameless'} file")
     try:
-        model = keras.models.load_model(path, compile=compiled, safe_mode=True)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        RecursionError,
-    ) as error:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except KERAS_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error
-    if len(model.input_shape) != 4 or model.input_shape[3] != 3 or model.output_shape[1:] != (3,):
-        raise InputError(
-            f"{path}: expected a network from (N, S, S, 3) to (N, 3), "
-            f"received one from {model.input_shape} to {model.output_shape}"
-        )
-    if variant is not None and model.name != variant:
-        raise InputError(f"{path}: contains {model.name}, expected {variant}")
-    return model
+    outputs = model.output if isinstance(model.output, dict) else {POSE: model.output}
+    pose = getattr(outputs.get(POSE), "shape", None)
+    size = model.input_shape
+    if not isinstance(size, tuple) or len(size) != 4 or size[3] != 3 or size[1] != size[2] or not size[1]:
+        raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {size}")
+    if pose is None or tuple(pose[1:]) != (3,):
+        raise InputError(f"{path}: expected a network with an output pose (N, 3), received {model.output_shape}")
+    return model if isinstance(model, PoseNetwork) else PoseNetwork(model.input, outputs, name=model.name)
 
 
-def save_model(path: str | Path, model: keras.Model, card: dict[str, Any] | None = None) -> None:
+def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = None) -> None:
     """Write a network to a `.keras` file, atomically.
 
     Args:
         path: The `.keras` file.
         model: The network.
-        card: Written as JSON next to it; None: no card.
+        card: What its file says of it; None: the model's own.
 
     Raises:
         InputError: If the suffix is another, or the file cannot be written.
@@ -85,7 +120,7 @@ def save_model(path: str | Path, model: keras.Model, card: dict[str, Any] | None
     path = Path(path)
     if path.suffix != ".keras":
         raise InputError(f"{path}: a network is written as .keras, received {path.suffix or 'no suffix'}")
+    if card is not None:
+        model.card = card.as_json()
     with replace_when_done(path) as temporary:
         model.save(temporary)
-    if card is not None:
-        write_json(card_path(path), {**card, "sha256": sha256(path)})

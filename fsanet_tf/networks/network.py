@@ -1,147 +1,85 @@
-"""Networks as functions, whatever file they come from."""
+"""Networks as functions with named outputs, whatever file they come from."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
-from fsanet_tf.geometry.pose import mirror_poses, rotation_matrices
+from fsanet_tf.geometry.crop import resize_crops
+from fsanet_tf.geometry.disagreement import ErrorCalibration
+from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.io.files import require_file
-from fsanet_tf.networks.card import read_card, read_crop_rule
-from fsanet_tf.networks.pretrained import (
-    FUSION,
-    fusion_card,
-    list_networks,
-    network_file,
-    shipped_networks,
-)
-from fsanet_tf.networks.runtimes import RUNTIMES, Loader, load_saved_model
+from fsanet_tf.networks.card import OUTPUTS, POSE, UNCERTAINTY, NetworkCard, card_or_default
+from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, network_file
+from fsanet_tf.networks.runtimes import FOLDER_RUNTIME, RUNTIMES, Outputs
 from fsanet_tf.parallel import DEFAULT_THREADS
 
 __all__ = ["Network", "load_network"]
 
-
-@dataclasses.dataclass(frozen=True)
-class Uncertainty:
-    """How the error of a fusion depends on its members' poses, as measured on validation faces.
-
-    Attributes:
-        offset_deg: Expected geodesic error of a frontal face where the members agree, in degrees.
-        slope: Increase per degree of disagreement.
-        turn_slope: Increase per degree that the head is turned.
-    """
-
-    offset_deg: float
-    slope: float
-    turn_slope: float
-
-    def expected_error(self, poses_deg: np.ndarray) -> np.ndarray:
-        """Compute the expected geodesic errors `(N,)` in degrees of members' poses `(members, N, 3)`."""
-        disagreement, turn = disagreement_and_turn(poses_deg)
-        return (self.offset_deg + self.slope * disagreement + self.turn_slope * turn).astype(np.float32)
+BATCH = 256  # crops that are converted to float32 at a time
 
 
-def disagreement_and_turn(poses_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute what a fusion's error depends on.
+@runtime_checkable
+class Network(Protocol):
+    """What predicts: crops in, outputs by name out.
 
-    Args:
-        poses_deg: `(members, N, 3)`: yaw, pitch, roll in degrees.
-
-    Returns:
-        The mean distance of the members' rotations from their mean, `(N,)`, and the distance of their mean
-        from the frontal pose, `(N,)`; both in degrees, exact for small angles.
-    """
-    rotations = rotation_matrices(poses_deg)
-    mean = rotations.mean(axis=0)
-    return _distance_deg(rotations, mean).mean(axis=0), _distance_deg(mean, np.eye(3))
-
-
-def _distance_deg(rotations: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.rad2deg(
-        np.linalg.norm(rotations - others, axis=(-2, -1)) / np.sqrt(2.0)
-    )  # |R − R'| is √2 angle
-
-
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """A network and what its card says about it.
-
-    Any number of threads may call `predict`.
+    Any object with these members is one; `load_network` makes them from files. Any number of threads may call
+    `predict`.
 
     Attributes:
-        predict: float32 BGR crops `(N, size, size, 3)` in [0, 255] to float32 poses `(N, 3)`: yaw,
-            pitch, roll in degrees.
+        name: Path or name by which it was loaded, for messages.
+        card: How it expects crops, and what its outputs mean.
         image_size: Side of its input in pixels.
-        crop: How it expects faces to be cropped around their landmark boxes.
-        name: The path or name it was loaded by.
-        num_threads, trust: As given to `load_network`.
-        members: The networks that a fusion averages; empty for a single network.
-        uncertainty: Calibration of a fusion; None: its members predict no uncertainty.
-        predict_columns: As `predict`, with the expected geodesic errors as a fourth column if the file
-            predicts them; None: it does not.
 
     Example:
         >>> network = fsanet_tf.load_network("var")
-        >>> network.predict(np.zeros((2, 64, 64, 3), np.float32)).shape
+        >>> outputs = network.predict(np.zeros((2, 64, 64, 3), np.float32))
+        >>> outputs["pose"].shape
         (2, 3)
     """
 
-    predict: Callable[[np.ndarray], np.ndarray]
-    image_size: int
-    crop: CropRule = LANDMARK_CROP
-    name: str = ""
-    num_threads: int | None = None
-    trust: bool = False
-    members: tuple[Network, ...] = ()
-    uncertainty: Uncertainty | None = None
-    predict_columns: Callable[[np.ndarray], np.ndarray] | None = None
+    @property
+    def name(self) -> str: ...
 
-    def predict_with_uncertainty(
-        self, crops: np.ndarray, mirror: bool = False
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Predict poses and how far off they are expected to be.
+    @property
+    def card(self) -> NetworkCard: ...
+
+    @property
+    def image_size(self) -> int: ...
+
+    def predict(self, crops: np.ndarray, /) -> Outputs:
+        """Predict.
 
         Args:
-            crops: float32 BGR `(N, size, size, 3)`, in [0, 255].
-            mirror: Average with the predictions for the mirrored crops: more accurate, in twice the time.
+            crops: float32 BGR `(N, image_size, image_size, 3)`, in [0, 255].
 
         Returns:
-            float32 poses `(N, 3)` in degrees, and the expected geodesic errors `(N,)` in degrees; None for
-            a single network, and for a fusion that is not calibrated.
+            float32 arrays by name: `pose` `(N, 3)`, yaw, pitch, roll in degrees, and whatever else the card
+            names: `uncertainty_deg` `(N,)`, `box_offset` `(N, 3)`, `face_score` `(N,)`.
         """
-        networks = self.members or (self,)
-        columns = np.stack([(net.predict_columns or net.predict)(crops) for net in networks])
-        poses = columns[..., :3]  # (members, N, 3)
-        uncertainty = self.uncertainty.expected_error(poses) if self.uncertainty else None
-        if columns.shape[-1] > 3:  # an exported fusion predicts its own
-            uncertainty = columns[0, :, 3]
-        if mirror:
-            flipped = np.ascontiguousarray(crops[:, :, ::-1])
-            poses = np.concatenate([poses, [mirror_poses(network.predict(flipped)) for network in networks]])
-        return poses.mean(axis=0, dtype=np.float64).astype(np.float32), uncertainty
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return load_network, (self.name, self.num_threads, self.trust)  # copies and pickles load it again
+        ...
 
 
-def load_network(source: str | Path, num_threads: int | None = None, trust: bool = False) -> Network:
-    """Load a network by path, or a shipped one by name.
+def load_network(
+    network: str | Path | Network | Sequence[str | Path | Network],
+    num_threads: int | None = None,
+    trust: bool = False,
+) -> Network:
+    """Load a network by path, or a shipped one by name; several are averaged.
 
     A `.tflite` or `.onnx` file needs no TensorFlow.
 
     Args:
-        source: A `.tflite`, `.onnx`, `.keras`, released `.h5`, or frozen `.pb` file, a SavedModel folder, or
-            one of `list_networks()`.
+        network: A `.tflite`, `.onnx`, `.keras`, released `.h5`, or frozen `.pb` file, a SavedModel folder, one
+            of `list_networks()`, a loaded network, or several of these.
         num_threads: Threads for `.tflite` and `.onnx`; default: one per core, at most four. TensorFlow's
             threads belong to the whole process (`tf.config.threading`).
-        trust: Load frozen graphs and SavedModels even if they contain operations that could read or write
-            files, open a connection or call Python.
+        trust: Load frozen graphs and SavedModels even if they contain operations other than a network's.
 
     Returns:
         The network; `predict` is thread-safe.
@@ -154,46 +92,165 @@ def load_network(source: str | Path, num_threads: int | None = None, trust: bool
         >>> fsanet_tf.load_network("fusion").image_size
         64
     """
-    if str(source) == FUSION:
-        return _load_fusion(num_threads)
-    path = network_file(source)
-    if not path.exists():
+    if isinstance(network, str | Path):
+        if str(network) == FUSION:
+            members = [load_network(path, num_threads) for path in fusion_members().values()]
+            return Ensemble(tuple(members), FUSION, fusion_calibration())
+        return _load_file(network, num_threads, trust)
+    if isinstance(network, Network):
+        return network
+    members = [load_network(member, num_threads, trust) for member in network]
+    return members[0] if len(members) == 1 else Ensemble(tuple(members))
+
+
+@dataclasses.dataclass(frozen=True)
+class FileNetwork:
+    """A network in one file; copies and pickles load it again.
+
+    Attributes:
+        name, card, image_size: As of `Network`.
+        run: Computes the outputs.
+        reload: Arguments of `load_network`.
+    """
+
+    name: str
+    card: NetworkCard
+    image_size: int
+    run: Callable[[np.ndarray], Outputs]
+    reload: tuple[Any, ...]
+
+    def predict(self, crops: np.ndarray, /) -> Outputs:
+        """Predict, as `Network.predict`."""
+        return self.run(crops)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load_network, self.reload
+
+
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+    """The mean of several networks of one input size.
+
+    Attributes:
+        members: The networks.
+        name: Its name; default: those of its members.
+        calibration: Of the members' disagreement, which predicts `uncertainty_deg`; None: the mean of the
+            members' own, if all predict one.
+
+    Raises:
+        InputError: If there are no members, or they expect different crops.
+    """
+
+    members: tuple[Network, ...]
+    name: str = ""
+    calibration: ErrorCalibration | None = None
+
+    def __post_init__(self):
+        if not self.members:
+            raise InputError("network: expected at least one, received none")
+        if not self.name:
+            object.__setattr__(self, "name", " + ".join(member.name for member in self.members))
+        expected = {(member.image_size, member.card.crop) for member in self.members}
+        if len(expected) > 1:
+            received = ", ".join(f"{m.name}: {m.image_size} pixels, {m.card.crop}" for m in self.members)
+            raise InputError(f"network: expected networks of one input, received {received}")
+
+    @property
+    def image_size(self) -> int:
+        return self.members[0].image_size
+
+    @property
+    def card(self) -> NetworkCard:
+        shared = set.intersection(*(set(member.card.outputs) for member in self.members))
+        outputs = {name: text for name, text in self.members[0].card.outputs.items() if name in shared}
+        if self.calibration:
+            outputs[UNCERTAINTY] = OUTPUTS[UNCERTAINTY]
+        return dataclasses.replace(self.members[0].card, outputs=outputs)
+
+    def predict(self, crops: np.ndarray, /) -> Outputs:
+        """Predict the mean, as `Network.predict`."""
+        answers = [member.predict(crops) for member in self.members]
+        shared = [name for name in answers[0] if all(name in answer for answer in answers)]
+        stacked = {name: np.stack([answer[name] for answer in answers]) for name in shared}
+        means = {name: values.mean(axis=0, dtype=np.float64).astype(np.float32) for name, values in stacked.items()}
+        if self.calibration:
+            means[UNCERTAINTY] = self.calibration.expected_error(stacked[POSE]).astype(np.float32)
+        return means
+
+
+@dataclasses.dataclass(frozen=True)
+class Mirrored:
+    """A network whose poses are averaged with those of the mirrored crops: more accurate, in twice the time.
+
+    Attributes:
+        network: The network; its other outputs are those of the crops themselves.
+    """
+
+    network: Network
+
+    @property
+    def name(self) -> str:
+        return self.network.name
+
+    @property
+    def card(self) -> NetworkCard:
+        return self.network.card
+
+    @property
+    def image_size(self) -> int:
+        return self.network.image_size
+
+    def predict(self, crops: np.ndarray, /) -> Outputs:
+        """Predict, as `Network.predict`."""
+        outputs = self.network.predict(crops)
+        mirrored = mirror_poses(self.network.predict(np.ascontiguousarray(crops[:, :, ::-1]))[POSE])
+        return {**outputs, POSE: ((outputs[POSE] + mirrored) / 2).astype(np.float32)}
+
+
+def predict_crops(network: Network, crops: np.ndarray) -> Outputs:
+    """Predict any number of crops.
+
+    Args:
+        network: The network.
+        crops: uint8 or float32 BGR `(N, S, S, 3)`, in [0, 255]; resized if the network expects another size.
+
+    Returns:
+        The outputs by name, as `Network.predict`.
+
+    Raises:
+        InputError: If a prediction is not finite.
+    """
+    parts = []
+    for start in range(0, max(len(crops), 1), BATCH):
+        batch = resize_crops(crops[start : start + BATCH], network.image_size)
+        outputs = network.predict(np.ascontiguousarray(batch, np.float32))
+        for name, values in outputs.items():
+            finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+            if not finite.all():
+                row = int(np.flatnonzero(~finite)[0])
+                raise InputError(f"{network.name}: {name} of face {start + row} is not finite: {values[row]}")
+        parts.append(outputs)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _load_file(network: str | Path, num_threads: int | None, trust: bool) -> FileNetwork:
+    path = network_file(network)
+    load = FOLDER_RUNTIME if path.is_dir() else RUNTIMES.get(path.suffix.lower())
+    if load is None:
+        raise InputError(f"{path}: expected a network: {', '.join(RUNTIMES)} or a SavedModel folder")
+    if not path.is_dir():
+        require_file(path, f"a network ({', '.join(RUNTIMES)})")
+    run, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
+    _require_pose(path, run, image_size)
+    return FileNetwork(str(network), card_or_default(path), image_size, run, (str(network), num_threads, trust))
+
+
+def _require_pose(path: Path, run: Callable[[np.ndarray], Outputs], image_size: int) -> None:
+    """Run a blank crop; raise `InputError` unless the network answers with a finite pose."""
+    outputs = run(np.zeros((1, image_size, image_size, 3), np.float32))
+    pose = outputs.get(POSE)
+    if pose is None or pose.shape != (1, 3) or not np.isfinite(pose).all():
+        received = ", ".join(f"{name} {values.shape}" for name, values in outputs.items())
         raise InputError(
-            f"{source}: no such network (a file, or a shipped one: {', '.join(list_networks())})"
+            f"{path}: expected a network with an output pose (N, 3) of finite degrees, received {received}"
         )
-    expected = f"a network: {', '.join(RUNTIMES)} or a SavedModel folder"
-    load: Loader
-    if path.is_dir():
-        load = load_saved_model
-    elif path.suffix in RUNTIMES:
-        load = RUNTIMES[require_file(path, expected).suffix]
-    else:
-        raise InputError(f"{path}: expected {expected}")
-    columns, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
-    return Network(
-        lambda crops: columns(crops)[:, :3],
-        image_size,
-        read_crop_rule(path),
-        str(source),
-        num_threads,
-        trust,
-        predict_columns=columns,
-    )
-
-
-def shipped_uncertainty() -> Uncertainty | None:
-    """Return the calibration of the shipped fusion; None if its card has none."""
-    calibration = read_card(fusion_card()).get("uncertainty")
-    return Uncertainty(**calibration) if calibration else None
-
-
-def _load_fusion(num_threads: int | None) -> Network:
-    members = [load_network(path, num_threads) for path in shipped_networks().values()]
-    return dataclasses.replace(
-        members[0],
-        predict=lambda crops: np.mean([member.predict(crops) for member in members], axis=0),
-        name=FUSION,
-        members=tuple(members),
-        uncertainty=shipped_uncertainty(),
-        predict_columns=None,
-    )

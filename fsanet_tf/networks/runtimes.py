@@ -1,8 +1,7 @@
 """What runs a network: LiteRT, ONNX Runtime, Keras, or TensorFlow for SavedModels and frozen graphs.
 
 Each loader takes a path, a number of threads and whether to trust the file, and returns a thread-safe
-function from float32 crops `(N, size, size, 3)` to columns `(N, 3)`, the poses, or `(N, 4)`, the poses and
-their expected errors, from a file that predicts those; and the size. Crops go through in chunks
+function from float32 crops `(N, size, size, 3)` to outputs by name, and the size. Crops go through in chunks
 whose activations stay in the cache of a core: so memory does not grow with N, and one thread per core is
 faster than one call with all threads. Imports are local: a runtime that is not used need not be
 installed.
@@ -17,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.networks.card import POSE, UNCERTAINTY
 from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
 from fsanet_tf.parallel import Pool, Slots, map_in_threads
-from fsanet_tf.registry import Registry
 
-Predict = Callable[[np.ndarray], np.ndarray]
-Loader = Callable[[Path, int, bool], tuple[Predict, int]]
+Outputs = dict[str, np.ndarray]
+Run = Callable[[np.ndarray], Outputs]
+Loader = Callable[[Path, int, bool], tuple[Run, int]]
 
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
-POSE, UNCERTAINTY = "pose", "uncertainty_deg"  # outputs of exported files
 CHUNKS = (4, 2, 1)  # faces per call of a single-threaded interpreter
 TENSORFLOW_CHUNK = 64  # TensorFlow has threads of its own, and more overhead per call
 
@@ -42,25 +41,33 @@ def split(crops: np.ndarray, num_threads: int, sizes: tuple[int, ...] = CHUNKS) 
     return chunks
 
 
-def _in_threads(predict_chunk: Predict, sizes: tuple[int, ...], num_threads: int) -> Predict:
-    def predict(crops: np.ndarray) -> np.ndarray:
+def _join(parts: list[Outputs]) -> Outputs:
+    """Concatenate the outputs of chunks."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _in_threads(run_chunk: Run, sizes: tuple[int, ...], num_threads: int) -> Run:
+    def run(crops: np.ndarray) -> Outputs:
         if not len(crops):
-            return np.zeros((0, 3), np.float32)
-        return np.concatenate(map_in_threads(predict_chunk, split(crops, num_threads, sizes), num_threads))
+            return _none(run_chunk, crops)
+        return _join(map_in_threads(run_chunk, split(crops, num_threads, sizes), num_threads))
 
-    return predict
+    return run
 
 
-def _columns(pose: np.ndarray, uncertainty: np.ndarray | None = None) -> np.ndarray:
-    """Join the outputs of a file: poses `(N, 3)` and, if it predicts them, expected errors `(N,)`."""
-    return pose if uncertainty is None else np.column_stack([pose, uncertainty])
+def _none(run_chunk: Run, crops: np.ndarray) -> Outputs:
+    """The outputs of no crop: those of a blank one, without it."""
+    outputs = run_chunk(np.zeros((1, *crops.shape[1:]), np.float32))
+    return {name: values[:0] for name, values in outputs.items()}
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
+def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load a `.tflite` file into a pool of single-threaded interpreters.
 
     A single face of a single caller is predicted by an interpreter with all threads.
@@ -84,30 +91,36 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int
     image = alone.get_input_details()[0]
     sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
 
-    def invoke(interpreter: Any, crops: np.ndarray) -> np.ndarray:
+    outputs = alone.get_signature_runner().get_output_details() if alone.get_signature_list() else {}
+    if not outputs:  # a file without names
+        outputs = {POSE: alone.get_output_details()[0]}
+
+    def invoke(interpreter: Any, crops: np.ndarray) -> Outputs:
         image = interpreter.get_input_details()[0]
         interpreter.set_tensor(image["index"], _quantize(crops, image))
         try:
             interpreter.invoke()
         except RuntimeError as error:  # damage may show only here
             raise InputError(f"{path}: could not predict ({_one_line(error)})") from error
-        outputs = sorted(interpreter.get_output_details(), key=lambda output: -len(output["shape"]))
-        return _columns(*(_dequantize(interpreter.get_tensor(output["index"]), output) for output in outputs))
+        return {
+            name: _dequantize(interpreter.get_tensor(output["index"]), output)
+            for name, output in outputs.items()
+        }
 
-    def predict_chunk(crops: np.ndarray) -> np.ndarray:
+    def run_chunk(crops: np.ndarray) -> Outputs:
         with pools[len(crops)].borrow() as interpreter:
             return invoke(interpreter, crops)
 
-    predict_many = _in_threads(predict_chunk, sizes, num_threads)
+    run_many = _in_threads(run_chunk, sizes, num_threads)
 
-    def predict(crops: np.ndarray) -> np.ndarray:
+    def run(crops: np.ndarray) -> Outputs:
         if len(crops) == 1:
             with slots.take_all() as is_alone:
                 if is_alone:
                     return invoke(alone, crops)
-        return predict_many(crops)
+        return run_many(crops)
 
-    return predict, int(image["shape"][1])
+    return run, int(image["shape"][1])
 
 
 def _quantize(values: np.ndarray, tensor: dict) -> np.ndarray:
@@ -125,7 +138,7 @@ def _dequantize(values: np.ndarray, tensor: dict) -> np.ndarray:
     return (values.astype(np.float32) - zero_point) * (scale or 1.0)
 
 
-def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
+def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load an `.onnx` file; ONNX Runtime's sessions are thread-safe."""
     with optional_dependencies():
         import onnxruntime
@@ -141,13 +154,15 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
     if height != width or channels != 3:
         raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {image.shape}")
 
-    def predict_chunk(crops: np.ndarray) -> np.ndarray:
-        return _columns(*session.run(None, {image.name: crops}))
+    names = [output.name for output in session.get_outputs()]
 
-    return _in_threads(predict_chunk, CHUNKS, num_threads), height
+    def run_chunk(crops: np.ndarray) -> Outputs:
+        return dict(zip(names, session.run(names, {image.name: crops}), strict=True))
+
+    return _in_threads(run_chunk, CHUNKS, num_threads), height
 
 
-def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
+def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load a `.keras` file or one of the original's `.h5` files."""
     with optional_dependencies():
         import keras
@@ -161,17 +176,17 @@ def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]
 
         spec = tf.TensorSpec((None, size, size, 3), tf.float32)
         graph = tf.function(lambda crops: model(crops, training=False), input_signature=[spec])
-        return _in_tensorflow_chunks(lambda crops: graph(tf.constant(crops)).numpy()), size
+        return _in_tensorflow_chunks(lambda crops: _as_arrays(graph(tf.constant(crops)))), size
     lock = threading.Lock()
 
-    def predict(crops: np.ndarray) -> np.ndarray:
+    def run(crops: np.ndarray) -> Outputs:
         with lock:
-            return np.asarray(model.predict(crops, batch_size=TENSORFLOW_CHUNK, verbose=0))
+            return _as_arrays(model.predict(crops, batch_size=TENSORFLOW_CHUNK, verbose=0))
 
-    return predict, size
+    return run, size
 
 
-def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
+def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load a SavedModel folder that `export` wrote."""
     with optional_dependencies():
         import tensorflow as tf
@@ -184,14 +199,10 @@ def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Predict
         raise InputError(f"{path}: expected a SavedModel folder ({_one_line(error)})") from error
     size = serve.structured_input_signature[1]["image"].shape[1]
 
-    def predict(crops: np.ndarray) -> np.ndarray:
-        outputs = serve(image=tf.constant(crops))
-        return _columns(*(outputs[name].numpy() for name in (POSE, UNCERTAINTY) if name in outputs))
-
-    return _in_tensorflow_chunks(predict), size
+    return _in_tensorflow_chunks(lambda crops: _as_arrays(serve(image=tf.constant(crops)))), size
 
 
-def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Predict, int]:
+def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load a frozen graph, the original's or one that `export` wrote."""
     with optional_dependencies():
         import tensorflow as tf
@@ -212,28 +223,32 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Predic
             f"{path}: expected a frozen graph from {FROZEN_INPUT} to {FROZEN_OUTPUT} ({error})"
         ) from error
 
-    def predict(crops: np.ndarray) -> np.ndarray:
-        return _columns(*(output.numpy() for output in run(tf.constant(crops))))
+    names = [POSE, UNCERTAINTY] if uncertainty else [POSE]
 
-    return _in_tensorflow_chunks(predict), image.shape[1] or 64
+    def run_chunk(crops: np.ndarray) -> Outputs:
+        return _as_arrays(dict(zip(names, run(tf.constant(crops)), strict=True)))
+
+    return _in_tensorflow_chunks(run_chunk), image.shape[1] or 64
 
 
-def _in_tensorflow_chunks(predict: Predict) -> Predict:
-    def predict_chunks(crops: np.ndarray) -> np.ndarray:
+def _as_arrays(outputs: dict[str, Any]) -> Outputs:
+    return {name: np.asarray(values) for name, values in outputs.items()}
+
+
+def _in_tensorflow_chunks(run_chunk: Run) -> Run:
+    def run(crops: np.ndarray) -> Outputs:
         starts = range(0, max(len(crops), 1), TENSORFLOW_CHUNK)
-        return np.concatenate([predict(crops[start : start + TENSORFLOW_CHUNK]) for start in starts])
+        return _join([run_chunk(crops[start : start + TENSORFLOW_CHUNK]) for start in starts])
 
-    return predict_chunks
+    return run
 
 
 # By the suffix of the file; a folder is a SavedModel.
-RUNTIMES = Registry(
-    "suffix of a network's file",
-    {
-        ".tflite": load_tflite,
-        ".onnx": load_onnx,
-        ".keras": load_keras,
-        ".h5": load_keras,
-        ".pb": load_frozen_graph,
-    },
-)
+RUNTIMES: dict[str, Loader] = {
+    ".tflite": load_tflite,
+    ".onnx": load_onnx,
+    ".keras": load_keras,
+    ".h5": load_keras,
+    ".pb": load_frozen_graph,
+}
+FOLDER_RUNTIME: Loader = load_saved_model

@@ -1,11 +1,15 @@
 """The networks that come with the package, by name: `1x1`, `var`, `noS`, and `fusion`, their mean."""
 
-from collections.abc import Sequence
+import json
 from pathlib import Path
+
+from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.disagreement import ErrorCalibration
 
 __all__ = ["list_networks"]
 
 FUSION = "fusion"
+FUSED = ("1x1", "noS", "var")  # its members
 FOLDER = Path(__file__).parent
 
 
@@ -20,27 +24,40 @@ def list_networks() -> list[str]:
 
 
 def shipped_networks() -> dict[str, Path]:
-    """Return the `.tflite` files by name; a `.keras` file and a card are next to each."""
+    """Return the `.tflite` files by name; a `.keras` file is next to each."""
     return {path.stem: path for path in sorted(FOLDER.glob("*.tflite"))}
 
 
-def fusion_card() -> Path:
-    """Return the card of the fusion; `fusion` itself has no file."""
-    return FOLDER / f"{FUSION}.json"
+def fusion_members() -> dict[str, Path]:
+    """Return the `.tflite` files of the networks that `fusion` averages, by name."""
+    return {name: path for name, path in shipped_networks().items() if name in FUSED}
 
 
-def network_file(source: str | Path) -> Path:
-    """Resolve a path, or the name of a shipped network, to the file that inference loads (`.tflite`)."""
-    return shipped_networks().get(str(source), Path(source))
+def fusion_calibration() -> ErrorCalibration:
+    """Return how the error of `fusion` depends on its members' disagreement."""
+    content = json.loads((FOLDER / f"{FUSION}.json").read_text(encoding="utf-8"))
+    return ErrorCalibration(**content["uncertainty"])
 
 
-def keras_file(source: str | Path) -> Path:
-    """Resolve a path, or the name of a shipped network, to the file that training loads (`.keras`)."""
-    shipped = shipped_networks().get(str(source))
-    return shipped.with_suffix(".keras") if shipped else Path(source)
+def network_file(network: str | Path) -> Path:
+    """Resolve a path, or the name of a shipped network, to the file that inference loads (`.tflite`).
+
+    Raises:
+        InputError: If there is neither.
+    """
+    path = shipped_networks().get(str(network), Path(network))
+    if not path.exists():
+        raise InputError(
+            f"{network}: no such network (a file, or a shipped one: {', '.join(list_networks())})"
+        )
+    return path
 
 
-def keras_files(sources: Sequence[str]) -> list[Path]:
-    """Resolve paths and names to Keras files; `fusion` stands for three."""
-    names = [name for source in sources for name in (shipped_networks() if source == FUSION else [source])]
-    return [keras_file(name) for name in names]
+def keras_file(network: str | Path) -> Path:
+    """Resolve a path, or the name of a shipped network, to the file that training loads (`.keras`).
+
+    Raises:
+        InputError: If there is neither.
+    """
+    path = network_file(network)
+    return path.with_suffix(".keras") if path.parent == FOLDER else path

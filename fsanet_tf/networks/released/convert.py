@@ -1,12 +1,12 @@
 """Conversion of a released `.h5` file to `.keras`."""
 
-import dataclasses
 from pathlib import Path
 
 import keras
 
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.io.files import sha256
+from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import save_model
 from fsanet_tf.networks.released.legacy import load_released_weights
 
@@ -14,15 +14,15 @@ __all__ = ["convert_released"]
 
 
 def convert_released(
-    weights: str | Path,
+    network: str | Path,
     output: str | Path,
     crop: CropRule = LANDMARK_CROP,
     variant: str | None = None,
 ) -> keras.Model:
-    """Convert a released `.h5` file to `.keras`, with a card next to it.
+    """Convert a released `.h5` file to `.keras`, with its card in it.
 
     Args:
-        weights: The `.h5` file; it tells its own variant.
+        network: The `.h5` file; it tells its own variant.
         output: The `.keras` file to write.
         crop: The crop to note in the card: a margin of 0.6 for `300W_LP_models`, 0.4 for `BIWI_models`.
         variant: Refuse a file of another variant.
@@ -38,13 +38,7 @@ def convert_released(
         >>> model.count_params()
         238471
     """
-    model = load_released_weights(weights, variant)
-    card = {
-        "variant": model.name,
-        "image_size": model.input_shape[1],
-        **dataclasses.asdict(crop),
-        "source": str(weights),
-        "source_sha256": sha256(weights),
-    }
-    save_model(output, model, card)
+    model = load_released_weights(network, variant)
+    about = {"variant": model.name, "source": Path(network).name, "source_sha256": sha256(network)}
+    save_model(output, model, NetworkCard(model.input_shape[1], crop, about=about))
     return model
