@@ -8,10 +8,12 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from absl import flags, logging
 
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.commands.fields import config_from_flags, define_flags, required_options
+from fsanet_tf.errors import InputError, OptionError, optional_dependencies
 from fsanet_tf.io.native_output import silence_native_output
 
 HELP_OPTIONS = ("-h", "--h", "-help", "--help")
@@ -24,19 +26,20 @@ class Command:
     Attributes:
         name: Its name, such as `evaluate`.
         summary: What it does, in one line.
-        define_options: Defines its options in flag values of its own, so that several commands can run
-            in one process.
-        run: Runs it with the parsed values.
-        required: Options without which it cannot run.
-        positional: Option that an argument without a name sets.
+        define_options: Defines options in flag values of the command's own, in place of those of `config`.
+        run: Runs it with the configuration; with the parsed flags if there is `define_options`.
+        required: Options without which it cannot run, in addition to those that `config` requires.
+        positional: Option that arguments without a name set.
+        config: Class of the configuration, made by `@configuration`, whose options are the command's.
     """
 
     name: str
     summary: str
-    define_options: Callable[[flags.FlagValues], None]
-    run: Callable[[flags.FlagValues], None]
+    define_options: Callable[[flags.FlagValues], None] | None = None
+    run: Callable[[Any], None] = print
     required: tuple[str, ...] = ()
     positional: str | None = None
+    config: type | None = None
 
     def __call__(self, arguments: Sequence[str] | None = None) -> int:
         """Run the command.
@@ -48,29 +51,55 @@ class Command:
             The exit status: 0, or 1 after one line on standard error.
         """
         arguments = list(sys.argv[1:] if arguments is None else arguments)
-        values = flags.FlagValues()
-        self.define_options(values)
-        return exit_status(lambda: self._parse_and_run(values, arguments))
+        return exit_status(lambda: self._parse_and_run(arguments))
 
-    def _parse_and_run(self, values: flags.FlagValues, arguments: list[str]) -> None:
+    def make_flags(self) -> flags.FlagValues:
+        """Return the options as flags that have their defaults."""
+        values = flags.FlagValues()
+        if self.define_options:
+            self.define_options(values)
+        elif self.config:
+            define_flags(self.config, values)
+        return values
+
+    def required_options(self) -> tuple[str, ...]:
+        """Return the names of the options without which the command cannot run."""
+        derived = required_options(self.config) if self.config else ()
+        return tuple(dict.fromkeys((*derived, *self.required)))
+
+    def _parse_and_run(self, arguments: list[str]) -> None:
+        values = self.make_flags()
         if any(argument in HELP_OPTIONS for argument in arguments):
             print(self.format_help(values))
             return
         parse_options(values, arguments, self.positional)
-        for name in self.required:
-            if values[name].value in (None, []):
-                raise InputError(f"--{name}: is required ({values[name].help})")
-        self.run(values)
+        try:
+            for name in self.required_options():
+                if values[name].value in (None, []):
+                    raise OptionError(name, f"is required ({values[name].help})")
+            if self.config and not self.define_options:
+                self.run(config_from_flags(self.config, values))
+            else:
+                self.run(values)
+        except OptionError as error:
+            if error.option not in values:
+                raise
+            raise InputError(f"--{error}") from error
 
     def format_help(self, values: flags.FlagValues) -> str:
         """List every option, required ones first."""
-        usage = f"usage: fsanet {self.name}" + "".join(f" --{name}=…" for name in self.required)
+        required = self.required_options()
+        usage = f"usage: fsanet {self.name}"
+        usage += "".join(f" --{name}=…" for name in required if name != self.positional)
         if self.positional:
-            usage += f" [{self.positional.upper()}]"
-        canonical = [name for name in values if values[name].name == name]  # no aliases
-        optional = sorted(name for name in canonical if name not in self.required)
+            usage += (
+                f" {self.positional.upper()}"
+                if self.positional in required
+                else f" [{self.positional.upper()}]"
+            )
+        optional = [name for name in values if values[name].name == name and name not in required]
         lines = [usage + " [options]", "", *textwrap.wrap(self.summary, 100)]
-        for title, names in (("required", self.required), ("options", optional)):
+        for title, names in (("required", required), ("options", optional)):
             if names:
                 lines += ["", f"{title}:", *(_describe(values[name]) for name in names)]
         return "\n".join(lines)
@@ -95,8 +124,12 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
     except UnicodeDecodeError as error:  # only files of options are read here
         files = ", ".join(re.findall(r"-flagfile[=\0]([^\0]+)", "\0".join(arguments)))
         raise InputError(f"{files}: expected a text file of options, received binary data") from error
-    if positional and len(rest) == 1 and not values[positional].present:
-        values[positional].parse(rest.pop())
+    if positional and rest and not values[positional].present:
+        flag = values[positional]
+        if flag.flag_type() == "comma separated list of strings":
+            flag.value, rest = rest, []
+        elif len(rest) == 1:
+            flag.parse(rest.pop())
     if rest:
         raise InputError(f"unexpected argument {rest[0]!r}: options are written --name=value")
 
@@ -107,7 +140,7 @@ def _describe(flag: flags.Flag) -> str:
     details = [flag.help]
     if choices:
         details.append(f"One of {', '.join(choices)}.")
-    if flag.default not in (None, []):
+    if flag.default not in (None, [], ""):
         default = ",".join(flag.default) if isinstance(flag.default, list) else flag.default
         details.append(f"Default: {default}.")
     text = textwrap.fill(" ".join(details), 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
