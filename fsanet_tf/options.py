@@ -120,8 +120,8 @@ def _checked(field: dataclasses.Field, hint: Any, value: Any) -> Any:
 
 
 def _checked_value(name: str, stated: Option, kind: Any, value: Any) -> Any:
-    names = stated.names()
-    if names:
+    if stated.choices is not None:
+        names = stated.names()
         if isinstance(value, str) and value not in names:
             raise OptionError(name, f"expected one of {', '.join(names)}, received {value}")
         if isinstance(value, str) or isinstance(stated.choices, Mapping):  # an object in place of a name
@@ -172,7 +172,10 @@ def describe_default(field: dataclasses.Field) -> str:
 def _with_attributes(config_type: type) -> str:
     """Return the docstring of a configuration, with its options as attributes before the example."""
     stated = options_of(config_type)
-    lines = ["Attributes:", *(f"    {name}: {option.meaning}" for name, option in stated.items() if option.meaning)]
+    lines = [
+        "Attributes:",
+        *(f"    {name}: {option.meaning}" for name, option in stated.items() if option.meaning),
+    ]
     head, marker, example = (config_type.__doc__ or "").partition("    Example:")
     attributes = "\n    ".join(lines)
     return f"{head.rstrip()}\n\n    {attributes}\n\n{marker}{example}"

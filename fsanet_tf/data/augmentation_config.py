@@ -1,71 +1,67 @@
 """Configuration of the augmentation, without importing TensorFlow."""
 
-import dataclasses
+from fsanet_tf.options import configuration, option
+from fsanet_tf.registry import Registry
 
 __all__ = ["AugmentationConfig"]
 
+# Extensions: functions of float32 images `(batch, size, size, 3)` in [0, 255] and an int seed `(2,)`.
+AUGMENTATIONS = Registry("augmentation", {})
 
-@dataclasses.dataclass(frozen=True)
+
+def _probability(meaning: str) -> float:
+    """Declare an option that is a probability, off by default."""
+    return option(0.0, f"Augmentation: probability of {meaning}.", low=0.0, high=1.0)
+
+
+def _range(default: float, meaning: str) -> float:
+    """Declare an option that is the largest change of something."""
+    return option(default, f"Augmentation: {meaning}.", low=0.0)
+
+
+@configuration
 class AugmentationConfig:
     """What is applied to a training crop; the defaults are the original's augmentation and nothing else.
 
-    Attributes:
-        original: Whether to apply the original's shifted crops and zoom.
-        mirror: Probability of a horizontal flip; yaw and roll change sign.
-        rotation_deg: Maximum in-plane rotation in degrees. The pose is rotated as a rotation: a frontal
-            face gains roll only, a profile much pitch and roll. A face that would exceed 99° is left.
-        borders: Probability of a border around the crop, as wide as an additional margin of up to
-            `max_border` on each side; half of them black, half reflected (or real, if there are pixels).
-        max_border: Maximum width of a border as a share of the crop's side.
-        background: Probability that pixels outside the crop are taken from another crop of the batch,
-            where a wide margin would show real background.
-        jitter: Maximum random change of scale, aspect ratio and position, as a share of the side.
-        color: Maximum relative change of brightness, contrast and each channel.
-        blur: Probability of a 3×3 binomial blur.
-        erase: Probability that a rectangle of up to half the side is filled with one gray level.
-        grayscale: Probability of losing the colors.
-        sharpen: Probability of unsharp masking: stored crops were reduced twice and are softer than crops
-            that come straight from a large picture.
-        low_resolution: Probability of a reduction to between a quarter and three quarters of the side.
-        jpeg: Probability of JPEG compression at a quality of 10 to 60.
-
     Raises:
-        ValueError: If a probability is outside [0, 1], or another value negative.
+        OptionError: If a probability is outside [0, 1], or another value negative.
 
     Example:
         >>> fsanet_tf.AugmentationConfig(original=False, mirror=0.5, rotation_deg=20).color
         0.0
     """
 
-    original: bool = True
-    mirror: float = 0.0
-    rotation_deg: float = 0.0
-    borders: float = 0.0
-    max_border: float = 0.33
-    background: float = 0.0
-    jitter: float = 0.0
-    color: float = 0.0
-    blur: float = 0.0
-    erase: float = 0.0
-    grayscale: float = 0.0
-    sharpen: float = 0.0
-    low_resolution: float = 0.0
-    jpeg: float = 0.0
-
-    def __post_init__(self):
-        for field in (
-            "mirror",
-            "borders",
-            "background",
-            "blur",
-            "erase",
-            "grayscale",
-            "sharpen",
-            "low_resolution",
-            "jpeg",
-        ):
-            if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(f"{field} is a probability. Received: {getattr(self, field)}")
-        for field in ("rotation_deg", "max_border", "jitter", "color"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} must not be negative. Received: {getattr(self, field)}")
+    original: bool = option(True, "Augmentation: the original's shifted crops and zoom.")
+    mirror: float = _probability("a horizontal flip; yaw and roll change sign")
+    rotation_deg: float = _range(
+        0.0,
+        "maximum in-plane rotation in degrees, with the pose; a face that would exceed 99° is left",
+    )
+    borders: float = _probability("a border around the crop, half of them black")
+    max_border: float = _range(0.33, "maximum width of a border, as a share of the crop's side")
+    background: float = _probability("pixels outside the crop that come from another crop of the batch")
+    jitter: float = _range(0.0, "maximum change of scale, aspect ratio and position, as a share of the side")
+    shift: float = _range(
+        0.0, "maximum shift of half of the faces, as a share of the side; networks that localize learn it"
+    )
+    zoom: float = _range(0.0, "maximum change of the logarithm of the size of half of the faces; likewise")
+    faceless: float = _probability("a crop without a face: a piece of one, or beside it; score 0")
+    strips: float = _probability(
+        "strips of other pixels up to the face box, so that padding tells no position"
+    )
+    face_mask: float = _probability("a cloth mask drawn over mouth and nose")
+    sunglasses: float = _probability("sunglasses drawn over the eyes")
+    color: float = _range(0.0, "maximum relative change of brightness, contrast and each channel")
+    grayscale: float = _probability("losing the colors")
+    gamma: float = _probability("another gamma, from 0.5 to 3.3")
+    exposure: float = _probability("too little or too much light")
+    sharpen: float = _probability("sharpening; stored crops were reduced twice and are soft")
+    low_resolution: float = _probability("a reduction to between a fifth and three quarters of the side")
+    blur: float = _probability("a 3×3 blur")
+    motion_blur: float = _probability("motion blur of 2 to 9 pixels along an axis")
+    noise: float = _probability("sensor noise of a standard deviation up to 28")
+    jpeg: float = _probability("JPEG compression at a quality of 10 to 60")
+    erase: float = _probability("a rectangle of up to half the side in one color")
+    extensions: tuple[str, ...] = option(
+        (), "Augmentation: names of registered augmentations.", choices=AUGMENTATIONS
+    )

@@ -30,9 +30,9 @@ class CropRule:
     Attributes:
         margin_ratio: Share of the face box's width (height) added on the left and right (top and bottom).
         square: Whether boxes are made square first. If not, as in the original, crops are stretched.
-        sampling: `original` cuts whole pixels, clips them to the picture and resizes without a filter, as the
-            original does. `filtered` cuts at fractions of a pixel, averages pixels where the crop shrinks, and
-            repeats the picture's edge beyond it: less jitter, and the crop of a square box stays square.
+        sampling: `original` cuts whole pixels, clips them to the picture and resizes without a filter, as
+            the original does. `filtered` cuts at fractions of a pixel, averages pixels where the crop shrinks,
+            and repeats the picture's edge beyond it: less jitter, and square boxes stay square.
 
     Raises:
         InputError: If `margin_ratio` is negative or not finite, `square` is not a bool, or `sampling` is
@@ -149,8 +149,8 @@ def moved_box(box: Box, rule: CropRule, offset: Sequence[float]) -> Box:
 def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray:
     """Resample a window of a picture, filtered where it shrinks.
 
-    Blocks of k×k pixels are averaged, where k is the number of source pixels per target pixel, rounded, and at
-    least 1; the averages are interpolated linearly. Pixels beyond the picture's edge repeat it.
+    Blocks of k×k pixels are averaged, where k is the number of source pixels per target pixel, rounded, and
+    at least 1; the averages are interpolated linearly. Pixels beyond the picture's edge repeat it.
 
     Args:
         image: uint8 BGR `(height, width, 3)`.
@@ -166,7 +166,9 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     image = as_bgr(image)
     height, width = image.shape[:2]
     left, top, right, bottom = window
-    empty = min(right - left, bottom - top) <= 0 or left >= width or top >= height or right <= 0 or bottom <= 0
+    empty = (
+        min(right - left, bottom - top) <= 0 or left >= width or top >= height or right <= 0 or bottom <= 0
+    )
     if empty or max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height):
         raise InputError(f"box {tuple(window)}: contains no face in an image of {width}×{height}")
     x, x_block, x_weights = _linear_weights(left, right, image_size)
@@ -195,7 +197,10 @@ def _linear_weights(low: float, high: float, count: int) -> tuple[int, int, np.n
 def _pixels(image: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:
     """Cut out `(height, width, 3)` pixels from x, y; those beyond the edge repeat it."""
     left, top = np.clip(x, 0, image.shape[1] - 1), np.clip(y, 0, image.shape[0] - 1)
-    right, bottom = max(left + 1, min(x + width, image.shape[1])), max(top + 1, min(y + height, image.shape[0]))
+    right, bottom = (
+        max(left + 1, min(x + width, image.shape[1])),
+        max(top + 1, min(y + height, image.shape[0])),
+    )
     inside = image[top:bottom, left:right]
     if inside.shape[:2] == (height, width):
         return inside

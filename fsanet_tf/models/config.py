@@ -1,7 +1,6 @@
 """Configurations of the networks, and the table of variants by name."""
 
 import dataclasses
-import itertools
 from typing import Any
 
 from fsanet_tf.errors import InputError, OptionError
@@ -33,7 +32,13 @@ HEADS = Registry(
         "fc": "fsanet_tf.models.regression_head:fully_connected_head",
     },
 )
-BACKBONES = Registry("backbone", {"two_stream": "fsanet_tf.models.two_stream:TWO_STREAM"})
+BACKBONES = Registry(
+    "backbone",
+    {
+        "two_stream": "fsanet_tf.models.two_stream:TWO_STREAM",
+        "strided": "fsanet_tf.models.strided:STRIDED",
+    },
+)
 DEFAULT_BACKBONE = "two_stream"
 OUTPUTS = Registry("output", {"ssr": "fsanet_tf.models.regression_head:regress_by_stages"})
 FUSED_SCORINGS = ("1x1", "var", "noS")  # the members of the paper's fusion
@@ -57,13 +62,11 @@ class FSANetConfig:
         "features) or `noS` (no structure mapping: all pixels are capsules).",
         choices=SCORINGS,
     )
-    aggregation: Any = option(
-        "capsule", "How capsules become one vector per stage.", choices=AGGREGATIONS
-    )
+    aggregation: Any = option("capsule", "How capsules become one vector per stage.", choices=AGGREGATIONS)
     head: Any = option(
         "split",
-        "`split` regresses each quantity from its share of the vector (the released weights), `fc` from all of "
-        "it through one more layer.",
+        "`split` regresses each quantity from its share of the vector (the released weights), `fc` from all "
+        "of it through one more layer.",
         choices=HEADS,
     )
     image_size: int = option(64, "Side of the square input in pixels, a multiple of 8.", low=16)
@@ -159,7 +162,9 @@ def variants() -> dict[str, VariantConfig]:
     for backbone in BACKBONES:
         configs.append(SSRNetConfig(backbone=backbone))
         for aggregation in AGGREGATIONS:
-            networks = {scoring: FSANetConfig(scoring, aggregation, backbone=backbone) for scoring in SCORINGS}
+            networks = {
+                scoring: FSANetConfig(scoring, aggregation, backbone=backbone) for scoring in SCORINGS
+            }
             fusion = FusionConfig(
                 tuple(networks[scoring] for scoring in FUSED_SCORINGS),
                 _join("fsanet", "fusion", aggregation, backbone),

@@ -20,8 +20,8 @@ def build_fsanet(config: FSANetConfig) -> keras.Model:
 
     Returns:
         A functional model named `config.name`, from `image` `(batch, size, size, 3)`, BGR in [0, 255], to
-        outputs by name: `pose` `(batch, 3)`, yaw, pitch, roll in degrees, and what else the configuration asks
-        for (see `fsanet_tf.networks.card.OUTPUTS`).
+        outputs by name: `pose` `(batch, 3)`, yaw, pitch, roll in degrees, and what else the configuration
+        asks for (see `fsanet_tf.networks.card.OUTPUTS`).
 
     Example:
         >>> model = build_fsanet(FSANetConfig(scoring="var"))

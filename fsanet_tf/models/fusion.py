@@ -26,8 +26,8 @@ def build_fusion(
         members: Networks of one image size, with different names.
         name: Name of the fusion.
         mirror: Average with the poses of the mirrored images; other outputs are those of the image itself.
-        calibration: Of the members' disagreement, which then predicts `uncertainty_deg`; None: the mean of the
-            members' own, if all predict one.
+        calibration: Of the members' disagreement, which then predicts `uncertainty_deg`; None: the mean of
+            the members' own, if all predict one.
 
     Returns:
         A model from `image` `(batch, size, size, 3)` to the outputs that all members have, by name.
@@ -52,7 +52,9 @@ def build_fusion(
     if mirror:
         halves = [SplitMirrored(name=f"split_{i}")(pose) for i, pose in enumerate(poses)]
         poses = [own for own, _ in halves]
-        averaged = {key: [keras.ops.split(value, 2)[0] for value in values] for key, values in averaged.items()}
+        averaged = {
+            key: [keras.ops.split(value, 2)[0] for value in values] for key, values in averaged.items()
+        }
         averaged[POSE] = [pose for half in halves for pose in half]
     outputs = {key: _mean(values, key) for key, values in averaged.items()}
     if calibration:

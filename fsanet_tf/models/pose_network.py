@@ -12,7 +12,7 @@ from fsanet_tf.models.config import (
     config_to_dict,
     variants,
 )
-from fsanet_tf.networks.card import POSE
+from fsanet_tf.networks.card import POSE, UNCERTAINTY
 
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")
@@ -36,6 +36,14 @@ class PoseNetwork(keras.Model):
         super().__init__(inputs=inputs, outputs=named, name=name, **kwargs)
         self.architecture = config_from_dict(architecture) if isinstance(architecture, dict) else architecture
         self.card: dict[str, Any] | None = card
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Compute the loss; that of `uncertainty_deg` gets the predicted pose as well, `(batch, 4)`."""
+        if UNCERTAINTY in y_pred:
+            pose = keras.ops.stop_gradient(y_pred[POSE])
+            error = keras.ops.concatenate([pose, y_pred[UNCERTAINTY][:, None]], axis=1)
+            y_pred = {**y_pred, UNCERTAINTY: error}
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def get_config(self):
         architecture = None if self.architecture is None else config_to_dict(self.architecture)

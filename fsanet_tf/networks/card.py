@@ -1,8 +1,8 @@
 """What a network's file says of itself: how to crop, the input's size, the outputs, where it comes from.
 
 Every format contains the card: `.keras` in its configuration, `.onnx` and `.tflite` in their metadata, a
-SavedModel in `assets.extra/card.json`, a frozen graph in a constant. Files of version 0.3 have it next to them
-as `.json`.
+SavedModel in `assets.extra/card.json`, a frozen graph in a constant. Files of version 0.3 have it next to
+them as `.json`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class NetworkCard:
             InputError: If the crop rule is invalid.
         """
         about = {key: value for key, value in content.items() if key not in CARD_FIELDS}
-        rule = content.get("crop") or {key: content[key] for key in CROP_FIELDS if content.get(key) is not None}
+        rule = content.get("crop") or {
+            key: content[key] for key in CROP_FIELDS if content.get(key) is not None
+        }
         crop = dataclasses.replace(LANDMARK_CROP, **{key: rule[key] for key in CROP_FIELDS if key in rule})
         outputs = content.get("outputs") or {POSE: OUTPUTS[POSE]}
         return cls(content.get("image_size"), crop, outputs, about)

@@ -29,7 +29,8 @@ def load_model(
     """Load a network as a Keras model; several become one that averages them.
 
     Args:
-        network: A `.keras` file, one of the original's `.h5` files, the name of a shipped network, or several.
+        network: A `.keras` file, one of the original's `.h5` files, the name of a shipped network, or
+            several.
         variant: Refuse a file of another variant than this.
         mirror: Average with the poses of the mirrored images.
 
@@ -72,10 +73,8 @@ def load_model(
 
 
 def _load_file(path: Path, variant: str | None) -> PoseNetwork:
-    if path.suffix in (".h5", ".hdf5"):
-        model = load_released_weights(path, variant)
-    else:
-        model = _load_keras(path)
+    is_released = path.suffix in (".h5", ".hdf5")
+    model = load_released_weights(path, variant) if is_released else _load_keras(path)
     if variant is not None and model.name != variant:
         raise InputError(f"{path}: contains {model.name}, expected {variant}")
     if model.card is None:
@@ -99,7 +98,9 @@ def _load_keras(path: Path) -> PoseNetwork:
     if not isinstance(size, tuple) or len(size) != 4 or size[3] != 3 or size[1] != size[2] or not size[1]:
         raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {size}")
     if pose is None or tuple(pose[1:]) != (3,):
-        raise InputError(f"{path}: expected a network with an output pose (N, 3), received {model.output_shape}")
+        raise InputError(
+            f"{path}: expected a network with an output pose (N, 3), received {model.output_shape}"
+        )
     return model if isinstance(model, PoseNetwork) else PoseNetwork(model.input, outputs, name=model.name)
 
 

@@ -75,8 +75,8 @@ def load_network(
     A `.tflite` or `.onnx` file needs no TensorFlow.
 
     Args:
-        network: A `.tflite`, `.onnx`, `.keras`, released `.h5`, or frozen `.pb` file, a SavedModel folder, one
-            of `list_networks()`, a loaded network, or several of these.
+        network: A `.tflite`, `.onnx`, `.keras`, released `.h5`, or frozen `.pb` file, a SavedModel folder,
+            one of `list_networks()`, a loaded network, or several of these.
         num_threads: Threads for `.tflite` and `.onnx`; default: one per core, at most four. TensorFlow's
             threads belong to the whole process (`tf.config.threading`).
         trust: Load frozen graphs and SavedModels even if they contain operations other than a network's.
@@ -172,7 +172,9 @@ class Ensemble:
         answers = [member.predict(crops) for member in self.members]
         shared = [name for name in answers[0] if all(name in answer for answer in answers)]
         stacked = {name: np.stack([answer[name] for answer in answers]) for name in shared}
-        means = {name: values.mean(axis=0, dtype=np.float64).astype(np.float32) for name, values in stacked.items()}
+        means = {
+            name: values.mean(axis=0, dtype=np.float64).astype(np.float32) for name, values in stacked.items()
+        }
         if self.calibration:
             means[UNCERTAINTY] = self.calibration.expected_error(stacked[POSE]).astype(np.float32)
         return means
@@ -242,7 +244,9 @@ def _load_file(network: str | Path, num_threads: int | None, trust: bool) -> Fil
         require_file(path, f"a network ({', '.join(RUNTIMES)})")
     run, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
     _require_pose(path, run, image_size)
-    return FileNetwork(str(network), card_or_default(path), image_size, run, (str(network), num_threads, trust))
+    return FileNetwork(
+        str(network), card_or_default(path), image_size, run, (str(network), num_threads, trust)
+    )
 
 
 def _require_pose(path: Path, run: Callable[[np.ndarray], Outputs], image_size: int) -> None:
