@@ -280,6 +280,6 @@ def crop_box(
 
 def resize_crops(crops: np.ndarray, image_size: int = IMAGE_SIZE) -> np.ndarray:
     """Resize crops `(N, S, S, 3)` uint8 to `(N, image_size, image_size, 3)`, bilinear as `crop_box`."""
-    if crops.shape[1] == image_size:
+    if crops.shape[1] == image_size or not len(crops):
         return crops
     return np.stack([cv2.resize(crop, (image_size, image_size)) for crop in crops])

@@ -1,4 +1,4 @@
-"""A backbone of one strided stream with channel attention: more accurate than two streams in the same time."""
+"""A backbone of one strided stream with channel attention: more work per millisecond than two streams."""
 
 from keras import KerasTensor, layers
 
@@ -7,7 +7,7 @@ from fsanet_tf.models.backbone import NUM_STAGE_FEATURES, Backbone
 from fsanet_tf.models.two_stream import widen
 
 STEM_FILTERS = 32
-# Groups of separable convolutions: filters, blocks, stride of the first block, and the stage that reads the last.
+# Groups of separable convolutions: filters, blocks, stride of the first, and the stage that reads the last.
 GROUPS = ((64, 1, 1, None), (96, 3, 2, 3), (256, 8, 2, 2), (256, 1, 1, 1))
 ATTENTION_FILTERS = 256  # blocks from this width on weigh their channels
 ATTENTION_REDUCTION = 8

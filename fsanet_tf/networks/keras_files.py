@@ -1,8 +1,10 @@
 """Networks as Keras models: `.keras` files that contain their card, and the original's `.h5`."""
 
+import dataclasses
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -10,7 +12,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done, require_file
 from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.models.pose_network import PoseNetwork
-from fsanet_tf.networks.card import POSE, NetworkCard, card_or_default
+from fsanet_tf.networks.card import OUTPUTS, POSE, NetworkCard, card_or_default
 from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, keras_file
 from fsanet_tf.networks.released.legacy import load_released_weights
 from fsanet_tf.registry import load_extensions
@@ -68,7 +70,7 @@ def load_model(
         )
     except ValueError as error:
         raise InputError(f"{', '.join(map(str, paths))}: {error}") from error
-    fusion.card = models[0].card
+    fusion.card = make_card(fusion, models[0].card).as_json()
     return fusion
 
 
@@ -77,8 +79,7 @@ def _load_file(path: Path, variant: str | None) -> PoseNetwork:
     model = load_released_weights(path, variant) if is_released else _load_keras(path)
     if variant is not None and model.name != variant:
         raise InputError(f"{path}: contains {model.name}, expected {variant}")
-    if model.card is None:
-        model.card = card_or_default(path).as_json()
+    model.card = make_card(model, model.card or card_or_default(path).as_json()).as_json()
     return model
 
 
@@ -104,13 +105,25 @@ def _load_keras(path: Path) -> PoseNetwork:
     return model if isinstance(model, PoseNetwork) else PoseNetwork(model.input, outputs, name=model.name)
 
 
+def make_card(model: keras.Model, like: Mapping[str, Any] | None = None) -> NetworkCard:
+    """Return the card of a model: its size and outputs, and the rest from another card.
+
+    Args:
+        model: The network.
+        like: A card as JSON represents it; None: the model's own, or the original's crop.
+    """
+    card = NetworkCard.from_json(like or getattr(model, "card", None) or {})
+    outputs = {name: OUTPUTS.get(name, "") for name in model.output}
+    return dataclasses.replace(card, image_size=model.input_shape[1], outputs=outputs)
+
+
 def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = None) -> None:
     """Write a network to a `.keras` file, atomically.
 
     Args:
         path: The `.keras` file.
         model: The network.
-        card: What its file says of it; None: the model's own.
+        card: What its file says of it besides size and outputs; None: the model's own.
 
     Raises:
         InputError: If the suffix is another, or the file cannot be written.
@@ -121,7 +134,6 @@ def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = 
     path = Path(path)
     if path.suffix != ".keras":
         raise InputError(f"{path}: a network is written as .keras, received {path.suffix or 'no suffix'}")
-    if card is not None:
-        model.card = card.as_json()
+    model.card = make_card(model, card.as_json() if card else None).as_json()
     with replace_when_done(path) as temporary:
         model.save(temporary)

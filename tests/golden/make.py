@@ -74,7 +74,7 @@ def predict_seeded(variant: str, faces: np.ndarray) -> np.ndarray:
 
 def answer(model: keras.Model, faces: np.ndarray) -> np.ndarray:
     """Call a network once; `predict` would first compile it."""
-    return keras.ops.convert_to_numpy(model(faces, training=False))
+    return keras.ops.convert_to_numpy(model(faces, training=False)["pose"])
 
 
 def rounded(poses: np.ndarray) -> list[list[float]]:
@@ -91,7 +91,7 @@ def released_poses(reference: Path, faces: np.ndarray) -> dict[str, Any]:
     for path in sorted((reference / "weights/300W_LP_models").glob("*.h5")):
         graph = reference / f"weights/frozen_graphs/{path.stem}.pb"
         try:
-            poses = run_graph(graph, faces) if graph.exists() else load_network(path).predict(faces)
+            poses = run_graph(graph, faces) if graph.exists() else load_network(path).predict(faces)["pose"]
         except InputError:
             continue  # one was released without finite weights
         made[path.stem] = {"by": "original graph" if graph.exists() else "fsanet_tf", "poses": rounded(poses)}
@@ -118,7 +118,7 @@ def shipped_poses(faces: np.ndarray) -> dict[str, Any]:
     from fsanet_tf.networks.network import load_network
     from fsanet_tf.networks.pretrained import list_networks
 
-    return {name: rounded(load_network(name).predict(faces)) for name in list_networks()}
+    return {name: rounded(load_network(name).predict(faces)["pose"]) for name in list_networks()}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from fsanet_tf.layers import (
     SSRLayer,
     VarianceScoring,
 )
-from fsanet_tf.networks.network import Uncertainty
+from fsanet_tf.geometry.disagreement import ErrorCalibration
 
 
 def sigmoid(x):
@@ -237,7 +237,7 @@ def test_expected_error_equals_the_calibrations(rng):
     poses = 40 * normal(rng, 3, 50, 3)
     layer = ExpectedError(0.9, 1.8, 0.01)
     again = ExpectedError.from_config(layer.get_config())
-    expected = Uncertainty(0.9, 1.8, 0.01).expected_error(poses)
+    expected = ErrorCalibration(0.9, 1.8, 0.01).expected_error(poses)
     np.testing.assert_allclose(again(list(poses)).numpy(), expected, rtol=1e-4)
 
 

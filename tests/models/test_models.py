@@ -1,7 +1,5 @@
 """Every variant: shape, parameters, saving, and the released outputs."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -11,8 +9,8 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import resize_crops
 from fsanet_tf.models.build import build_model
 from fsanet_tf.models.config import FSANetConfig, list_variants, variant_config
-from fsanet_tf.networks.batching import predict_poses
-from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.networks.card import NetworkCard
+from fsanet_tf.networks.network import load_network, predict_crops
 
 PARAMETERS = {
     "fsanet_1x1_capsule": 238_471,
@@ -36,39 +34,39 @@ def faces():
 @pytest.mark.parametrize("variant", list_variants())
 def test_variant_shape_parameters_and_saving_without_custom_objects(variant, faces, tmp_path):
     model = build_model(variant)
-    poses = model(faces).numpy()
+    poses = model(faces)["pose"].numpy()
     assert poses.shape == (2, 3) and np.isfinite(poses).all()
     assert model.input_shape == (None, 64, 64, 3)
     assert PARAMETERS.get(variant) in (None, model.count_params())
     model.save(tmp_path / "net.keras")
     twin = keras.models.load_model(tmp_path / "net.keras")
     assert twin.name == variant
-    np.testing.assert_array_equal(twin(faces), poses)
+    np.testing.assert_array_equal(twin(faces)["pose"], poses)
 
 
 def test_fusion_is_the_mean_of_its_members(faces):
     fusion = build_model("fsanet_fusion_capsule")
     members = [fusion.get_layer(f"fsanet_{scoring}_capsule") for scoring in ("1x1", "var", "noS")]
-    mean = np.mean([member(faces) for member in members], axis=0)
-    np.testing.assert_allclose(fusion(faces), mean, atol=1e-4)
+    mean = np.mean([member(faces)["pose"] for member in members], axis=0)
+    np.testing.assert_allclose(fusion(faces)["pose"], mean, atol=1e-4)
 
 
 @pytest.mark.parametrize("variant", ["fsanet_var_capsule", "fsanet_fusion_metric", "ssrnet_mt"])
 def test_image_size_is_a_parameter(variant):
     model = build_model(variant, image_size=96)
-    assert model(np.zeros((1, 96, 96, 3))).shape == (1, 3)
+    assert model(np.zeros((1, 96, 96, 3)))["pose"].shape == (1, 3)
 
 
 @pytest.mark.parametrize("image_size", [0, 8, 60])
 def test_image_size_that_cannot_be_pooled_is_refused(image_size):
-    with pytest.raises(ValueError, match=f"Received: {image_size}"):
-        build_model("ssrnet_mt", image_size)
+    with pytest.raises(ValueError, match=f"image_size: expected .*received {image_size}"):
+        build_model("ssrnet_mt", image_size=image_size)
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="variant must be one of"):
         variant_config("fsanet_2x2_capsule")
-    with pytest.raises(ValueError, match="scoring must be one of 1x1, var, noS"):
+    with pytest.raises(ValueError, match="scoring: expected one of 1x1, var, noS"):
         FSANetConfig(scoring="2x2")
 
 
@@ -86,18 +84,60 @@ def test_unknown_names_are_refused():
     ],
 )
 def test_released_weights_give_the_released_outputs(name, released, reference, aflw2000):
-    poses = predict_poses([load_network(released / f"{name}.h5")], load_dataset(aflw2000).images)
+    poses = predict_crops(load_network(released / f"{name}.h5"), load_dataset(aflw2000).images)["pose"]
     difference = np.abs(poses - np.load(reference / "golden/aflw2000_outputs.npz")[name])
     assert difference.mean() < 1e-3 and difference.max() < 1e-2
 
 
-def test_predict_poses_resizes_averages_and_refuses_what_is_not_finite(rng):
+@pytest.mark.parametrize("backbone", ["two_stream", "strided"])
+def test_width_multiplies_the_filters_and_the_name_says_so(backbone):
+    narrow, wide = (build_model(FSANetConfig(backbone=backbone, width=width)) for width in (1.0, 1.75))
+    assert wide.count_params() > 1.4 * narrow.count_params()
+    assert wide.name == f"{narrow.name}_w175"
+    convolutions = [layer for layer in wide.layers if isinstance(layer, keras.layers.SeparableConv2D)]
+    assert all(layer.filters % 8 == 0 for layer in convolutions)
+
+
+def test_a_network_that_localizes_has_named_outputs_of_the_documented_ranges(faces):
+    model = build_model("fsanet_var_capsule", localize=True, uncertainty=True)
+    outputs = model.predict(faces, verbose=0)
+    shapes = {name: values.shape for name, values in outputs.items()}
+    assert shapes == {"pose": (2, 3), "uncertainty_deg": (2,), "box_offset": (2, 3), "face_score": (2,)}
+    assert (outputs["uncertainty_deg"] > 0).all()
+    assert ((outputs["face_score"] >= 0) & (outputs["face_score"] <= 1)).all()
+
+
+def test_the_loss_of_the_expected_error_sees_the_pose_and_does_not_move_it(faces):
+    def distance(poses, both):  # pose and expected error next to each other
+        return keras.ops.abs(keras.ops.mean(keras.ops.abs(both[:, :3] - poses), axis=-1) - both[:, 3])
+
+    model = build_model("fsanet_noS_metric", uncertainty=True)
+    before = model.predict(faces, verbose=0)["pose"]
+    model.compile(keras.optimizers.SGD(1e-2), {"uncertainty_deg": distance}, jit_compile=False)
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        model.fit(faces, {"uncertainty_deg": before + 5.0}, epochs=2, verbose=0)
+    frozen = [v for v in model.trainable_variables if v.path.startswith("stage1_bin_s")]
+    assert frozen and all(np.isfinite(v.numpy()).all() for v in frozen)
+    assert model.predict(faces, verbose=0)["uncertainty_deg"].mean() > 0
+
+
+def test_predictions_of_any_number_of_crops_are_resized_and_finite(rng):
     crops = rng.integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
-    models = [build_model("fsanet_noS_metric"), build_model("ssrnet_mt")]
-    small = resize_crops(crops).astype("float32")
-    expected = np.mean([model.predict(small, verbose=0) for model in models], axis=0)
-    networks = [Network(functools.partial(model.predict, verbose=0), 64, name=model.name) for model in models]
-    np.testing.assert_allclose(predict_poses(networks, crops), expected, atol=1e-4)
-    models[1].get_layer("stage1_bin_scales").bias.assign([np.nan] * 3)
-    with pytest.raises(InputError, match="ssrnet_mt: the pose of face 0 is not finite"):
-        predict_poses(networks, crops)
+    network = load_network("1x1")
+    expected = network.predict(resize_crops(crops).astype("float32"))["pose"]
+    np.testing.assert_array_equal(predict_crops(network, crops)["pose"], expected)
+    assert predict_crops(network, crops[:0])["pose"].shape == (0, 3)
+    broken = BrokenNetwork()
+    with pytest.raises(InputError, match="broken: pose of face 1 is not finite"):
+        predict_crops(broken, crops)
+
+
+class BrokenNetwork:
+    """Answers the second crop with NaN."""
+
+    name, card, image_size = "broken", NetworkCard(), 64
+
+    def predict(self, crops):
+        poses = np.zeros((len(crops), 3), np.float32)
+        poses[1] = np.nan
+        return {"pose": poses}

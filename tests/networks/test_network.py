@@ -1,0 +1,125 @@
+"""Networks as functions: named outputs, means, mirrors, cards inside the files, copies."""
+
+import json
+import pickle
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import fsanet_tf
+from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
+from fsanet_tf.geometry.pose import mirror_poses
+from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.card import NetworkCard, read_card
+from fsanet_tf.networks.keras_files import load_model, save_model
+from fsanet_tf.networks.network import Ensemble, Mirrored, load_network
+
+RULE = CropRule(0.29, square=True, sampling="filtered")
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return np.random.default_rng(0).uniform(0, 255, (5, 64, 64, 3)).astype(np.float32)
+
+
+def test_a_keras_file_moved_alone_still_says_how_to_crop(tmp_path):
+    save_model(tmp_path / "net.keras", build_model("ssrnet_mt"), NetworkCard(64, RULE, about={"note": "é"}))
+    moved = (tmp_path / "net.keras").rename(tmp_path / "moved.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        network = load_network(moved)
+    assert network.card.crop == RULE and network.card.about["note"] == "é"
+    assert load_model(moved).card["crop"]["sampling"] == "filtered"
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_file_that_does_not_say_warns_with_the_rule_that_is_assumed(tmp_path):
+    build_model("ssrnet_mt").save(tmp_path / "net.keras")
+    with pytest.warns(UserWarning, match="assuming stretched boxes with a margin of 0.6"):
+        assert load_network(tmp_path / "net.keras").card.crop == LANDMARK_CROP
+
+
+def test_a_card_of_version_0_3_next_to_the_file_is_read(tmp_path):
+    build_model("ssrnet_mt").save(tmp_path / "net.keras")
+    (tmp_path / "net.json").write_text(json.dumps({"margin_ratio": 0.29, "square": True, "variant": "x"}))
+    card = read_card(tmp_path / "net.keras")
+    assert card.crop == CropRule(0.29, square=True) and card.about == {"variant": "x"}
+
+
+def test_a_damaged_card_is_named(tmp_path):
+    build_model("ssrnet_mt").save(tmp_path / "net.keras")
+    for content in ("[]", "{", json.dumps({"margin_ratio": -1})):
+        (tmp_path / "net.json").write_text(content)
+        with pytest.raises(InputError, match=r"net\.keras: expected the card of a network"):
+            read_card(tmp_path / "net.keras")
+
+
+def test_keras_files_with_one_unnamed_output_load_as_before(tmp_path, crops):
+    model = build_model("fsanet_var_metric")
+    old = keras.Model(model.input, model.output["pose"], name="fsanet_var_metric")
+    old.save(tmp_path / "old.keras")
+    loaded = load_model(tmp_path / "old.keras")
+    np.testing.assert_array_equal(loaded(crops)["pose"], old(crops))
+
+
+def test_several_networks_are_their_mean_and_so_is_the_fused_model(crops):
+    members = [load_network(name) for name in ("1x1", "var")]
+    mean = np.mean([member.predict(crops)["pose"] for member in members], axis=0)
+    np.testing.assert_allclose(load_network(["1x1", "var"]).predict(crops)["pose"], mean, atol=1e-5)
+    np.testing.assert_allclose(load_model(["1x1", "var"])(crops)["pose"], mean, atol=1e-3)
+
+
+def test_mirroring_averages_with_the_undone_poses_of_mirrored_crops(crops):
+    network = load_network("var")
+    flipped = mirror_poses(network.predict(crops[:, :, ::-1].copy())["pose"])
+    expected = (network.predict(crops)["pose"] + flipped) / 2
+    np.testing.assert_allclose(Mirrored(network).predict(crops)["pose"], expected, atol=1e-5)
+    np.testing.assert_allclose(load_model("var", mirror=True)(crops)["pose"], expected, atol=1e-3)
+
+
+def test_the_fusion_predicts_its_error_the_same_from_either_runtime(crops):
+    network, model = load_network("fusion"), load_model("fusion")
+    assert set(network.card.outputs) == {"pose", "uncertainty_deg"} == set(model.card["outputs"])
+    np.testing.assert_allclose(
+        network.predict(crops)["uncertainty_deg"], model(crops)["uncertainty_deg"], atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("make", [lambda: load_network("fusion"), lambda: Mirrored(load_network("1x1"))])
+def test_copies_predict_the_same_and_lose_nothing(make, crops):
+    network = make()
+    twin = pickle.loads(pickle.dumps(network))
+    assert type(twin) is type(network) and (twin.name, twin.card) == (network.name, network.card)
+    for name, values in network.predict(crops).items():
+        np.testing.assert_array_equal(twin.predict(crops)[name], values)
+
+
+def test_networks_of_different_crops_are_not_averaged(tmp_path):
+    save_model(tmp_path / "net.keras", build_model("ssrnet_mt"), NetworkCard(64, RULE))
+    with pytest.raises(InputError, match="networks of one input"):
+        load_network([tmp_path / "net.keras", "1x1"])
+    with pytest.raises(InputError, match="networks of one crop"):
+        load_model([tmp_path / "net.keras", "1x1"])
+    with pytest.raises(InputError, match="at least one"):
+        Ensemble(())
+
+
+def test_any_object_with_the_members_is_a_network():
+    class Constant:
+        name, card, image_size = "constant", NetworkCard(), 64
+
+        def predict(self, crops):
+            return {"pose": np.zeros((len(crops), 3), np.float32)}
+
+    network = Constant()
+    assert isinstance(network, fsanet_tf.Network) and load_network(network) is network
+
+
+@pytest.mark.parametrize("name", ["absent.tflite", "nonsense"])
+def test_an_unknown_network_is_one_line_with_the_choices(name):
+    for load in (load_network, load_model):
+        with pytest.raises(InputError, match=f"{name}: no such network .*fusion"):
+            load(name)

@@ -1,0 +1,74 @@
+"""Configurations: checks in the caller's words, defaults and meanings from the field."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.options import configuration, option, options_of
+from fsanet_tf.registry import Registry
+
+COLORS = Registry("color", {"red": 1, "blue": 2})
+
+
+@configuration
+class Paint:
+    """How to paint.
+
+    Example:
+        >>> Paint("wall").layers
+        2
+    """
+
+    target: str = option(meaning="What to paint.")
+    layers: int = option(2, "Number of layers.", low=1, high=9)
+    color: object = option("red", "Its color.", choices=COLORS)
+    tools: tuple[str, ...] = option((), "Tools.", choices=("brush", "roller"))
+    thickness: float | None = option(None, "Millimeters.", low=0.0)
+    dry: bool = option(True, "Whether to wait.")
+
+    def __post_init__(self):
+        if self.layers == 8:
+            raise OptionError("layers", "expected another number, received 8")
+
+
+def test_values_get_the_type_of_their_field():
+    paint = Paint(Path("wall"), np.int64(3), tools="brush", thickness=np.float32(0.5))
+    assert (paint.target, paint.layers, paint.tools, paint.thickness) == ("wall", 3, ("brush",), 0.5)
+    assert type(paint.layers) is int and type(paint.thickness) is float
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"layers": 0}, "layers: expected a whole number from 1 to 9, received 0"),
+        ({"layers": 1.5}, "layers: expected a whole number, received 1.5"),
+        ({"layers": True}, "layers: expected a whole number, received True"),
+        ({"layers": None}, "layers: expected a whole number, received None"),
+        ({"layers": 8}, "layers: expected another number, received 8"),
+        ({"color": "green"}, "color: expected one of red, blue, received green"),
+        ({"tools": ["brush", "sponge"]}, "tools: expected one of brush, roller, received sponge"),
+        ({"thickness": -1}, "thickness: expected a number of at least 0, received -1"),
+        ({"thickness": float("nan")}, "thickness: expected a number of at least 0, received nan"),
+        ({"dry": "yes"}, "dry: expected true or false, received 'yes'"),
+        ({"target": 3}, "target: expected a text, received 3"),
+    ],
+)
+def test_an_invalid_value_is_one_line_that_names_the_option(values, message):
+    with pytest.raises(InputError) as raised:
+        Paint(**{"target": "wall", **values})
+    assert str(raised.value) == message
+    assert isinstance(raised.value, OptionError)
+
+
+def test_an_object_stands_for_a_name_of_a_registry():
+    thing = object()
+    assert Paint("wall", color=thing).color is thing
+    assert COLORS.find(thing) is thing and COLORS.find("blue") == 2
+
+
+def test_the_docstring_lists_the_options_before_the_example():
+    text = Paint.__doc__
+    assert text.index("layers: Number of layers.") < text.index("Example:")
+    assert list(options_of(Paint)) == ["target", "layers", "color", "tools", "thickness", "dry"]
