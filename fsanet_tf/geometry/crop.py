@@ -280,6 +280,8 @@ def crop_box(
 
 def resize_crops(crops: np.ndarray, image_size: int = IMAGE_SIZE) -> np.ndarray:
     """Resize crops `(N, S, S, 3)` uint8 to `(N, image_size, image_size, 3)`, bilinear as `crop_box`."""
-    if crops.shape[1] == image_size or not len(crops):
+    if crops.shape[1] == image_size:
         return crops
+    if not len(crops):
+        return np.zeros((0, image_size, image_size, 3), crops.dtype)
     return np.stack([cv2.resize(crop, (image_size, image_size)) for crop in crops])
