@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import os
 import re
+import signal
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
-from typing import Any
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
 
 from absl import flags, logging
+from tqdm import tqdm
 
 from fsanet_tf.commands.fields import config_from_flags, define_flags, required_options
+from fsanet_tf.commands.renamed import new_option
 from fsanet_tf.errors import InputError, OptionError, optional_dependencies
 from fsanet_tf.io.native_output import silence_native_output
 
@@ -48,10 +55,10 @@ class Command:
             arguments: Options and arguments; default: those of the process.
 
         Returns:
-            The exit status: 0, or 1 after one line on standard error.
+            The exit status, as `exit_status`.
         """
         arguments = list(sys.argv[1:] if arguments is None else arguments)
-        return exit_status(lambda: self._parse_and_run(arguments))
+        return exit_status(lambda: self.parse_and_run(arguments))
 
     def make_flags(self) -> flags.FlagValues:
         """Return the options as flags that have their defaults."""
@@ -67,9 +74,16 @@ class Command:
         derived = required_options(self.config) if self.config else ()
         return tuple(dict.fromkeys((*derived, *self.required)))
 
-    def _parse_and_run(self, arguments: list[str]) -> None:
+    def parse_and_run(self, arguments: list[str]) -> None:
+        """Run the command with its arguments, or print its help.
+
+        Raises:
+            InputError: If an option is invalid or the command fails; the message names options as they are
+                written on the command line.
+        """
         values = self.make_flags()
-        if any(argument in HELP_OPTIONS for argument in arguments):
+        options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        if any(argument in HELP_OPTIONS for argument in options):
             print(self.format_help(values))
             return
         parse_options(values, arguments, self.positional)
@@ -120,7 +134,9 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
     try:
         _, *rest = values(["", *arguments])
     except flags.Error as error:
-        raise InputError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
+        message = " ".join(str(error).removeprefix("ERROR:: ").split())
+        old = re.search(r"flag -{0,2}'?(\w+)", message)
+        raise InputError((old and new_option(old[1], list(values))) or message) from error
     except UnicodeDecodeError as error:  # only files of options are read here
         files = ", ".join(re.findall(r"-flagfile[=\0]([^\0]+)", "\0".join(arguments)))
         raise InputError(f"{files}: expected a text file of options, received binary data") from error
@@ -148,13 +164,37 @@ def _describe(flag: flags.Flag) -> str:
 
 
 def exit_status(run: Callable[[], None]) -> int:
-    """Run a command; report its errors in one line each."""
-    for name in ("stdout", "stderr"):  # closed ones, whose numbers files would else get
-        if getattr(sys, name) is None:
+    """Run a command; report errors and remarks in one line each.
+
+    Ctrl-C, SIGTERM and SIGHUP end it alike: what runs is interrupted by a `KeyboardInterrupt`, so that it can
+    finish its files.
+
+    Returns:
+        0 if all was done; 1 after an error; 128 plus the signal's number if the command was asked to end, as
+        shells count it: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, so that a file would get its number
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack "°" or a file's name
+            stream.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)  # TensorFlow reports progress through this logger
+    with interruptions() as received:
+        status = _status(run)
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except OSError:  # a broken pipe, which the interpreter would report again when it ends
+            status = status or 1
+            _discard(getattr(sys, name))
+    return 128 + received[0] if received else status
+
+
+def _status(run: Callable[[], None]) -> int:
     try:
-        with silence_native_output(), optional_dependencies():
+        with silence_native_output(), optional_dependencies(), warnings.catch_warnings():
+            warnings.showwarning = _print_note
             run()
             sys.stdout.flush()
     except InputError as error:
@@ -162,13 +202,56 @@ def exit_status(run: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted")
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # standard output on a full disk, or closed
         return _fail(f"error: {error.filename or 'output'}: {error.strerror or error}")
     return 0
 
 
+@contextlib.contextmanager
+def interruptions() -> Iterator[list[int]]:
+    """Raise `KeyboardInterrupt` in the main thread for SIGINT, SIGTERM and SIGHUP alike.
+
+    Signals that the process was told to ignore stay ignored, as with `nohup`.
+
+    Yields:
+        The signals that were received.
+    """
+    received: list[int] = []
+    process = os.getpid()
+
+    def interrupt(number: int, _frame: object) -> None:
+        if os.getpid() != process:  # a fork, which ends as if there was no handler
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                replaced[number] = signal.signal(number, interrupt)
+    try:
+        yield received
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+
+
+def _print_note(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line, above the progress bars."""
+    tqdm.write(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+
+
 def _fail(message: str) -> int:
-    print(message, file=sys.stderr)
+    with contextlib.suppress(BrokenPipeError):
+        print(message, file=sys.stderr, flush=True)
     return 1
+
+
+def _discard(stream: TextIO) -> None:
+    """Let nothing that a stream still has to write fail."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
