@@ -56,8 +56,7 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
 def write_json(path: str | Path, content: dict) -> None:
     """Write a dictionary as indented JSON, atomically."""
     with replace_when_done(path) as temporary:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # of names that are not UTF-8
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def require_file(path: str | Path, expected: str) -> Path:
