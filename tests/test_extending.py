@@ -22,7 +22,8 @@ TRAIN = ("train", "--data=faces.npz", "--output_dir=run", "--epochs=1", "--batch
 # Every kind in two runs; an output of its own has no head.
 RUNS = {
     "angles": (
-        ("mobile_backbone", "norm_scoring", "mean_aggregation", "shared_head", "robust_loss", "stripes_augmentation"),
+        ("mobile_backbone", "norm_scoring", "mean_aggregation", "shared_head", "robust_loss",
+         "stripes_augmentation"),
         ("--variant=fsanet_norm_mean_mobile", "--head=shared", "--loss=robust", "--metrics=near",
          "--extensions=stripes"),
     ),
@@ -78,7 +79,7 @@ for made in (model, named, rotation):
     assert poses.shape == (2, 3) and np.isfinite(poses).all()
     np.testing.assert_array_equal(poses, again)
 assert np.abs(poses).max() < 180
-rotation.get_layer("rotation").set_weights([np.zeros((48, 6)), [0, 0, -1, 0, 0, 0]])  # columns (1, 0, -1), (0, 1, 0)
+rotation.get_layer("rotation").set_weights([np.zeros((48, 6)), [0, 0, -1, 0, 0, 0]])
 np.testing.assert_allclose(np.asarray(rotation(crops)["pose"]), [[45, 0, 0]] * 2, atol=1e-4)
 assert float(config.loss(np.full((1, 3), 20.0), np.zeros((1, 3)))) == np.float32(20 * np.log(2))
 striped = np.asarray(AUGMENTATIONS["stripes"](np.full((64, 4, 4, 3), 100, "float32"), [1, 2]))

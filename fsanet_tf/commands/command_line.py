@@ -36,6 +36,7 @@ class Command:
         define_options: Defines options in flag values of the command's own, in place of those of `config`.
         run: Runs it with the configuration; with the parsed flags if there is `define_options`.
         required: Options without which it cannot run, in addition to those that `config` requires.
+        required_unless: Flag that makes up for the required options.
         positional: Option that arguments without a name set.
         config: Class of the configuration, made by `@configuration`, whose options are the command's.
     """
@@ -45,6 +46,7 @@ class Command:
     define_options: Callable[[flags.FlagValues], None] | None = None
     run: Callable[[Any], None] = print
     required: tuple[str, ...] = ()
+    required_unless: str | None = None
     positional: str | None = None
     config: type | None = None
 
@@ -88,7 +90,8 @@ class Command:
             return
         parse_options(values, arguments, self.positional)
         try:
-            for name in self.required_options():
+            replaced = self.required_unless and values[self.required_unless].value
+            for name in () if replaced else self.required_options():
                 if values[name].value in (None, []):
                     raise OptionError(name, f"is required ({values[name].help})")
             if self.config and not self.define_options:
@@ -153,7 +156,7 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
 def _describe(flag: flags.Flag) -> str:
     name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}=…"
     choices = getattr(flag.parser, "enum_values", None)
-    details = [flag.help]
+    details = [re.sub(r"^<[^>]*>: ", "", flag.help)]  # absl repeats the choices there
     if choices:
         details.append(f"One of {', '.join(choices)}.")
     if flag.default not in (None, [], ""):

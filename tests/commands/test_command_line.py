@@ -82,8 +82,8 @@ def start(code: str, **options) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, **options)
 
 
-WORK = """print("ready", flush=True)
-try:
+WORK = """try:
+    print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("file finished")
