@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import os
 import re
+import signal
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
-from typing import Any
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
 
 from absl import flags, logging
+from tqdm import tqdm
 
 from fsanet_tf.commands.fields import config_from_flags, define_flags, required_options
+from fsanet_tf.commands.renamed import new_option
 from fsanet_tf.errors import InputError, OptionError, optional_dependencies
 from fsanet_tf.io.native_output import silence_native_output
 
@@ -29,6 +36,7 @@ class Command:
         define_options: Defines options in flag values of the command's own, in place of those of `config`.
         run: Runs it with the configuration; with the parsed flags if there is `define_options`.
         required: Options without which it cannot run, in addition to those that `config` requires.
+        required_unless: Flag that makes up for the required options.
         positional: Option that arguments without a name set.
         config: Class of the configuration, made by `@configuration`, whose options are the command's.
     """
@@ -38,6 +46,7 @@ class Command:
     define_options: Callable[[flags.FlagValues], None] | None = None
     run: Callable[[Any], None] = print
     required: tuple[str, ...] = ()
+    required_unless: str | None = None
     positional: str | None = None
     config: type | None = None
 
@@ -48,10 +57,10 @@ class Command:
             arguments: Options and arguments; default: those of the process.
 
         Returns:
-            The exit status: 0, or 1 after one line on standard error.
+            The exit status, as `exit_status`.
         """
         arguments = list(sys.argv[1:] if arguments is None else arguments)
-        return exit_status(lambda: self._parse_and_run(arguments))
+        return exit_status(lambda: self.parse_and_run(arguments))
 
     def make_flags(self) -> flags.FlagValues:
         """Return the options as flags that have their defaults."""
@@ -67,14 +76,22 @@ class Command:
         derived = required_options(self.config) if self.config else ()
         return tuple(dict.fromkeys((*derived, *self.required)))
 
-    def _parse_and_run(self, arguments: list[str]) -> None:
+    def parse_and_run(self, arguments: list[str]) -> None:
+        """Run the command with its arguments, or print its help.
+
+        Raises:
+            InputError: If an option is invalid or the command fails; the message names options as they are
+                written on the command line.
+        """
         values = self.make_flags()
-        if any(argument in HELP_OPTIONS for argument in arguments):
+        options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        if any(argument in HELP_OPTIONS for argument in options):
             print(self.format_help(values))
             return
         parse_options(values, arguments, self.positional)
         try:
-            for name in self.required_options():
+            replaced = self.required_unless and values[self.required_unless].value
+            for name in () if replaced else self.required_options():
                 if values[name].value in (None, []):
                     raise OptionError(name, f"is required ({values[name].help})")
             if self.config and not self.define_options:
@@ -120,7 +137,9 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
     try:
         _, *rest = values(["", *arguments])
     except flags.Error as error:
-        raise InputError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
+        message = " ".join(str(error).removeprefix("ERROR:: ").split())
+        old = re.search(r"flag -{0,2}'?(\w+)", message)
+        raise InputError((old and new_option(old[1], list(values))) or message) from error
     except UnicodeDecodeError as error:  # only files of options are read here
         files = ", ".join(re.findall(r"-flagfile[=\0]([^\0]+)", "\0".join(arguments)))
         raise InputError(f"{files}: expected a text file of options, received binary data") from error
@@ -137,7 +156,7 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
 def _describe(flag: flags.Flag) -> str:
     name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}=…"
     choices = getattr(flag.parser, "enum_values", None)
-    details = [flag.help]
+    details = [re.sub(r"^<[^>]*>: ", "", flag.help)]  # absl repeats the choices there
     if choices:
         details.append(f"One of {', '.join(choices)}.")
     if flag.default not in (None, [], ""):
@@ -148,13 +167,37 @@ def _describe(flag: flags.Flag) -> str:
 
 
 def exit_status(run: Callable[[], None]) -> int:
-    """Run a command; report its errors in one line each."""
-    for name in ("stdout", "stderr"):  # closed ones, whose numbers files would else get
-        if getattr(sys, name) is None:
+    """Run a command; report errors and remarks in one line each.
+
+    Ctrl-C, SIGTERM and SIGHUP end it alike: what runs is interrupted by a `KeyboardInterrupt`, so that it can
+    finish its files.
+
+    Returns:
+        0 if all was done; 1 after an error; 128 plus the signal's number if the command was asked to end, as
+        shells count it: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, so that a file would get its number
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack "°" or a file's name
+            stream.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)  # TensorFlow reports progress through this logger
+    with interruptions() as received:
+        status = _status(run)
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except OSError:  # a broken pipe, which the interpreter would report again when it ends
+            status = status or 1
+            _discard(getattr(sys, name))
+    return 128 + received[0] if received else status
+
+
+def _status(run: Callable[[], None]) -> int:
     try:
-        with silence_native_output(), optional_dependencies():
+        with silence_native_output(), optional_dependencies(), warnings.catch_warnings():
+            warnings.showwarning = _print_note
             run()
             sys.stdout.flush()
     except InputError as error:
@@ -162,13 +205,56 @@ def exit_status(run: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted")
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # standard output on a full disk, or closed
         return _fail(f"error: {error.filename or 'output'}: {error.strerror or error}")
     return 0
 
 
+@contextlib.contextmanager
+def interruptions() -> Iterator[list[int]]:
+    """Raise `KeyboardInterrupt` in the main thread for SIGINT, SIGTERM and SIGHUP alike.
+
+    Signals that the process was told to ignore stay ignored, as with `nohup`.
+
+    Yields:
+        The signals that were received.
+    """
+    received: list[int] = []
+    process = os.getpid()
+
+    def interrupt(number: int, _frame: object) -> None:
+        if os.getpid() != process:  # a fork, which ends as if there was no handler
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                replaced[number] = signal.signal(number, interrupt)
+    try:
+        yield received
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+
+
+def _print_note(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line, above the progress bars."""
+    tqdm.write(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+
+
 def _fail(message: str) -> int:
-    print(message, file=sys.stderr)
+    with contextlib.suppress(BrokenPipeError):
+        print(message, file=sys.stderr, flush=True)
     return 1
+
+
+def _discard(stream: TextIO) -> None:
+    """Let nothing that a stream still has to write fail."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

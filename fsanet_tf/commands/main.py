@@ -1,23 +1,19 @@
 """`fsanet COMMAND`, which is also `python -m fsanet_tf COMMAND`."""
 
+import importlib
 import sys
 from collections.abc import Sequence
 
 import fsanet_tf
 from fsanet_tf.commands.command_line import HELP_OPTIONS, Command, exit_status
-from fsanet_tf.registry import Registry, import_thing, load_extensions
+from fsanet_tf.commands.renamed import REMOVED_COMMANDS
+from fsanet_tf.errors import InputError
+from fsanet_tf.registry import load_extensions
 
 # `fsanet preprocess NAME`.
-DATA_SOURCES = Registry(
-    "data source",
-    {
-        "300w_lp": "fsanet_tf.commands.preprocess_300w_lp:COMMAND",
-        "biwi": "fsanet_tf.commands.preprocess_biwi:COMMAND",
-        "table": "fsanet_tf.commands.preprocess_table:COMMAND",
-    },
-)
+DATA_SOURCES = ("300w_lp", "biwi", "table")
 SIMPLE_COMMANDS = ("predict", "label", "train", "evaluate", "export")
-TOOL_COMMANDS = ("synthesize", "shard", "download", "convert", "heatmap", "web")
+TOOL_COMMANDS = ("synthesize", "download", "convert", "heatmap")
 
 
 def list_commands() -> list[str]:
@@ -27,8 +23,7 @@ def list_commands() -> list[str]:
 
 def load_command(name: str) -> Command:
     """Import a command by name."""
-    group, _, source = name.partition(" ")
-    command: Command = DATA_SOURCES[source] if source else import_thing(f"fsanet_tf.commands.{group}:COMMAND")
+    command: Command = importlib.import_module(f"fsanet_tf.commands.{name.replace(' ', '_')}").COMMAND
     return command
 
 
@@ -51,22 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `fsanet` with its arguments; default: those of the process.
 
     Returns:
-        The exit status.
+        The exit status, as of `fsanet_tf.commands.command_line.exit_status`.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if exit_status(load_extensions):
-        return 1
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return exit_status(lambda: _run(given))
+
+
+def _run(arguments: list[str]) -> None:
+    load_extensions()
     if not arguments or arguments[0] in HELP_OPTIONS:
         print(format_help())
-        return 0
+        return
     if arguments[0] == "--version":
         print(fsanet_tf.__version__)
-        return 0
+        return
     for num_words in (1, 2):  # of the command's name
         name = " ".join(arguments[:num_words])
         if name in list_commands():
-            return load_command(name)(arguments[num_words:])
+            load_command(name).parse_and_run(arguments[num_words:])
+            return
+    if arguments[0] in REMOVED_COMMANDS:
+        raise InputError(f"{arguments[0]}: was removed in version 1.0; {REMOVED_COMMANDS[arguments[0]]}")
     has_subcommands = any(name.startswith(f"{arguments[0]} ") for name in list_commands())
     tried = " ".join(arguments[: 2 if has_subcommands else 1])
-    print(f"error: {tried}: no such command (expected {', '.join(list_commands())})", file=sys.stderr)
-    return 1
+    raise InputError(f"{tried}: no such command (expected {', '.join(list_commands())})")

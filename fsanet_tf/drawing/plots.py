@@ -1,6 +1,6 @@
 """Plots: the training curve, the errors of an evaluation, the angles of a video."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +10,9 @@ from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import replace_when_done
 
 with optional_dependencies():
-    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure  # draws without a display, and without pyplot's global state
-    from matplotlib.transforms import Bbox
-
-# Where a point's name may be: shift in points, and alignment.
-NAME_SIDES = (
-    ((7, -3), "left"),
-    ((-7, -3), "right"),
-    ((6, 5), "left"),
-    ((6, -11), "left"),
-    ((-6, -11), "right"),
-)
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 
 def _save(figure: Figure, path: str | Path) -> None:
@@ -30,7 +21,7 @@ def _save(figure: Figure, path: str | Path) -> None:
 
 
 def draw_training_curve(rows: Sequence[dict[str, float]], path: str | Path) -> None:
-    """Draw loss and validation error against the epoch.
+    """Draw loss and validation error against the epoch, on a logarithmic scale.
 
     Args:
         rows: One per epoch, with `epoch`, `loss`, `val_loss` and `val_mae`.
@@ -45,49 +36,76 @@ def draw_training_curve(rows: Sequence[dict[str, float]], path: str | Path) -> N
         ("val_mae", "validation MAE"),
     ):
         axes.plot(epochs, [row[key] for row in rows], label=label, linestyle=":" if key == "val_mae" else "-")
-    axes.set(xlabel="epoch", ylabel="degrees", ylim=(0, None))
+    axes.set(
+        xlabel="epoch", ylabel="degrees", yscale="log"
+    )  # the end of a long run and fine-tuning stay legible
+    axes.yaxis.set_major_locator(MaxNLocator(8))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside upper right", ncols=3)
     _save(figure, path)
 
 
-def draw_cumulative_error(errors_deg: np.ndarray, path: str | Path) -> None:
-    """Draw the cumulative distribution of the errors `(N, 3)` of yaw, pitch, roll, in degrees."""
+def draw_cumulative_error(angle_errors_deg: np.ndarray, geodesic_deg: np.ndarray, path: str | Path) -> None:
+    """Draw the cumulative distribution of the errors of yaw, pitch, roll, and of the geodesic error.
+
+    Args:
+        angle_errors_deg: `(N, 3)`: absolute errors of yaw, pitch, roll.
+        geodesic_deg: `(N,)`: geodesic errors.
+        path: The image file to write.
+    """
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    share = np.arange(1, len(errors_deg) + 1) / len(errors_deg)
-    for column, name in enumerate(ANGLE_NAMES):
-        axes.plot(np.sort(errors_deg[:, column]), share, label=name)
-    axes.set(xlabel="absolute error (degrees)", ylabel="share of faces", xlim=(0, 30), ylim=(0, 1))
+    share = np.arange(1, len(geodesic_deg) + 1) / len(geodesic_deg)
+    for name, errors in zip((*ANGLE_NAMES, "geodesic"), (*angle_errors_deg.T, geodesic_deg), strict=True):
+        axes.plot(np.sort(errors), share, label=name)
+    axes.set(xlabel="error (degrees)", ylabel="share of faces", ylim=(0, 1))
+    _degree_scale(axes.set_xscale, axes.xaxis)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     _save(figure, path)
 
 
-def draw_error_against_yaw(errors_deg: np.ndarray, yaw_deg: np.ndarray, path: str | Path) -> None:
-    """Draw the mean error of each face against its true yaw, and the mean of each angle per 15°.
+def draw_error_against_yaw(
+    angle_errors_deg: np.ndarray, geodesic_deg: np.ndarray, yaw_deg: np.ndarray, path: str | Path
+) -> None:
+    """Draw the geodesic error of each face against its true yaw, and the mean of each angle's per 15°.
 
     Args:
-        errors_deg: `(N, 3)`: absolute errors of yaw, pitch, roll.
+        angle_errors_deg: `(N, 3)`: absolute errors of yaw, pitch, roll.
+        geodesic_deg: `(N,)`: geodesic errors.
         yaw_deg: `(N,)`: true yaw.
         path: The image file to write.
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    axes.scatter(
-        yaw_deg, errors_deg.mean(axis=1), s=4, alpha=0.25, color="gray", label="one face, mean of its angles"
-    )
-    edges = np.arange(-105, 106, 15)
+    axes.scatter(yaw_deg, geodesic_deg, s=4, alpha=0.25, color="gray", label="geodesic, one face")
+    edges = np.arange(-180, 181, 15)
     bins = np.digitize(yaw_deg, edges)
     filled = [b for b in range(1, len(edges)) if (bins == b).any()]
     for column, name in enumerate(ANGLE_NAMES):
-        means = [errors_deg[bins == b, column].mean() for b in filled]
-        axes.plot([edges[b - 1] + 7.5 for b in filled], means, marker="o", markersize=3, label=name)
-    top = max(30.0, float(np.percentile(errors_deg.mean(axis=1), 99)))
-    axes.set(xlabel="true yaw (degrees)", ylabel="absolute error (degrees)", ylim=(0, top))
+        means = [angle_errors_deg[bins == b, column].mean() for b in filled]
+        axes.plot(
+            [edges[b - 1] + 7.5 for b in filled], means, marker="o", markersize=3, label=f"{name}, mean"
+        )
+    axes.set(xlabel="true yaw (degrees)", ylabel="error (degrees)")
+    _degree_scale(axes.set_yscale, axes.yaxis)
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside upper right", ncols=4)
     _save(figure, path)
+
+
+def _degree_scale(set_scale: Callable[..., None], axis: Axis) -> None:
+    """Scale an axis of errors so that it shows all: linear up to 10°, logarithmic beyond."""
+    set_scale("symlog", linthresh=10, linscale=2)
+    axis.set_major_locator(FixedLocator([0, 2, 4, 6, 8, 10, 20, 40, 80, 160]))
+    axis.set_major_formatter("{x:g}")
+    axis.axes.margins(x=0.02)
+    if axis.axis_name == "x":
+        axis.axes.set_xlim(0, None)
+    else:
+        axis.axes.set_ylim(0, None)
 
 
 def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], path: str | Path) -> None:
@@ -108,85 +126,3 @@ def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], p
     panels[-1].set(xlabel="time (s)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     _save(figure, path)
-
-
-def draw_uncertainty(
-    expected_deg: np.ndarray, geodesic_deg: np.ndarray, mae_deg: np.ndarray, path: str | Path
-) -> None:
-    """Draw the error of the most certain faces, and the measured error against the expected one.
-
-    Args:
-        expected_deg: `(N,)`: expected geodesic errors.
-        geodesic_deg, mae_deg: `(N,)`: measured geodesic errors, and mean absolute errors of the angles.
-        path: The image file to write.
-    """
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    risk, calibration = figure.subplots(1, 2)
-    order = np.argsort(expected_deg, kind="stable")
-    count = np.arange(1, len(order) + 1)
-    for errors, label in ((geodesic_deg, "geodesic"), (mae_deg, "MAE")):
-        risk.plot(count / len(order), np.cumsum(errors[order]) / count, label=label)
-    risk.set(xlabel="share of faces kept, most certain first", ylabel="error (degrees)", xlim=(0, 1))
-    risk.set_ylim(0, None)
-    bins = np.array_split(order, 10)
-    expected, measured = (
-        [float(values[rows].mean()) for rows in bins] for values in (expected_deg, geodesic_deg)
-    )
-    calibration.plot(expected, measured, marker="o", label="a tenth of the faces")
-    limit = 1.05 * max(*expected, *measured)
-    calibration.plot([0, limit], [0, limit], color="gray", linestyle=":", label="as expected")
-    calibration.set(xlabel="expected geodesic error (degrees)", ylabel="measured geodesic error (degrees)")
-    for axes in (risk, calibration):
-        axes.grid(alpha=0.3)
-        axes.legend()
-    _save(figure, path)
-
-
-def draw_efficiency(
-    measured: dict[str, tuple[float, float, float]], printed: dict[str, tuple[float, float]], path: str | Path
-) -> None:
-    """Draw networks' errors over their time and over their parameters.
-
-    Args:
-        measured: By name: milliseconds per face, millions of parameters, MAE in degrees.
-        printed: By name: MAE in degrees and millions of parameters, from the literature.
-        path: The image file to write.
-    """
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    over_time, over_size = figure.subplots(1, 2, sharey=True)
-    times = {name: (time, mae) for name, (time, _, mae) in measured.items()}
-    sizes = {name: (size, mae) for name, (_, size, mae) in measured.items()}
-    printed_sizes = {f"{name} (printed)": (size, mae) for name, (mae, size) in printed.items()}
-    for axes, places, color in (
-        (over_time, times, "tab:blue"), (over_size, sizes, "tab:blue"), (over_size, printed_sizes, "none"),
-    ):  # fmt: skip
-        axes.scatter(*zip(*places.values(), strict=True), facecolors=color, edgecolors="tab:gray", s=25)
-    over_time.set(xscale="log", xlabel="milliseconds per face, one thread", ylabel="MAE (degrees)")
-    over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(3, 6.5))
-    for axes in (over_time, over_size):
-        axes.grid(alpha=0.3, which="both")
-        axes.margins(x=0.25)
-    figure.draw_without_rendering()  # fixes where the points are in pixels
-    _write_names(over_time, times)
-    _write_names(over_size, sizes | printed_sizes)
-    _save(figure, path)
-
-
-def _write_names(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
-    """Write names next to points, each on the first side where it covers no point and no other name."""
-    frame = axes.get_window_extent()
-    pixels = axes.transData.transform(list(places.values()))
-    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for x, y in pixels]
-    for name, place in sorted(places.items(), key=lambda item: -item[1][1]):
-        for shift, alignment in NAME_SIDES:
-            text = axes.annotate(
-                name, place, shift, textcoords="offset points", fontsize=7, horizontalalignment=alignment
-            )
-            box = text.get_window_extent()
-            inside = frame.x0 < box.x0 and box.x1 < frame.x1
-            if inside and not any(box.overlaps(other) for other in taken):
-                break
-            text.remove()
-        else:
-            axes.add_artist(text)
-        taken.append(box)

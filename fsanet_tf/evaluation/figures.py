@@ -1,53 +1,75 @@
 """Figures of an evaluation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fsanet_tf.data.dataset import FaceDataset
-from fsanet_tf.drawing.poses import draw_axes, format_angles, write_text
-from fsanet_tf.geometry.pose import angle_errors
+from fsanet_tf.drawing.plots import draw_cumulative_error, draw_error_against_yaw
+from fsanet_tf.drawing.poses import draw_axes, write_text
+from fsanet_tf.evaluation.report import EvaluationReport, network_names
+from fsanet_tf.geometry.pose import ANGLE_NAMES, angle_errors, geodesic_errors
 from fsanet_tf.io.images import write_image
 
-NUM_WORST = 24
-TILE = 160
+NUM_WORST, NUM_APART = 24, 12
+TILE, LINE, GAP = 208, 16, 4
+BACKGROUND = 40
 
 
-def draw_report(dataset: FaceDataset, rows: np.ndarray, predicted_deg: np.ndarray, output_dir: Path) -> None:
-    """Draw error against yaw, the cumulative error and the worst faces of an evaluation.
+def draw_report(report: EvaluationReport, output_dir: Path) -> None:
+    """Draw error against yaw, the cumulative error, the worst faces, and where two networks differ most.
 
     Args:
-        dataset: The faces.
-        rows: Indices of the evaluated faces, `(N,)`.
-        predicted_deg: Their predicted poses, `(N, 3)`.
-        output_dir: Receives `error_against_yaw.png`, `cumulative_error.png` and `worst_faces.png`.
+        report: The report.
+        output_dir: Receives `error_against_yaw.png`, `cumulative_error.png`, `worst_faces.png` and, if two
+            networks are compared, `comparison.png`.
     """
-    from fsanet_tf.drawing.plots import draw_cumulative_error, draw_error_against_yaw
+    angles, (worst_first, *_) = (
+        angle_errors(report.predicted_deg, report.true_deg),
+        report.geodesic_errors_deg,
+    )
+    draw_error_against_yaw(angles, worst_first, report.true_deg[:, 0], output_dir / "error_against_yaw.png")
+    draw_cumulative_error(angles, worst_first, output_dir / "cumulative_error.png")
+    _draw_sheet(
+        report, np.argsort(-worst_first, kind="stable")[:NUM_WORST], 1, output_dir / "worst_faces.png"
+    )
+    if len(report.predictions_deg) > 1:
+        apart = geodesic_errors(*report.predictions_deg)
+        most = np.argsort(-apart, kind="stable")[:NUM_APART]
+        _draw_sheet(report, most, 2, output_dir / "comparison.png")
 
-    true_deg = dataset.poses[rows]
-    errors = angle_errors(predicted_deg, true_deg)
-    draw_error_against_yaw(errors, true_deg[:, 0], output_dir / "error_against_yaw.png")
-    draw_cumulative_error(errors, output_dir / "cumulative_error.png")
-    worst = np.argsort(-errors.mean(axis=1), kind="stable")[:NUM_WORST]
-    tiles = [
-        _worst_tile(dataset.images[rows[i]], predicted_deg[i], true_deg[i], str(dataset.names[rows[i]]))
-        for i in worst
-    ]
-    tiles += [np.full_like(tiles[0], 40)] * (-len(tiles) % 4)
-    sheet = np.vstack([np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)])
-    write_image(output_dir / "worst_faces.png", sheet)
+
+def _draw_sheet(report: EvaluationReport, faces: Sequence[int], num_networks: int, path: Path) -> None:
+    """Draw faces, each with its true pose and those of one or two networks, in rows of two."""
+    places = [(part, row) for part in report.parts for row in part.rows]
+    titles = [network_names(names) for names in (report.config.network, report.config.compare_with)]
+    tiles = []
+    for face in faces:
+        part, row = places[face]
+        name = str(part.dataset.names[row]) or f"{Path(part.path).name}, row {row}"
+        true = report.true_deg[face]
+        columns = [_draw_pose(part.dataset.images[row], true, "true")]
+        for title, poses in zip(titles[:num_networks], report.predictions_deg, strict=False):
+            error = float(geodesic_errors(poses[face : face + 1], true[None])[0])
+            columns.append(_draw_pose(part.dataset.images[row], poses[face], f"{title}, error {error:.0f}"))
+        tiles.append(_with_name(np.hstack(columns), name))
+    tiles += [np.full_like(tiles[0], BACKGROUND)] * (len(tiles) % 2)
+    write_image(path, np.vstack([np.hstack(tiles[i : i + 2]) for i in range(0, len(tiles), 2)]))
 
 
-def _worst_tile(crop: np.ndarray, predicted_deg: np.ndarray, true_deg: np.ndarray, name: str) -> np.ndarray:
-    """Draw a face twice, with predicted axes on the left and true ones on the right."""
-    tile = np.full((TILE + 52, 2 * TILE + 8, 3), 40, np.uint8)
-    for column, (label, pose) in enumerate((("predicted", predicted_deg), ("true", true_deg))):
-        face = cv2.resize(crop, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
-        draw_axes(face, pose, (TILE / 2, TILE / 2), TILE * 0.4)
-        left = column * (TILE + 4)
-        tile[:TILE, left : left + TILE] = face
-        write_text(tile, label, (left + 4, TILE + 30))
-        write_text(tile, format_angles(pose), (left + 4, TILE + 46))
-    write_text(tile, name, (4, TILE + 14))
+def _draw_pose(crop: np.ndarray, pose_deg: np.ndarray, title: str) -> np.ndarray:
+    """Draw a crop with its axes, a title and the angles below it."""
+    face = cv2.resize(crop, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+    draw_axes(face, pose_deg, (TILE / 2, TILE / 2), TILE * 0.4)
+    column = np.pad(face, ((0, 2 * LINE + GAP), (GAP, GAP), (0, 0)), constant_values=BACKGROUND)
+    angles = " ".join(f"{name} {angle:+.0f}" for name, angle in zip(ANGLE_NAMES, pose_deg, strict=True))
+    for number, text in enumerate((title, angles), 1):
+        write_text(column, text, (GAP, TILE + number * LINE), 9)
+    return column
+
+
+def _with_name(tile: np.ndarray, name: str) -> np.ndarray:
+    tile = np.pad(tile, ((LINE + GAP, GAP), (0, 0), (0, 0)), constant_values=BACKGROUND)
+    write_text(tile, name, (GAP, LINE), 11)
     return tile

@@ -6,9 +6,9 @@ import numpy as np
 
 from fsanet_tf.geometry.pose import ANGLE_NAMES, angle_errors, axis_vector_errors, geodesic_errors
 
-__all__ = ["Errors"]
-
 YAW_RANGES = ((0, 30), (30, 60), (60, 99), (99, 180))
+CONFIDENCE_LEVEL = 0.95
+NUM_RESAMPLES = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,10 +20,6 @@ class Errors:
         yaw, pitch, roll, mae: Mean absolute errors of the angles, and their mean.
         geodesic: Mean angle of the rotation between the poses.
         maev: Mean angle between the three axes.
-
-    Example:
-        >>> fsanet_tf.Errors(images=1, yaw=1.0, pitch=2.0, roll=3.0, mae=2.0, geodesic=3.5, maev=3.0).mae
-        2.0
     """
 
     images: int
@@ -33,6 +29,24 @@ class Errors:
     mae: float
     geodesic: float
     maev: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """A paired difference of two networks' mean errors.
+
+    Attributes:
+        mean_deg: Mean error of the second minus that of the first; negative: the second is better.
+        low_deg, high_deg: Its 95 % interval.
+    """
+
+    mean_deg: float
+    low_deg: float
+    high_deg: float
+
+    def __str__(self) -> str:
+        level = f"{100 * CONFIDENCE_LEVEL:.0f} %"
+        return f"{self.mean_deg:+.2f}° ({level} interval {self.low_deg:+.2f}° to {self.high_deg:+.2f}°)"
 
 
 def measure(predicted_deg: np.ndarray, true_deg: np.ndarray) -> Errors:
@@ -50,14 +64,38 @@ def measure(predicted_deg: np.ndarray, true_deg: np.ndarray) -> Errors:
 
 
 def measure_by_yaw(predicted_deg: np.ndarray, true_deg: np.ndarray) -> dict[str, Errors]:
-    """Compute the mean errors for each range of the true |yaw| that contains a face, by name (`0–30°`)."""
+    """Compute the mean errors for each range of the true |yaw| that contains a face, by name (`0-30`)."""
     yaw = np.abs(true_deg[:, 0])
     results = {}
     for low, high in YAW_RANGES:
         rows = (yaw >= low) & (yaw < high)
         if rows.any():
-            results[f"{low}–{high}°"] = measure(predicted_deg[rows], true_deg[rows])
+            results[f"{low}-{high}"] = measure(predicted_deg[rows], true_deg[rows])
     return results
+
+
+def bootstrap_difference(
+    first: np.ndarray, second: np.ndarray, groups: np.ndarray, seed: int = 0
+) -> Difference:
+    """Compute the difference of two networks' mean errors, with a bootstrap interval over groups.
+
+    Faces of one group (a photo, a person, a video) are not independent, so whole groups are resampled.
+
+    Args:
+        first, second: Errors of the same faces, `(N,)`, in degrees.
+        groups: Number of each face's group, `(N,)`, from 0.
+        seed: Random seed.
+    """
+    difference = second - first
+    sums, counts = np.bincount(groups, difference), np.bincount(groups)
+    rng = np.random.default_rng(seed)
+    means = np.empty(NUM_RESAMPLES)
+    for number in range(NUM_RESAMPLES):
+        drawn = rng.integers(len(counts), size=len(counts))
+        means[number] = sums[drawn].sum() / counts[drawn].sum()
+    tail = 50 * (1 - CONFIDENCE_LEVEL)
+    low, high = np.percentile(means, (tail, 100 - tail))
+    return Difference(float(difference.mean()), float(low), float(high))
 
 
 def format_table(rows: dict[str, Errors]) -> str:

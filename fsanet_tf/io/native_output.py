@@ -27,7 +27,9 @@ def silence_native_output() -> Iterator[None]:
     os.dup2(null, 2)
     os.close(null)
     if owns_stderr:
-        sys.stderr = open(original, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+        sys.stderr = open(  # noqa: SIM115
+            original, "w", buffering=1, closefd=False, encoding=stderr.encoding, errors="backslashreplace"
+        )
     try:
         yield
     finally:

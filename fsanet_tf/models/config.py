@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from fsanet_tf.errors import InputError, OptionError
-from fsanet_tf.options import configuration, option
+from fsanet_tf.options import configuration, option, options_of
 from fsanet_tf.registry import Registry
 
 __all__ = ["FSANetConfig", "FusionConfig", "SSRNetConfig", "list_variants"]
@@ -209,13 +209,19 @@ NETWORK_TYPES = {"fsanet": FSANetConfig, "ssrnet": SSRNetConfig}
 def config_to_dict(config: FSANetConfig | SSRNetConfig) -> dict[str, Any]:
     """Return the configuration of a single network as JSON represents it."""
     (kind,) = (kind for kind, config_type in NETWORK_TYPES.items() if isinstance(config, config_type))
-    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {"type": kind, **{name: _as_json(value) for name, value in fields.items()}}
+    options = options_of(type(config))
+    return {
+        "type": kind,
+        **{name: _as_json(getattr(config, name), options[name].choices) for name in options},
+    }
 
 
-def _as_json(value: Any) -> Any:
-    """Return a number or a name; of an object that was passed in place of a name, its own."""
-    return value if isinstance(value, str | int | float) else getattr(value, "__name__", type(value).__name__)
+def _as_json(value: Any, choices: Any) -> Any:
+    """Return a number or a name; of an object in place of a name, its registered name or its own."""
+    if isinstance(value, str | int | float):
+        return value
+    names = [name for name in choices if choices[name] is value]
+    return names[0] if names else getattr(value, "__name__", type(value).__name__)
 
 
 def config_from_dict(fields: dict[str, Any]) -> FSANetConfig | SSRNetConfig:

@@ -1,54 +1,90 @@
-"""Two networks on the same faces: interval, pictures, video; several datasets in one table."""
+"""Two networks on the same faces: interval, tables, pictures; several datasets in one report."""
 
 import csv
+import json
 
 import cv2
 import numpy as np
 import pytest
 
 import fsanet_tf
-from fsanet_tf.errors import InputError
-from fsanet_tf.evaluation.comparison import compare_reports
-from fsanet_tf.evaluation.evaluate import EvaluationReport
+from fsanet_tf.data.dataset import FaceDataset, save_dataset
+from fsanet_tf.evaluation.config import EvaluationConfig
+from fsanet_tf.evaluation.evaluate import evaluate
+from fsanet_tf.evaluation.metrics import bootstrap_difference
 from tests.conftest import run_fsanet, write_noise_faces
 
 
-def report(errors, rng):
-    true = rng.uniform(-50, 50, (len(errors), 3))
-    return EvaluationReport(("net",), "data", 99, 0, {}, true + np.asarray(errors)[:, None], true)
-
-
 def test_the_interval_contains_the_difference_and_says_whether_it_is_real(rng):
-    base = report(rng.normal(0, 3, 500), np.random.default_rng(1))
-    better = report(rng.normal(0, 1, 500), np.random.default_rng(1))
-    comparison = compare_reports(base, better)
-    assert comparison.low_deg < comparison.difference_deg < comparison.high_deg < 0
-    same = compare_reports(base, base)
-    assert same.difference_deg == same.low_deg == same.high_deg == 0
-    with pytest.raises(InputError, match="expected reports about the same faces"):
-        compare_reports(base, report(np.zeros(500), np.random.default_rng(2)))
+    base, better, alone = np.abs(rng.normal(0, 3, 500)), np.abs(rng.normal(0, 1, 500)), np.arange(500)
+    difference = bootstrap_difference(base, better, alone)
+    assert difference.mean_deg == pytest.approx(better.mean() - base.mean())
+    assert difference.low_deg < difference.mean_deg < difference.high_deg < 0
+    same = bootstrap_difference(base, base, alone)
+    assert same.mean_deg == same.low_deg == same.high_deg == 0
 
 
-def test_the_command_compares_on_several_datasets(tmp_path):
+def test_the_interval_is_that_of_groups_not_of_faces(rng):
+    """A hundred pictures of each of ten persons are ten measurements, not a thousand."""
+    by_person = rng.normal(0, 1, 10)
+    groups = np.repeat(np.arange(10), 100)
+    grouped = bootstrap_difference(np.zeros(1000), by_person[groups], groups)
+    single = bootstrap_difference(np.zeros(1000), by_person[groups], np.arange(1000))
+    widths = [interval.high_deg - interval.low_deg for interval in (grouped, single)]
+    assert widths[0] == pytest.approx(2 * 1.96 * by_person.std() / np.sqrt(10), rel=0.1)
+    assert widths[1] == pytest.approx(widths[0] / 10, rel=0.1)
+
+
+def test_groups_of_different_files_are_different(tmp_path):
+    """Each file has the groups a and b, so there are four."""
+    for name in ("one", "two"):
+        images, groups = np.zeros((4, 64, 64, 3), np.uint8), np.array(["a", "a", "b", "b"])
+        save_dataset(
+            tmp_path / f"{name}.npz", FaceDataset.from_arrays(images, np.full((4, 3), 5.0), groups=groups)
+        )
+    data = tuple(str(tmp_path / f"{name}.npz") for name in ("one", "two"))
+    report = evaluate(EvaluationConfig(network="1x1", data=data))
+    assert report.groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert report.difference_deg is None
+
+
+def test_the_report_compares_on_several_datasets(tmp_path):
     for name in ("a", "b"):
         write_noise_faces(tmp_path / f"{name}.npz", 24)
-    result = run_fsanet(
-        "evaluate",
-        "--weights=1x1",
-        "--data=a.npz,b.npz",
-        "--compare_with=var",
-        "--output_dir=out",
-        cwd=tmp_path,
-    )
+    options = ("--network=1x1", "--data=a.npz,b.npz", "--compare_with=var", "--output_dir=out")
+    result = run_fsanet("evaluate", *options, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("var compared with the above: MAE ") == 2
-    last = result.stdout.splitlines()[-2:]
-    assert [line.split()[:2] for line in last] == [["a", "24"], ["b", "24"]]
-    for name in ("a", "b"):
-        folder = tmp_path / "out" / name
-        rows = list(csv.DictReader((folder / "faces.csv").open()))
-        assert len(rows) == 24 and float(rows[0]["geodesic_error"]) > 0
-        assert cv2.imread(str(folder / "comparison.png")).shape[1] == 2 * 3 * 160
-        assert cv2.VideoCapture(str(folder / "comparison.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 24
-    one = fsanet_tf.evaluate("1x1", tmp_path / "a.npz")
-    assert float(rows[3]["yaw_predicted"]) == pytest.approx(one.predicted_deg[3, 0], abs=1e-3)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert [line[:2] for line in lines if line[0] in ("a", "b", "all")] == 2 * [
+        ["all", "48"], ["a", "24"], ["b", "24"],
+    ]  # fmt: skip
+    assert "var compared with 1x1: MAE " in result.stdout and ", geodesic " in result.stdout
+    folder = tmp_path / "out"
+    rows = list(csv.DictReader((folder / "faces.csv").open(encoding="utf-8")))
+    assert [row["data"] for row in rows] == 24 * ["a.npz"] + 24 * ["b.npz"]
+    for number, network in enumerate(("1x1", "var")):
+        alone = evaluate(EvaluationConfig(network=network, data=str(tmp_path / "b.npz")))
+        kind = ("predicted", "compared")[number]
+        assert float(rows[27][f"yaw_{kind}"]) == pytest.approx(alone.predicted_deg[3, 0], abs=1e-3)
+        error = float(rows[27]["geodesic_error" + ("", "_compared")[number]])
+        assert error == pytest.approx(alone.geodesic_errors_deg[0][3], abs=1e-3)
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    difference = report["difference_deg"]["geodesic"]
+    assert difference["low_deg"] <= difference["mean_deg"] <= difference["high_deg"]
+    means = [report[kind]["all"]["geodesic"] for kind in ("errors_deg", "compared_errors_deg")]
+    assert difference["mean_deg"] == pytest.approx(means[1] - means[0])
+    assert report["compare_with"][0]["name"] == "var" and len(report["compare_with"][0]["sha256"][0]) == 64
+    assert cv2.imread(str(folder / "comparison.png")).shape[0] > 6 * 208
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "comparison.png", "cumulative_error.png", "error_against_yaw.png", "faces.csv", "report.json",
+        "worst_faces.png",
+    ]  # fmt: skip
+
+
+def test_a_loaded_network_is_evaluated_as_its_file_is(tmp_path):
+    write_noise_faces(tmp_path / "faces.npz", 8)
+    data = str(tmp_path / "faces.npz")
+    by_name = evaluate(EvaluationConfig(network="1x1", data=data))
+    loaded = evaluate(EvaluationConfig(network=fsanet_tf.load_network("1x1"), data=data))
+    np.testing.assert_array_equal(loaded.predicted_deg, by_name.predicted_deg)
+    assert loaded.as_json() == by_name.as_json()

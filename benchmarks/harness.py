@@ -1,15 +1,25 @@
-"""The result of a benchmark: alternatives measured in turns and compared with a baseline."""
+"""Shared by the benchmarks: alternatives timed in turns, compared with a baseline, and printed as tables.
+
+The options of a benchmark are absl's global ones, since each is a process of its own.
+"""
 
 import dataclasses
 import json
+import random
+import re
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-from benchmarks.command import run
-from fsanet_tf.io.files import write_json
+from fsanet_tf.commands.command_line import HELP_OPTIONS, exit_status, parse_options
+from fsanet_tf.io.files import replace_when_done, write_json
+from fsanet_tf.networks.network import Network
+
+WARMUPS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +69,7 @@ def read_comparisons(path: Path) -> list[Comparison]:
     """What `write_comparisons` wrote."""
     return [
         Comparison(**{**column, "rows": {name: Figure(**row) for name, row in column["rows"].items()}})
-        for column in json.loads(path.read_text())["comparisons"]
+        for column in json.loads(path.read_text(encoding="utf-8"))["comparisons"]
     ]
 
 
@@ -71,13 +81,11 @@ def write_comparisons(path: str | Path, comparisons: Sequence[Comparison], **abo
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
     """One table of comparisons that share a title: medians, spread, and how many times better."""
     names = list(dict.fromkeys(name for column in comparisons for name in column.rows))
-    lines = [
-        "| | " + " | ".join(f"{column.column} ({column.unit})" for column in comparisons) + " |",
-        "|---" * (1 + len(comparisons)) + "|",
-    ]
+    header = ("", *(f"{column.column} ({column.unit})" for column in comparisons))
+    lines = [markdown_row(*header), "|---" * len(header) + "|"]
     for name in names:
         cells = [_cell(column, name) if name in column.rows else "–" for column in comparisons]
-        lines.append("| " + " | ".join([name, *cells]) + " |")
+        lines.append(markdown_row(name, *cells))
     return "\n".join(lines)
 
 
@@ -95,6 +103,78 @@ def tables(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     """The columns of each table, by its title."""
     titles = dict.fromkeys(column.table for column in comparisons)
     return {title: [column for column in comparisons if column.table == title] for title in titles}
+
+
+def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Time calls in milliseconds.
+
+    The calls take turns, so that other load affects all alike, in a new order each round, so that none
+    always finds the caches that another left.
+    """
+    order = list(calls)
+    shuffle = random.Random(0).shuffle
+    for call in calls.values():
+        for _ in range(WARMUPS):
+            call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        shuffle(order)
+        for name in order:
+            start = time.perf_counter()
+            calls[name]()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return times
+
+
+def time_faces(networks: Mapping[str, Network], count: int, rounds: int) -> dict[str, list[float]]:
+    """Measure the milliseconds per face, by network, of calls with `count` faces."""
+
+    def call(network: Network) -> Callable[[], object]:
+        faces = np.full((count, network.image_size, network.image_size, 3), 100, np.float32)
+        return lambda: network.predict(faces)
+
+    times = interleave({name: call(network) for name, network in networks.items()}, rounds)
+    return {name: [time / count for time in calls] for name, calls in times.items()}
+
+
+def use_threads(num_threads: int) -> None:
+    """Set TensorFlow's number of threads, which is that of the whole process."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(num_threads)
+
+
+def peak_mib(pid: int | str = "self") -> float:
+    """Return the peak resident memory of a process in MiB, on Linux.
+
+    Not `ru_maxrss`, which counts what the parent had needed before the process was its own.
+    """
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0]) / 2**10
+
+
+def markdown_row(*cells: object) -> str:
+    """Return a row of a table."""
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def write_text(path: Path, lines: Sequence[str]) -> None:
+    """Write a page."""
+    with replace_when_done(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parse the options, run `main` and exit."""
+
+    def parse_and_run() -> None:
+        parse_options(flags.FLAGS, sys.argv[1:])
+        main()
+
+    if any(argument in HELP_OPTIONS for argument in sys.argv[1:]):
+        print(flags.FLAGS.main_module_help())
+        return
+    sys.exit(exit_status(parse_and_run))
 
 
 def run_benchmark(measure: Callable[[], Sequence[Comparison]]) -> None:
