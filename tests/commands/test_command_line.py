@@ -59,7 +59,6 @@ def test_an_option_of_an_earlier_version_is_answered_with_its_new_name(argument,
 def test_every_new_name_is_an_option_of_a_command():
     options = {name for command in list_commands() for name in load_command(command).make_flags()}
     assert {new for names in RENAMED_OPTIONS.values() for new in names} <= options
-    assert not options & RENAMED_OPTIONS.keys() - {"draw"}
 
 
 def test_a_removed_command_is_answered_with_what_replaces_it():
