@@ -18,7 +18,7 @@ import numpy as np
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
-from fsanet_tf.parallel import Pool, Slots, map_in_threads
+from fsanet_tf.parallel import Pool, map_in_threads
 
 Outputs = dict[str, np.ndarray]
 Run = Callable[[np.ndarray], Outputs]
@@ -68,15 +68,12 @@ def _one_line(error: Exception) -> str:
 
 
 def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
-    """Load a `.tflite` file into a pool of single-threaded interpreters.
-
-    A single face of a single caller is predicted by an interpreter with all threads.
-    """
+    """Load a `.tflite` file into a pool of single-threaded interpreters."""
     from ai_edge_litert.interpreter import Interpreter
 
-    def make(batch: int, threads: int = 1) -> Any:
+    def make(batch: int) -> Any:
         try:
-            interpreter = Interpreter(str(path), num_threads=threads)
+            interpreter = Interpreter(str(path), num_threads=1)
             image = interpreter.get_input_details()[0]
             if image["shape"][0] != batch:
                 interpreter.resize_tensor_input(image["index"], (batch, *image["shape"][1:]))
@@ -85,15 +82,14 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
             raise InputError(f"{path}: expected a .tflite file ({_one_line(error)})") from error
         return interpreter
 
-    slots = Slots(num_threads)
-    pools = {batch: Pool(functools.partial(make, batch), slots) for batch in CHUNKS}
-    alone = make(1, num_threads)  # a file that cannot be used is refused now
-    image = alone.get_input_details()[0]
+    limit = threading.Semaphore(num_threads)
+    pools = {batch: Pool(functools.partial(make, batch), limit) for batch in CHUNKS}
+    with pools[1].borrow() as first:  # a file that cannot be used is refused now
+        image = first.get_input_details()[0]
+        outputs = first.get_signature_runner().get_output_details() if first.get_signature_list() else {}
+        if not outputs:  # a file without names
+            outputs = {POSE: first.get_output_details()[0]}
     sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
-
-    outputs = alone.get_signature_runner().get_output_details() if alone.get_signature_list() else {}
-    if not outputs:  # a file without names
-        outputs = {POSE: alone.get_output_details()[0]}
 
     def invoke(interpreter: Any, crops: np.ndarray) -> Outputs:
         image = interpreter.get_input_details()[0]
@@ -111,16 +107,7 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
         with pools[len(crops)].borrow() as interpreter:
             return invoke(interpreter, crops)
 
-    run_many = _in_threads(run_chunk, sizes, num_threads)
-
-    def run(crops: np.ndarray) -> Outputs:
-        if len(crops) == 1:
-            with slots.take_all() as is_alone:
-                if is_alone:
-                    return invoke(alone, crops)
-        return run_many(crops)
-
-    return run, int(image["shape"][1])
+    return _in_threads(run_chunk, sizes, num_threads), int(image["shape"][1])
 
 
 def _quantize(values: np.ndarray, tensor: dict) -> np.ndarray:
