@@ -84,7 +84,7 @@ def map_in_threads(
 class Pool(Generic[Item]):
     """Objects that one thread at a time may use, made when they are first needed.
 
-    Threads that end, as those of a server do, leave theirs to the next: `threading.local` would make a new one.
+    Threads that end, as those of a server do, leave theirs to the next; `threading.local` would not.
 
     Args:
         make: Makes one more.
