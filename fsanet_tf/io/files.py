@@ -63,7 +63,9 @@ def writable_path(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.parts and path.parts[0].startswith("~") and (path.parts[0] == "~" or len(path.parts) > 1):
-        raise InputError(f"{path}: expected a path, received a ~ that no shell has expanded: write the folder")
+        raise InputError(
+            f"{path}: expected a path, received a ~ that no shell has expanded: write the folder"
+        )
     try:
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
         special = target.exists() and not (target.is_file() or target.is_dir())
