@@ -2,9 +2,9 @@
 
 Preprocessing and labeling share it. A part is a few items; a worker turns each item into rows and writes the
 part as one file, named after the part's number. So a finished file is complete, a part that runs twice, after
-a kill or on two machines, leaves one file, and a later run does what has none. Readers of Parquet ignore names
-that begin with an underscore: `_job.json` describes the job, `_tries-…` counts how often an unfinished part
-was begun, `_lock` is held by the run that works.
+a kill or on two machines, leaves one file, and a later run does what has none. Readers of Parquet ignore
+names that begin with an underscore: `_job.json` describes the job, `_tries-…` counts how often an unfinished
+part was begun, `_lock` is held by the run that works.
 """
 
 from __future__ import annotations
@@ -58,16 +58,20 @@ class Part:
 
 
 def make_parts(
-    items: Sequence[Any], first: int = 0, stands_alone: Callable[[Any], bool] = lambda item: False
+    items: Sequence[Any],
+    first: int = 0,
+    max_items: int = MAX_ITEMS,
+    stands_alone: Callable[[Any], bool] = lambda item: False,
 ) -> list[Part]:
     """Split a job; the same items make the same parts.
 
     Args:
         items: What to work on.
         first: Number of the first part.
+        max_items: Items of one part at most.
         stands_alone: Whether an item is a part of its own.
     """
-    size = min(max(1, -(-len(items) // NUM_PARTS)), MAX_ITEMS)
+    size = min(max(1, -(-len(items) // NUM_PARTS)), max_items)
     groups: list[Sequence[Any]] = []
     for alone, group in itertools.groupby(items, stands_alone):
         run, length = list(group), 1 if alone else size

@@ -7,7 +7,6 @@ dataset is.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import io
 import json
@@ -32,22 +31,46 @@ __all__ = ["PreprocessingReport"]
 
 COLUMNS = ("pose", "name", "weight", "group", "margin_ratio")  # the first fields of FaceLabels
 RUN = "run.json"
+PART_BYTES = 2**23  # of the crops that a process has in memory
 
-output_option = functools.partial(option, meaning="The .npz to write.")
-margin_option = functools.partial(option, meaning="Share of the face box added on each side.", low=0, high=5)
-square_option = functools.partial(option, meaning="Cut squares instead of stretching the boxes to one.")
-sampling_option = functools.partial(
-    option,
-    "original",
-    "original: whole pixels, clipped to the image, as the original cuts; filtered: fractions of a pixel, "
-    "with averages where the crop shrinks.",
-    choices=SAMPLINGS,
-)
-size_option = functools.partial(option, IMAGE_SIZE, "Side of the crops in pixels.", low=8, high=1024)
-workers_option = functools.partial(
-    option, 0, "Number of processes; 0: one per core; 1: all work is done in this one.", low=0
-)
-strict_option = functools.partial(option, False, "Stop at the first source that yields no crop.")
+
+def output_option() -> Any:
+    """Declare the file to write."""
+    return option(meaning="The .npz to write.")
+
+
+def margin_option(default: float) -> Any:
+    """Declare the margin of the crops."""
+    return option(default, "Share of the face box added on each side.", low=0, high=5)
+
+
+def square_option(default: bool) -> Any:
+    """Declare the shape of the crops."""
+    return option(default, "Cut squares instead of stretching the boxes to one.")
+
+
+def sampling_option(default: str) -> Any:
+    """Declare how the crops are sampled."""
+    meaning = (
+        "original: whole pixels, clipped to the image, as the original cuts; filtered: fractions of a pixel, "
+        "with averages where the crop shrinks."
+    )
+    return option(default, meaning, choices=SAMPLINGS)
+
+
+def size_option() -> Any:
+    """Declare the size of the crops."""
+    return option(IMAGE_SIZE, "Side of the crops in pixels.", low=8, high=1024)
+
+
+def workers_option() -> Any:
+    """Declare the number of processes."""
+    return option(0, "Number of processes; 0: one per core; 1: all work is done in this one.", low=0)
+
+
+def strict_option() -> Any:
+    """Declare what a source without a crop means."""
+    return option(False, "Stop at the first source that yields no crop.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +154,8 @@ def create_dataset(
         writable_path(output)
     parts: dict[Path, list[Part]] = {}
     for output, members in items.items():
-        parts[output] = make_parts(members, sum(map(len, parts.values())), stands_alone)
+        first, max_items = sum(map(len, parts.values())), max(1, PART_BYTES // (3 * config.image_size**2))
+        parts[output] = make_parts(members, first, max_items, stands_alone)
     first_output = next(iter(items))
     folder = LocalFolder(first_output.with_name(first_output.name + ".parts"))
     job = Job(folder, make_worker, _encode, ".npz")

@@ -46,7 +46,7 @@ class LandmarkPairsConfig:
     output: str = output_option()
     margin_ratio: float = margin_option(LANDMARK_CROP.margin_ratio)
     square: bool = square_option(LANDMARK_CROP.square)
-    sampling: str = sampling_option()
+    sampling: str = sampling_option(LANDMARK_CROP.sampling)
     image_size: int = size_option()
     workers: int = workers_option()
     strict: bool = strict_option()
