@@ -48,13 +48,12 @@ class Item:
 
 def make_item(name: str, path: str, row: int | None = None) -> Item:
     """Describe a file, or an image in a Parquet file, as it is now."""
+    is_video = row is None and "://" not in path and file_kind(path) == "video"
     try:
         state = os.stat(path)
-        size, modified_us = state.st_size, state.st_mtime_ns // 1000
     except OSError:  # its row will say so
-        size = modified_us = None
-    is_video = row is None and "://" not in path and file_kind(path) == "video"
-    return Item(printable_name(name), path, row, is_video, size, modified_us)
+        return Item(printable_name(name), path, row, is_video)
+    return Item(printable_name(name), path, row, is_video, state.st_size, state.st_mtime_ns // 1000)
 
 
 class Items:

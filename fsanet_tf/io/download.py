@@ -30,16 +30,11 @@ def download(
         InputError: If the server cannot be reached or lacks the file, or its content differs.
     """
     import pooch
-    import requests
 
     pooch.get_logger().setLevel(logging.WARNING)
     fetch = pooch.HTTPDownloader(timeout=timeout_s, progressbar=progress)
     try:
         pooch.retrieve(url, f"sha256:{expected_sha256}", path.name, os.fspath(path.parent), downloader=fetch)
-    except requests.HTTPError as error:
-        raise InputError(
-            f"{url}: the server answered {error.response.status_code} {error.response.reason}"
-        ) from error
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; another content is a ValueError
         reason = " ".join(str(error).split())
         raise InputError(f"{url}: could not download it ({reason})") from error

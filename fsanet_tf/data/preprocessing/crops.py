@@ -251,7 +251,8 @@ def _join(job: Job, parts: Sequence[Part], source: str, output: Path, image_size
     if not len(joint["pose"]):
         raise InputError(f"{output}: no source yielded a crop, nothing to write")
     check_poses(source, joint["pose"])
-    labels = FaceLabels(*(joint[key] for key in COLUMNS), square=rule.square, sampling=rule.sampling)
+    poses, names, weights, groups, margins = (joint[key] for key in COLUMNS)
+    labels = FaceLabels(poses, names, weights, groups, margins, rule.square, rule.sampling)
 
     def images() -> Iterator[np.ndarray]:
         for part in parts:
