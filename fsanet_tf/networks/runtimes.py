@@ -68,12 +68,15 @@ def _one_line(error: Exception) -> str:
 
 
 def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
-    """Load a `.tflite` file into a pool of single-threaded interpreters."""
+    """Load a `.tflite` file into a pool of single-threaded interpreters, and one with all threads.
+
+    The latter predicts a single face of a single caller.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
-    def make(batch: int) -> Any:
+    def make(batch: int, threads: int = 1) -> Any:
         try:
-            interpreter = Interpreter(str(path), num_threads=1)
+            interpreter = Interpreter(str(path), num_threads=threads)
             image = interpreter.get_input_details()[0]
             if image["shape"][0] != batch:
                 interpreter.resize_tensor_input(image["index"], (batch, *image["shape"][1:]))
@@ -84,11 +87,11 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
 
     limit = threading.Semaphore(num_threads)
     pools = {batch: Pool(functools.partial(make, batch), limit) for batch in CHUNKS}
-    with pools[1].borrow() as first:  # a file that cannot be used is refused now
-        image = first.get_input_details()[0]
-        outputs = first.get_signature_runner().get_output_details() if first.get_signature_list() else {}
-        if not outputs:  # a file without names
-            outputs = {POSE: first.get_output_details()[0]}
+    alone, is_used = make(1, num_threads), threading.Lock()  # a file that cannot be used is refused now
+    image = alone.get_input_details()[0]
+    outputs = alone.get_signature_runner().get_output_details() if alone.get_signature_list() else {}
+    if not outputs:  # a file without names
+        outputs = {POSE: alone.get_output_details()[0]}
     sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
 
     def invoke(interpreter: Any, crops: np.ndarray) -> Outputs:
@@ -107,7 +110,17 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
         with pools[len(crops)].borrow() as interpreter:
             return invoke(interpreter, crops)
 
-    return _in_threads(run_chunk, sizes, num_threads), int(image["shape"][1])
+    run_many = _in_threads(run_chunk, sizes, num_threads)
+
+    def run(crops: np.ndarray) -> Outputs:
+        if len(crops) != 1 or not is_used.acquire(blocking=False):
+            return run_many(crops)
+        try:
+            return invoke(alone, crops)
+        finally:
+            is_used.release()
+
+    return run, int(image["shape"][1])
 
 
 def _quantize(values: np.ndarray, tensor: dict) -> np.ndarray:
