@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+import filelock
 
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.files import writable_path
 
-
-class Folder(Protocol):
-    """A folder of files; it may be absent until one is written.
-
-    Attributes:
-        address: Where it is.
-    """
-
-    address: str
-
-    def names(self) -> list[str]:
-        """Return the names of its files, sorted; none if it is absent."""
-        ...
-
-    def read(self, name: str) -> bytes | None:
-        """Return the content of a file; None if it is absent."""
-        ...
-
-    def write(self, name: str, content: Any) -> None:
-        """Write a file, which several processes may do at once: it has the content of one of them."""
-        ...
-
-    def delete(self, name: str) -> None:
-        """Delete a file; one that is already gone is no error."""
-        ...
+LOCK = "_lock"
 
 
-def open_folder(address: str) -> Folder:
-    """Return a folder by its path, or by an address such as `s3://bucket/poses.parquet`.
+class Folder:
+    """A folder of this machine, or of a network that it has mounted; absent until a file is written.
+
+    Args:
+        address: Its path.
 
     Raises:
         InputError: If it cannot be a folder to write.
     """
-    return RemoteFolder(address) if "://" in address else LocalFolder(address)
-
-
-class LocalFolder:
-    """A folder of this machine, or of a network that it has mounted."""
 
     def __init__(self, address: str | Path):
         self.path = writable_path(address).absolute()
@@ -57,13 +35,16 @@ class LocalFolder:
             raise InputError(f"{address}: expected a folder, received a file")
 
     def names(self) -> list[str]:
+        """Return the names of its files, sorted; none if it is absent."""
         return sorted(entry.name for entry in os.scandir(self.path)) if self.path.is_dir() else []
 
     def read(self, name: str) -> bytes | None:
+        """Return the content of a file; None if it is absent."""
         path = self.path / name
         return path.read_bytes() if path.exists() else None
 
     def write(self, name: str, content: Any) -> None:
+        """Write a file, which several processes may do at once: it has the content of one of them."""
         temporary = self.path / _temporary(name)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -74,32 +55,46 @@ class LocalFolder:
             raise InputError(f"{self.address}: cannot write there: {error.strerror}") from error
 
     def delete(self, name: str) -> None:
+        """Delete a file; one that is already gone is no error."""
         (self.path / name).unlink(missing_ok=True)
 
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other runs out for a block.
 
-class RemoteFolder:
-    """A folder on a file system that pyarrow knows; pickles carry its address alone."""
+        Raises:
+            InputError: If another run is at work there.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.path / LOCK, timeout=0)
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise InputError(f"{self.address}: another run is at work there") from error
+        except OSError as error:
+            raise InputError(f"{self.address}: cannot write there: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class RemoteFolder(Folder):
+    """A folder on a file system that pyarrow knows; it is not locked."""
 
     def __init__(self, address: str):
         self.address = address
-        self._place()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteFolder, (self.address,)
-
-    def _place(self) -> tuple[Any, str]:
-        return file_system(self.address)
+        file_system(address)
 
     def names(self) -> list[str]:
         from pyarrow import fs
 
-        system, root = self._place()
-        return sorted(
-            info.base_name for info in system.get_file_info(fs.FileSelector(root, allow_not_found=True))
-        )
+        system, root = file_system(self.address)
+        infos = system.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        return sorted(info.base_name for info in infos)
 
     def read(self, name: str) -> bytes | None:
-        system, root = self._place()
+        system, root = file_system(self.address)
         if not system.get_file_info(f"{root}/{name}").is_file:
             return None
         with system.open_input_stream(f"{root}/{name}") as stream:
@@ -107,7 +102,7 @@ class RemoteFolder:
         return content
 
     def write(self, name: str, content: Any) -> None:
-        system, root = self._place()
+        system, root = file_system(self.address)
         try:
             system.create_dir(root)
             with system.open_output_stream(f"{root}/{_temporary(name)}") as stream:
@@ -117,11 +112,18 @@ class RemoteFolder:
             raise InputError(f"{self.address}: cannot write there: {error}") from error
 
     def delete(self, name: str) -> None:
-        system, root = self._place()
-        try:
+        system, root = file_system(self.address)
+        with contextlib.suppress(FileNotFoundError):
             system.delete_file(f"{root}/{name}")
-        except FileNotFoundError:
-            return
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        yield
+
+
+def open_folder(address: str) -> Folder:
+    """Return a folder by its path, or by an address such as `s3://bucket/poses.parquet`."""
+    return RemoteFolder(address) if "://" in address else Folder(address)
 
 
 @functools.cache

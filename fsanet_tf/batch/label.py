@@ -106,7 +106,7 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
     Labeler(config)  # a network or detector that cannot be used is reported now
     job = _job(config)
     table = Table(job)
-    with job.lock():
+    with job.folder.lock():
         parts, removed = table.plan(sources.items, config)
         sizes = {part.number: len(part.items) for part in parts}
         total = len(sources.items)

@@ -17,15 +17,13 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from typing import Any, Protocol
 
 import cv2
-import filelock
 
-from fsanet_tf.batch.folder import Folder, LocalFolder
+from fsanet_tf.batch.folder import Folder
 from fsanet_tf.errors import InputError
 from fsanet_tf.parallel import exit_with_parent, num_cores, worker_context
 
 Row = dict[str, Any]
 
-LOCK = "_lock"
 NUM_PARTS = 128  # of a small job: enough that workers end together and a kill loses little
 MAX_ITEMS = 1000  # of one part: a job of a million images has a thousand files
 MAX_DIRECT_TRIES = 2
@@ -136,29 +134,6 @@ class Job:
         return ProcessPoolExecutor(
             count, mp_context=worker_context(), initializer=_start_worker, initargs=(self,)
         )
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other runs out of the folder for a block; addresses of file systems are not locked.
-
-        Raises:
-            InputError: If another run is at work there.
-        """
-        if not isinstance(self.folder, LocalFolder):
-            yield
-            return
-        try:
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder.path / LOCK, timeout=0)
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise InputError(f"{self.folder.address}: another run is at work there") from error
-        except OSError as error:
-            raise InputError(f"{self.folder.address}: cannot write there: {error.strerror}") from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def tidy(self) -> None:
         """Delete what killed workers left of a job that is now finished."""

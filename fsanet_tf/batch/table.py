@@ -150,9 +150,7 @@ class Table:
                 parts.append(Part(part.number, pending))
         return parts, len(labeled - set(current))
 
-    def _claim(
-        self, items: Sequence[Item], config: LabelConfig, labeled: set[str], repairs: bool
-    ) -> int:
+    def _claim(self, items: Sequence[Item], config: LabelConfig, labeled: set[str], repairs: bool) -> int:
         """Write down the job, unless it is there already; return the number of its first part."""
         what = {**about_of(config), "network_sha256": _network_hash(config.network)}
         what |= {name: getattr(config, name) for name in OPTIONS}

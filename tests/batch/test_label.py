@@ -357,7 +357,7 @@ def test_failures_are_tried_again_when_asked(few, tmp_path, monkeypatch):
 def test_a_second_job_at_work_in_one_output_is_refused(few, tmp_path):
     config = LabelConfig(str(few), str(tmp_path / "out"), **HAAR, workers=1)
     job = Job(open_folder(config.output), Crashing, encode, ".parquet")
-    with job.lock(), pytest.raises(InputError, match="another run is at work there"):
+    with job.folder.lock(), pytest.raises(InputError, match="another run is at work there"):
         label(config)
     assert label(config).photos == 3
 

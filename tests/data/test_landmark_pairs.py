@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from fsanet_tf.batch.folder import LocalFolder
+from fsanet_tf.batch.folder import Folder
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.preprocessing.crops import create_dataset, crop_row, problem_row
 from fsanet_tf.data.preprocessing.landmark_pairs import (
@@ -188,7 +188,7 @@ def test_a_changed_source_is_read_again(folder, tmp_path):
     config = LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1, strict=True)
     with pytest.raises(InputError):
         create_300w_lp(config)
-    kept = LocalFolder(tmp_path / "out.npz.parts")
+    kept = Folder(tmp_path / "out.npz.parts")
     assert any(name.startswith("part-") for name in kept.names())
     good = next(path for path in find_faces(faces) if path.stem not in bad.values())
     for name in bad.values():

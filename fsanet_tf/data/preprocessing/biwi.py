@@ -7,16 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.batch.parts import Row, reason_of
-from fsanet_tf.data.preprocessing.crops import (
-    PreprocessingReport,
-    create_dataset,
-    crop_row,
-    margin_option,
-    problem_row,
-    size_option,
-    strict_option,
-    workers_option,
-)
+from fsanet_tf.data.preprocessing import crops
+from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
 from fsanet_tf.detection.detectors import load_mtcnn
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import BIWI_CROP, CropRule, crop_box, grow_box
@@ -57,11 +49,11 @@ class BiwiConfig:
         "Source of the boxes: mtcnn, or file: frame_NNNNN_box.txt with left, top, right, bottom.",
         choices=("mtcnn", "file"),
     )
-    margin_ratio: float = margin_option(BIWI_CROP.margin_ratio)
+    margin_ratio: float = crops.margin_option(BIWI_CROP.margin_ratio)
     seed: int = option(0, "Random seed of the split of protocol 2.", low=0)
-    image_size: int = size_option()
-    workers: int = workers_option()
-    strict: bool = strict_option()
+    image_size: int = crops.size_option()
+    workers: int = crops.workers_option()
+    strict: bool = crops.strict_option()
 
     @property
     def rule(self) -> CropRule:
@@ -268,7 +260,7 @@ def create_biwi(config: BiwiConfig, progress: bool = False) -> PreprocessingRepo
             output.with_stem(f"{output.stem}_train"): [videos[number] for number in training],
             output.with_stem(f"{output.stem}_test"): [videos[number] for number in test],
         }
-    return create_dataset(
+    return crops.create_dataset(
         outputs,
         functools.partial(VideoCropper, config),
         config,

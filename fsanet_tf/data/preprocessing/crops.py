@@ -7,11 +7,12 @@ dataset is.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ import numpy as np
 from tqdm import tqdm
 
 import fsanet_tf
-from fsanet_tf.batch.folder import LocalFolder
-from fsanet_tf.batch.parts import LOCK, Job, Part, Row, Worker, make_parts, run_parts
+from fsanet_tf.batch.folder import LOCK, Folder
+from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts
 from fsanet_tf.data.dataset import FaceLabels, check_poses, write_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
@@ -34,43 +35,25 @@ RUN = "run.json"
 PART_BYTES = 2**23  # of the crops that a process has in memory
 
 
-def output_option() -> Any:
-    """Declare the file to write."""
-    return option(meaning="The .npz to write.")
-
-
-def margin_option(default: float) -> Any:
-    """Declare the margin of the crops."""
-    return option(default, "Share of the face box added on each side.", low=0, high=5)
-
-
-def square_option(default: bool) -> Any:
-    """Declare the shape of the crops."""
-    return option(default, "Cut squares instead of stretching the boxes to one.")
-
-
-def sampling_option(default: str) -> Any:
-    """Declare how the crops are sampled."""
-    meaning = (
-        "original: whole pixels, clipped to the image, as the original cuts; filtered: fractions of a pixel, "
-        "with averages where the crop shrinks."
-    )
-    return option(default, meaning, choices=SAMPLINGS)
-
-
-def size_option() -> Any:
-    """Declare the size of the crops."""
-    return option(IMAGE_SIZE, "Side of the crops in pixels.", low=8, high=1024)
-
-
-def workers_option() -> Any:
-    """Declare the number of processes."""
-    return option(0, "Number of processes; 0: one per core; 1: all work is done in this one.", low=0)
-
-
-def strict_option() -> Any:
-    """Declare what a source without a crop means."""
-    return option(False, "Stop at the first source that yields no crop.")
+# Options that the configurations share; their defaults differ.
+output_option = functools.partial(option, meaning="The .npz to write.")
+margin_option = functools.partial(option, meaning="Share of the face box added on each side.", low=0, high=5)
+square_option = functools.partial(option, meaning="Cut squares instead of stretching the boxes to one.")
+sampling_option = functools.partial(
+    option,
+    meaning="original: whole pixels, clipped to the image, as the original cuts; filtered: fractions of a "
+    "pixel, with averages where the crop shrinks.",
+    choices=SAMPLINGS,
+)
+size_option = functools.partial(
+    option, default=IMAGE_SIZE, meaning="Side of the crops in pixels.", low=8, high=1024
+)
+workers_option = functools.partial(
+    option, default=0, meaning="Number of processes; 0: one per core; 1: all work is done in this one.", low=0
+)
+strict_option = functools.partial(
+    option, default=False, meaning="Stop at the first source that yields no crop."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,14 +140,12 @@ def create_dataset(
         first, max_items = sum(map(len, parts.values())), max(1, PART_BYTES // (3 * config.image_size**2))
         parts[output] = make_parts(members, first, max_items, stands_alone)
     first_output = next(iter(items))
-    folder = LocalFolder(first_output.with_name(first_output.name + ".parts"))
+    folder = Folder(first_output.with_name(first_output.name + ".parts"))
     job = Job(folder, make_worker, _encode, ".npz")
     planned = [part for group in parts.values() for part in group]
-    with job.lock():
-        _claim(
-            folder,
-            repr((fsanet_tf.__version__, _what(config), [(part, _states(part, files)) for part in planned])),
-        )
+    with folder.lock():
+        states = [(part, [_state(path) for item in part.items for path in files(item)]) for part in planned]
+        _claim(folder, repr((fsanet_tf.__version__, _what(config), states)))
         finished = set(job.finished())
         pending = [part for part in planned if part.number not in finished]
         sizes = {part.number: len(part.items) for part in planned}
@@ -172,9 +153,9 @@ def create_dataset(
         with tqdm(total=sum(sizes.values()), unit="image", initial=done, disable=not progress) as bar:
             for number in run_parts(job, pending, config.workers) if pending else ():
                 bar.update(sizes[number])
-                if config.strict and (problems := _read(job, number, "problems")):
+                if config.strict and (problems := _read(job, number)[1]):
                     raise InputError(str(problems[0]))
-        problems = [problem for part in planned for problem in _read(job, part.number, "problems")]
+        problems = [problem for part in planned for problem in _read(job, part.number)[1]]
         if config.strict and problems:
             raise InputError(str(problems[0]))
         counts = [
@@ -186,27 +167,20 @@ def create_dataset(
 
 def _what(config: Any) -> dict[str, Any]:
     """Return the options that change the crops."""
-    return {
-        key: value
-        for key, value in dataclasses.asdict(config).items()
-        if key not in ("output", "workers", "strict")
-    }
+    options = dataclasses.asdict(config)
+    return {name: value for name, value in options.items() if name not in ("output", "workers", "strict")}
 
 
-def _states(part: Part, files: Callable[[Any], Iterable[Path]]) -> list[tuple[int, int] | None]:
-    """Return size and time of each file that a part is read from; None for one that is absent."""
-
-    def state(path: Path) -> tuple[int, int] | None:
-        try:
-            status = path.stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns
-
-    return [state(path) for item in part.items for path in files(item)]
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return size and time of a file; None if it is absent."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
-def _claim(folder: LocalFolder, job: str) -> None:
+def _claim(folder: Folder, job: str) -> None:
     """Keep the parts of an earlier run of the same job; delete those of any other."""
     digest = json.dumps(hashlib.sha256(job.encode("utf-8", "surrogatepass")).hexdigest()).encode()
     if folder.read(RUN) != digest:
@@ -220,43 +194,33 @@ def _encode(rows: list[Row]) -> bytes:
     """Return the `.npz` of a part."""
     crops = [row for row in rows if "error" not in row]
     problems = [(row["name"], row["error"]) for row in rows if "error" in row]
+    arrays = {key: np.array([row[key] for row in crops]) for key in ("image", *COLUMNS) if crops}
     stream = io.BytesIO()
-    np.savez(
-        stream,
-        image=np.array([row["image"] for row in crops], np.uint8),
-        pose=np.array([row["pose"] for row in crops], np.float64).reshape(-1, 3),
-        name=np.array([row["name"] for row in crops], str),
-        weight=np.array([row["weight"] for row in crops], np.float32),
-        group=np.array([row["group"] for row in crops], str),
-        margin_ratio=np.array([row["margin_ratio"] for row in crops], np.float32),
-        problems=np.array(problems, str).reshape(-1, 2),
-    )
+    np.savez(stream, problems=np.array(problems, str).reshape(-1, 2), **arrays)
     return stream.getvalue()
 
 
-def _read(job: Job, number: int, *keys: str) -> Any:
-    """Read arrays of a finished part; its problems as such."""
-    content = job.folder.read(job.name(number))
-    assert content is not None
-    with np.load(io.BytesIO(content)) as part:
-        if keys == ("problems",):
-            return [Problem(*row) for row in part["problems"].tolist()]
-        return {key: part[key] for key in keys}
+def _read(job: Job, number: int) -> tuple[dict[str, np.ndarray], list[Problem]]:
+    """Read the crops and the problems of a finished part; the crops' arrays are missing if there is none."""
+    with np.load(io.BytesIO(job.folder.read(job.name(number)) or b"")) as part:
+        arrays = {key: part[key] for key in part.files}
+    return arrays, [Problem(*row) for row in arrays.pop("problems").tolist()]
 
 
 def _join(job: Job, parts: Sequence[Part], source: str, output: Path, image_size: int, rule: CropRule) -> int:
     """Write one `.npz` from parts, one part in memory at a time; return the number of crops."""
-    found = [_read(job, part.number, *COLUMNS) for part in parts]
-    joint = {key: np.concatenate([columns[key] for columns in found]) for key in COLUMNS}
-    if not len(joint["pose"]):
+    found = []
+    for part in parts:
+        arrays, _ = _read(job, part.number)
+        if arrays:
+            found.append((part.number, [arrays[key] for key in COLUMNS]))
+    if not found:
         raise InputError(f"{output}: no source yielded a crop, nothing to write")
-    check_poses(source, joint["pose"])
-    poses, names, weights, groups, margins = (joint[key] for key in COLUMNS)
+    poses, names, weights, groups, margins = map(
+        np.concatenate, zip(*(columns for _, columns in found), strict=True)
+    )
+    check_poses(source, poses)
+    weights, margins = weights.astype(np.float32), margins.astype(np.float32)
     labels = FaceLabels(poses, names, weights, groups, margins, rule.square, rule.sampling)
-
-    def images() -> Iterator[np.ndarray]:
-        for part in parts:
-            yield _read(job, part.number, "image")["image"]
-
-    write_dataset(output, images(), labels, image_size)
+    write_dataset(output, (_read(job, number)[0]["image"] for number, _ in found), labels, image_size)
     return len(labels)

@@ -19,19 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.batch.parts import Row
-from fsanet_tf.data.preprocessing.crops import (
-    PreprocessingReport,
-    create_dataset,
-    crop_row,
-    margin_option,
-    output_option,
-    problem_row,
-    sampling_option,
-    size_option,
-    square_option,
-    strict_option,
-    workers_option,
-)
+from fsanet_tf.data.preprocessing import crops
+from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
 from fsanet_tf.errors import InputError, OptionError, optional_dependencies
 from fsanet_tf.geometry.crop import Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
@@ -80,20 +69,20 @@ class FaceTableConfig:
         meaning="CSV with a line per face: file, yaw, pitch, roll, and optionally left, top, right, bottom, "
         "margin_ratio, weight, group; or a .parquet table of fsanet label, without its frames of videos."
     )
-    output: str = output_option()
+    output: str = crops.output_option()
     image_dir: str | None = option(None, "Folder that the file names start from; by default the table's.")
-    margin_ratio: float = margin_option(SHIPPED_CROP.margin_ratio)
+    margin_ratio: float = crops.margin_option(SHIPPED_CROP.margin_ratio)
     cropped_margin_ratio: float | None = option(
         None,
         "Margin of the images without a box, which are crops already; a column margin_ratio can say it too.",
         low=0,
         high=5,
     )
-    square: bool = square_option(SHIPPED_CROP.square)
-    sampling: str = sampling_option(SHIPPED_CROP.sampling)
-    image_size: int = size_option()
-    workers: int = workers_option()
-    strict: bool = strict_option()
+    square: bool = crops.square_option(SHIPPED_CROP.square)
+    sampling: str = crops.sampling_option(SHIPPED_CROP.sampling)
+    image_size: int = crops.size_option()
+    workers: int = crops.workers_option()
+    strict: bool = crops.strict_option()
 
     @property
     def rule(self) -> CropRule:
@@ -294,7 +283,7 @@ def create_from_table(config: FaceTableConfig, progress: bool = False) -> Prepro
                     "its image is a crop already, and no margin_ratio says with which margin it was cropped",
                 )
     image_dir = Path(config.image_dir or table.parent)
-    return create_dataset(
+    return crops.create_dataset(
         {Path(config.output): lines},
         functools.partial(FaceCropper, config, image_dir),
         config,

@@ -7,19 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.batch.parts import Row
-from fsanet_tf.data.preprocessing.crops import (
-    PreprocessingReport,
-    create_dataset,
-    crop_row,
-    margin_option,
-    output_option,
-    problem_row,
-    sampling_option,
-    size_option,
-    square_option,
-    strict_option,
-    workers_option,
-)
+from fsanet_tf.data.preprocessing import crops
+from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_face
 from fsanet_tf.io.files import printable_name
@@ -43,13 +32,13 @@ class LandmarkPairsConfig:
     """
 
     input_dir: str = option(meaning="Folder of .jpg and .mat pairs, as it is distributed.")
-    output: str = output_option()
-    margin_ratio: float = margin_option(LANDMARK_CROP.margin_ratio)
-    square: bool = square_option(LANDMARK_CROP.square)
-    sampling: str = sampling_option(LANDMARK_CROP.sampling)
-    image_size: int = size_option()
-    workers: int = workers_option()
-    strict: bool = strict_option()
+    output: str = crops.output_option()
+    margin_ratio: float = crops.margin_option(LANDMARK_CROP.margin_ratio)
+    square: bool = crops.square_option(LANDMARK_CROP.square)
+    sampling: str = crops.sampling_option(LANDMARK_CROP.sampling)
+    image_size: int = crops.size_option()
+    workers: int = crops.workers_option()
+    strict: bool = crops.strict_option()
 
 
 def visible_box(points: np.ndarray) -> tuple[int, int, int, int]:
@@ -176,7 +165,7 @@ def create_300w_lp(config: LandmarkPairsConfig, progress: bool = False) -> Prepr
         heads.npz: 4 crops of 4 sources, 0 left out
     """
     rule = CropRule(config.margin_ratio, config.square, config.sampling)
-    return create_dataset(
+    return crops.create_dataset(
         {Path(config.output): find_faces(Path(config.input_dir))},
         functools.partial(PairCropper, rule, config.image_size),
         config,
