@@ -51,7 +51,7 @@ def make_item(name: str, path: str, row: int | None = None) -> Item:
     is_video = row is None and "://" not in path and file_kind(path) == "video"
     try:
         state = os.stat(path)
-    except OSError:  # its row will say so
+    except (OSError, ValueError):  # its row will say so
         return Item(printable_name(name), path, row, is_video)
     return Item(printable_name(name), path, row, is_video, state.st_size, state.st_mtime_ns // 1000)
 
@@ -98,13 +98,16 @@ class Items:
             raise InputError(f"{printable_name(text)}: no such source (expected {EXPECTED_SOURCE})")
         elif path.suffix == ".parquet":
             self._read_parquet(path)
-        elif path.suffix in (".txt", ".csv"):
-            for name in _read_list(path) if path.suffix == ".txt" else _read_csv(path):
+        elif path.suffix.lower() in (".txt", ".csv"):
+            for name in _read_list(path) if path.suffix.lower() == ".txt" else _read_csv(path):
                 self._add(name, resolved(path, name))
         else:
             self._add(text, text)
 
     def _add(self, name: str, path: str, row: int | None = None) -> None:
+        if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+            self.skipped[printable_name(path)] = "device or pipe"
+            return
         item = make_item(name, path, row)
         self._items.setdefault(item.name, item)
 

@@ -72,7 +72,7 @@ class LabelReport:
 
 def read_labels(output: str) -> pa.Table:
     """Read the table of a labeling job."""
-    return Table(_job(LabelConfig(output=output))).read()
+    return Table(make_job(LabelConfig(output=output))).read()
 
 
 def label(config: LabelConfig, progress: bool = False) -> LabelReport:
@@ -104,7 +104,7 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
     sources = Items(config.source)
     config = dataclasses.replace(config, detector=resolve_detector(config.detector))
     Labeler(config)  # a network or detector that cannot be used is reported now
-    job = _job(config)
+    job = make_job(config)
     table = Table(job)
     with job.folder.lock():
         parts, removed = table.plan(sources.items, config)
@@ -129,7 +129,8 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
     )
 
 
-def _job(config: LabelConfig) -> Job:
+def make_job(config: LabelConfig) -> Job:
+    """Return what labels, and where it writes."""
     return Job(open_folder(config.output), functools.partial(Labeler, config), encode, ".parquet")
 
 

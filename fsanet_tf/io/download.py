@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from fsanet_tf.errors import InputError
+from fsanet_tf.io.files import writable_path
 
 TIMEOUT_S = 30.0
 
@@ -31,6 +32,7 @@ def download(
     """
     import pooch
 
+    path = writable_path(path)
     pooch.get_logger().setLevel(logging.WARNING)
     fetch = pooch.HTTPDownloader(timeout=timeout_s, progressbar=progress)
     try:

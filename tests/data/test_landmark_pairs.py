@@ -182,6 +182,19 @@ def test_names_that_are_not_utf_8_are_cropped(reference, tmp_path):
     assert not report.problems and load_dataset(tmp_path / "out.npz").names.tolist() == ["caf\\xe9"]
 
 
+def test_outputs_of_any_legal_name_and_no_other(folder, tmp_path):
+    faces, _ = folder
+    long = tmp_path / ("x" * 246 + ".npz")
+    assert create_300w_lp(LandmarkPairsConfig(faces, long, workers=1)).outputs == (long,)
+    (tmp_path / "real.npz").write_bytes(b"old")
+    (tmp_path / "link.npz").symlink_to("real.npz")
+    create_300w_lp(LandmarkPairsConfig(faces, tmp_path / "link.npz", workers=1))
+    assert (tmp_path / "link.npz").is_symlink() and len(load_dataset(tmp_path / "real.npz")) == 6
+    for output, said in {"/dev/null": "a device or a pipe", "~/out.npz": "no shell has expanded"}.items():
+        with pytest.raises(InputError, match=said):
+            create_300w_lp(LandmarkPairsConfig(faces, output, workers=1))
+
+
 def test_a_changed_source_is_read_again(folder, tmp_path):
     """A run that was interrupted does not keep crops of files that have changed since."""
     faces, bad = folder

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ __all__ = ["PreprocessingReport"]
 
 COLUMNS = ("pose", "name", "weight", "group", "margin_ratio")  # the first fields of FaceLabels
 RUN = "run.json"
+MAX_NAME = 240  # bytes; file systems allow 255
 PART_BYTES = 2**23  # of the crops that a process has in memory
 
 
@@ -140,7 +142,8 @@ def create_dataset(
         first, max_items = sum(map(len, parts.values())), max(1, PART_BYTES // (3 * config.image_size**2))
         parts[output] = make_parts(members, first, max_items, stands_alone)
     first_output = next(iter(items))
-    folder = Folder(first_output.with_name(first_output.name + ".parts"))
+    name = os.fsdecode(os.fsencode(first_output.name)[:MAX_NAME])
+    folder = Folder(first_output.with_name(f"{name}.parts"))
     job = Job(folder, make_worker, _encode, ".npz")
     planned = [part for group in parts.values() for part in group]
     with folder.lock():
