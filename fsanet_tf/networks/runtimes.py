@@ -68,9 +68,9 @@ def _one_line(error: Exception) -> str:
 
 
 def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
-    """Load a `.tflite` file into a pool of single-threaded interpreters, and one with all threads.
+    """Load a `.tflite` file into a pool of single-threaded interpreters.
 
-    The latter predicts a single face of a single caller.
+    A single face of a single caller is predicted by an interpreter with all threads.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -85,14 +85,15 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
             raise InputError(f"{path}: expected a .tflite file ({_one_line(error)})") from error
         return interpreter
 
-    limit = threading.Semaphore(num_threads)
-    pools = {batch: Pool(functools.partial(make, batch), limit) for batch in CHUNKS}
-    alone, is_used = make(1, num_threads), threading.Lock()  # a file that cannot be used is refused now
+    slots, is_used = threading.Semaphore(num_threads), threading.Lock()
+    pools = {batch: Pool(functools.partial(make, batch), slots) for batch in CHUNKS}
+    alone = make(1, num_threads)  # a file that cannot be used is refused now
     image = alone.get_input_details()[0]
+    sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
+
     outputs = alone.get_signature_runner().get_output_details() if alone.get_signature_list() else {}
     if not outputs:  # a file without names
         outputs = {POSE: alone.get_output_details()[0]}
-    sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
 
     def invoke(interpreter: Any, crops: np.ndarray) -> Outputs:
         image = interpreter.get_input_details()[0]
@@ -113,12 +114,12 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     run_many = _in_threads(run_chunk, sizes, num_threads)
 
     def run(crops: np.ndarray) -> Outputs:
-        if len(crops) != 1 or not is_used.acquire(blocking=False):
-            return run_many(crops)
-        try:
-            return invoke(alone, crops)
-        finally:
-            is_used.release()
+        if len(crops) == 1 and is_used.acquire(blocking=False):
+            try:
+                return invoke(alone, crops)
+            finally:
+                is_used.release()
+        return run_many(crops)
 
     return run, int(image["shape"][1])
 
