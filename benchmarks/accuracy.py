@@ -4,26 +4,27 @@ Measures the released weights, the shipped networks and a PyTorch port's ONNX ne
 AFLW2000; then the shipped ones at other margins, from the boxes of each detector, and by uncertainty.
 """
 
+import dataclasses
 import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from absl import flags
+from fsanet_tf.networks.batching import predict_poses
 from tqdm import tqdm
 
 from benchmarks.command import run
 from benchmarks.detector_boxes import match_faces
 from benchmarks.peers import OPENTRACK, OPENTRACK_CROP, OPENTRACK_SIZE, PORT_CROP, opentrack, port
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
-from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp
 from fsanet_tf.detection.assets import ASSET_DIR_VARIABLE
 from fsanet_tf.drawing.plots import draw_uncertainty
 from fsanet_tf.evaluation.metrics import measure, measure_by_yaw
 from fsanet_tf.geometry.crop import IMAGE_SIZE, LANDMARK_CROP, CropRule
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors, geodesic_errors
 from fsanet_tf.io.files import replace_when_done
-from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.networks.pretrained import list_networks
 
@@ -99,8 +100,11 @@ What each exported file costs is in [export.md](export.md); error over time and 
 def crops_of(reference: Path, rule: CropRule, image_size: int = IMAGE_SIZE) -> FaceDataset:
     """Crop AFLW2000, keeping the faces within ±99°."""
     with tempfile.TemporaryDirectory() as folder:
+        crop = dataclasses.asdict(rule)
         create_300w_lp(
-            reference / "data/AFLW2000", Path(folder) / "faces.npz", rule=rule, image_size=image_size
+            LandmarkPairsConfig(
+                reference / "data/AFLW2000", Path(folder) / "faces.npz", image_size=image_size, **crop
+            )
         )
         dataset = load_dataset(Path(folder) / "faces.npz")
     rows = dataset.rows_within(MAX_ANGLE_DEG)

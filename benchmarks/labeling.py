@@ -2,7 +2,7 @@
 
 `python -m benchmarks.labeling --source=AFLW2000 --rounds=2`
 
-Checks that the three tables are equal. Start-up is told apart: from the call to the first finished task (for
+Checks that the three tables are equal. Start-up is told apart: from the call to the first finished part (for
 Ray, starting its node and its actors), and the rate is that of the rest.
 """
 
@@ -12,61 +12,63 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
 from absl import flags
 
 from benchmarks.command import run
-from fsanet_tf.batch.config import LabelerConfig
-from fsanet_tf.batch.items import Item, find_items
-from fsanet_tf.batch.output import Output
-from fsanet_tf.batch.process_pool import run_in_processes
+from fsanet_tf.batch.config import LabelConfig
+from fsanet_tf.batch.items import Item, Items
+from fsanet_tf.batch.label import make_job
+from fsanet_tf.batch.labeler import Labeler
+from fsanet_tf.batch.parts import Part, make_parts, rows_of, run_parts
 from fsanet_tf.batch.ray_engine import ray_cluster, run_in_ray
-from fsanet_tf.batch.table import as_table
-from fsanet_tf.batch.tasks import Task, make_tasks, worker_labeler
+from fsanet_tf.batch.table import Table, as_table
 from fsanet_tf.parallel import num_cores
 
 
-def loop(items: Sequence[Item], config: LabelerConfig) -> tuple[float, list]:
+def loop(items: Sequence[Item], labeler: Labeler) -> tuple[float, list]:
     """Label one after the other in this process; return photos per second and the rows."""
-    labeler = worker_labeler(config)
     start = time.perf_counter()
-    rows = [row for item in items for row in labeler.label(item)]
+    rows = [row for item in items for row in rows_of(labeler, item)]
     return len(items) / (time.perf_counter() - start), rows
 
 
-def finish(tasks: Sequence[Task], numbers: Iterator[int], start: float) -> tuple[float, float]:
-    """Wait for all tasks; return the seconds to the first, and photos per second after it."""
-    first = len(tasks[next(numbers)].items)
+def finish(parts: Sequence[Part], numbers: Iterator[int], start: float) -> tuple[float, float]:
+    """Wait for all parts; return the seconds to the first, and photos per second after it."""
+    first = len(parts[next(numbers)].items)
     started = time.perf_counter()
-    rest = sum(len(tasks[number].items) for number in numbers)
-    assert first + rest == sum(len(task.items) for task in tasks)
+    rest = sum(len(parts[number].items) for number in numbers)
+    assert first + rest == sum(len(part.items) for part in parts)
     return started - start, rest / (time.perf_counter() - started)
 
 
 def main() -> None:
     given = flags.FLAGS
-    items = find_items(given.source)[: given.count or None]
-    config, tasks = LabelerConfig(detector="yunet"), make_tasks(items)
+    items = Items(given.source).items[: given.count or None]
+    cv2.setNumThreads(1)
+    labeler, parts = Labeler(LabelConfig(detector="yunet")), make_parts(items)
     rates: dict[str, list[float]] = {"loop": [], "pool": [], "ray": []}
     for number in range(given.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            rate, rows = loop(items, config)
+            rate, rows = loop(items, labeler)
             rates["loop"].append(rate)
-            outputs = {name: Output(str(Path(folder) / name)) for name in ("pool", "ray")}
-            for output in outputs.values():
-                output.claim(items, config)
+            jobs = {
+                name: make_job(LabelConfig(output=str(Path(folder) / name), detector="yunet"))
+                for name in ("pool", "ray")
+            }
             start = time.perf_counter()
-            waited, rate = finish(tasks, run_in_processes(tasks, config, outputs["pool"]), start)
+            waited, rate = finish(parts, run_parts(jobs["pool"], parts), start)
             rates["pool"].append(rate)
-            print(f"round {number}, pool: {waited:.1f} s to the first task")
+            print(f"round {number}, pool: {waited:.1f} s to the first part")
             start = time.perf_counter()
             with ray_cluster(None) as workers:
                 print(f"round {number}, Ray: {time.perf_counter() - start:.1f} s to start")
-                waited, rate = finish(tasks, run_in_ray(tasks, config, outputs["ray"], workers), start)
+                waited, rate = finish(parts, run_in_ray(jobs["ray"], parts, workers), start)
             rates["ray"].append(rate)
-            print(f"round {number}, Ray: {waited:.1f} s to the first task")
+            print(f"round {number}, Ray: {waited:.1f} s to the first part")
             expected = as_table(rows)
-            for name, output in outputs.items():
-                assert output.read().equals(expected), f"{name}: another table than the loop's"
+            for name, job in jobs.items():
+                assert Table(job).read().equals(expected), f"{name}: another table than the loop's"
     base = statistics.median(rates["loop"])
     for name, values in rates.items():
         rate = statistics.median(values)

@@ -16,7 +16,7 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp, find_faces
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp, find_faces
 from fsanet_tf.io.images import read_image
 
 PLAIN = "plain loop"
@@ -52,7 +52,7 @@ def measure() -> list[Comparison]:
         rates[PLAIN].append(len(expected) / (time.perf_counter() - start))
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             start = time.perf_counter()
-            create_300w_lp(input_dir, Path(folder) / "faces.npz")
+            create_300w_lp(LandmarkPairsConfig(input_dir, Path(folder) / "faces.npz"))
             rates[OURS].append(len(expected) / (time.perf_counter() - start))
             np.testing.assert_array_equal(load_dataset(Path(folder) / "faces.npz").images, expected)
     return [compare("Preprocessing, AFLW2000", "whole data set", "images/s", PLAIN, rates)]

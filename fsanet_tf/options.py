@@ -60,7 +60,7 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-@typing.dataclass_transform(frozen_default=True, field_specifiers=(option, dataclasses.field))
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def configuration(cls: type[T]) -> type[T]:
     """Make a frozen dataclass whose options are checked and documented from their fields.
 

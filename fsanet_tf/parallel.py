@@ -4,9 +4,13 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.context import BaseContext, SpawnContext, SpawnProcess
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,17 +23,31 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def worker_context(*preloaded: str) -> multiprocessing.context.BaseContext:
-    """Return how workers are started: not forked from this process, whose libraries have threads.
+class WorkerProcess(SpawnProcess):
+    """A process that does not import the main module of the one that started it.
 
-    Args:
-        preloaded: Modules that are imported once, for all workers.
+    Python's own processes import it, which runs a script without `if __name__ == "__main__":` again.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(preloaded))
-    return context
+
+    @staticmethod
+    def _Popen(process: Any) -> Any:  # noqa: N802 (Python's name)
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")  # has no file that could be imported
+        try:
+            return SpawnProcess._Popen(process)  # type: ignore[attr-defined]
+        finally:
+            sys.modules["__main__"] = main
+
+
+class WorkerContext(SpawnContext):
+    """Starts workers afresh: they are not forked from this process, whose libraries have threads."""
+
+    Process = WorkerProcess
+
+
+def worker_context() -> BaseContext:
+    """Return how worker processes are started; they end when the process that started them has ended."""
+    return WorkerContext()
 
 
 def exit_with_parent() -> None:
@@ -49,7 +67,7 @@ def exit_with_parent() -> None:
 def map_in_threads(
     function: Callable[[Item], Result], items: Sequence[Item], num_threads: int
 ) -> list[Result]:
-    """Apply a function to every item, in this thread and up to `num_threads` − 1 others.
+    """Apply a function to every item, in up to `num_threads` threads.
 
     Returns:
         The results in the order of the items.
@@ -59,87 +77,29 @@ def map_in_threads(
     """
     if num_threads == 1 or len(items) == 1:
         return [function(item) for item in items]
-    results: dict[int, Result] = {}
-    errors: list[BaseException] = []
-    pending = iter(range(len(items)))  # its next is atomic
-
-    def work() -> None:
-        for number in pending:
-            if errors:
-                return
-            try:
-                results[number] = function(items[number])
-            except BaseException as error:
-                errors.append(error)
-
-    helpers = [threading.Thread(target=work) for _ in range(min(num_threads, len(items)) - 1)]
-    for helper in helpers:
-        helper.start()
-    work()
-    for helper in helpers:
-        helper.join()
-    if errors:
-        raise errors[0]
-    return [results[number] for number in range(len(items))]
-
-
-class Slots:
-    """Counts how many threads work at once.
-
-    Args:
-        count: Threads that may.
-    """
-
-    def __init__(self, count: int):
-        self._free = count
-        self._changed = threading.Condition()
-        self._count = count
-
-    @contextlib.contextmanager
-    def take(self) -> Iterator[None]:
-        """Take one slot for a block, waiting if need be."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._free > 0)
-            self._free -= 1
-        try:
-            yield
-        finally:
-            self._give_back(1)
-
-    @contextlib.contextmanager
-    def take_all(self) -> Iterator[bool]:
-        """Take all slots for a block if nobody has one; tell whether that succeeded."""
-        with self._changed:
-            taken = self._count if self._free == self._count else 0
-            self._free -= taken
-        try:
-            yield taken > 0
-        finally:
-            self._give_back(taken)
-
-    def _give_back(self, count: int) -> None:
-        with self._changed:
-            self._free += count
-            self._changed.notify(count)
+    with ThreadPoolExecutor(min(num_threads, len(items))) as threads:
+        return list(threads.map(function, items))
 
 
 class Pool(Generic[Item]):
     """Objects that one thread at a time may use, made when they are first needed.
 
+    Threads that end, as those of a server do, leave theirs to the next; `threading.local` would not.
+
     Args:
         make: Makes one more.
-        slots: Limits how many are in use at once; several pools may share it.
+        limit: Limits how many are in use at once; several pools may share it.
     """
 
-    def __init__(self, make: Callable[[], Item], slots: Slots):
+    def __init__(self, make: Callable[[], Item], limit: threading.Semaphore):
         self._make = make
-        self._slots = slots
+        self._limit = limit
         self._free: list[Item] = []  # its append and pop are atomic
 
     @contextlib.contextmanager
     def borrow(self) -> Iterator[Item]:
-        """Lend one for a block, waiting for a slot if need be."""
-        with self._slots.take():
+        """Lend one for a block, waiting if need be."""
+        with self._limit:
             try:
                 item = self._free.pop()
             except IndexError:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
-from fsanet_tf.data.preprocessing.synthetic import create_synthetic
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
@@ -113,7 +113,7 @@ def folder(reference, tmp_path_factory) -> Path:
         cv2.imwrite(str(path), photo)
     for path in (work / "talk.mp4", shared / "media/talk.mp4"):
         write_video(path, photo)
-    create_synthetic(work / "300W_LP/AFW", NUM_FACES)
+    create_synthetic(SyntheticConfig(work / "300W_LP/AFW", NUM_FACES))
     write_hpdb(work / "hpdb")
     (work / "faces.csv").write_text("file,yaw,pitch,roll\n" + "photo.jpg,5,0,0\n" * NUM_FACES)
     (work / "AFLW_crops").mkdir()

@@ -1,69 +1,39 @@
 """Configuration of a labeling job, without importing pyarrow or Ray."""
 
-import dataclasses
-from collections.abc import Sequence
+from fsanet_tf.detection.detectors import list_detectors
+from fsanet_tf.options import configuration, option
 
-__all__ = ["LabelConfig", "LabelerConfig"]
-
-ENGINES = ("pool", "ray")
+__all__ = ["LabelConfig"]
 
 
-@dataclasses.dataclass(frozen=True)
-class LabelerConfig:
-    """How images are labeled.
-
-    Attributes:
-        network: Path of a network, or one of `list_networks()`.
-        detector: One of `list_detectors()`, or `auto`.
-        margin_ratio: Share of the landmark box added on each side; None: the network's own.
-        mirror: Whether to average with the predictions for mirrored crops.
-        trust: Whether to load a network that could do more than compute.
-        every_s: Seconds between the labeled frames of a video; 0: every frame.
-
-    Example:
-        >>> fsanet_tf.LabelerConfig(network="var", detector="haar").every_s
-        0.0
-    """
-
-    network: str = "fusion"
-    detector: str = "auto"
-    margin_ratio: float | None = None
-    mirror: bool = False
-    trust: bool = False
-    every_s: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
+@configuration
 class LabelConfig:
-    """What to label, how, and with what.
-
-    Attributes:
-        source: A folder (searched recursively), a photo, a video, a `.txt` with a path per line, a `.csv` or
-            `.parquet` with a column `path` (or `file`, `source`) or, in Parquet, `bytes`; a pattern or an
-            address of a file system that pyarrow knows (`s3://…`); or several paths.
-        output: Folder to write, or such an address; by convention it ends in `.parquet`.
-        labeler: Network, detector and the like.
-        engine: `pool`, processes of this machine, or `ray`.
-        address: Of a running Ray cluster to join, which implies `ray`; None: Ray starts on this machine.
-        workers: Processes; 0: one per core.
-        verbose: Whether Ray may log.
-
-    Raises:
-        ValueError: If the engine is unknown.
+    """What to label, with what, and how.
 
     Example:
         >>> fsanet_tf.LabelConfig("photos", "poses.parquet").engine
         'pool'
     """
 
-    source: str | Sequence[str]
-    output: str
-    labeler: LabelerConfig = LabelerConfig()
-    engine: str = "pool"
-    address: str | None = None
-    workers: int = 0
-    verbose: bool = False
-
-    def __post_init__(self):
-        if self.engine not in ENGINES:
-            raise ValueError(f"engine must be one of {', '.join(ENGINES)}. Received: {self.engine}")
+    source: tuple[str, ...] = option(
+        (),
+        "Folders (searched recursively), photos, videos, lists (.txt) with a path per line, tables (.csv, "
+        ".parquet) with a column path, file or source or, in Parquet, bytes; patterns such as "
+        "photos/**/*.jpg, or addresses of a file system that pyarrow knows (s3://…).",
+    )
+    output: str = option("", "Folder of the Parquet table to write, or such an address.")
+    network: tuple[str, ...] = option(
+        ("fusion",), "Network file, SavedModel folder, or shipped name; several are averaged."
+    )
+    detector: str = option("auto", "Face detector.", choices=lambda: ["auto", *list_detectors()])
+    margin_ratio: float | None = option(
+        None, "Share of the face box added on each side; by default the network's own.", low=0
+    )
+    mirror: bool = option(False, "Average with the mirrored crops: more accurate, in twice the time.")
+    trust: bool = option(False, "Load a network that could do more than compute; see docs/safety.md.")
+    every_s: float = option(0.0, "Seconds between the labeled frames of a video; 0: every frame.", low=0)
+    retry_failed: bool = option(False, "Try again what could not be labeled before.")
+    engine: str = option("pool", "Processes of this machine, or Ray.", choices=("pool", "ray"))
+    address: str | None = option(None, "Running Ray cluster to join, which implies the engine ray.")
+    workers: int = option(0, "Number of processes; 0: one per core; 1: all work is done in this one.", low=0)
+    verbose: bool = option(False, "Let Ray log.")

@@ -6,19 +6,23 @@ import csv
 import dataclasses
 import fnmatch
 import glob
-from collections.abc import Iterable, Sequence
+import io
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fsanet_tf.batch.folder import file_system
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.prediction.sources import ANIMATIONS, PHOTOS, VIDEOS, photo_paths
+from fsanet_tf.io.files import named_path, printable_name, read_text
+from fsanet_tf.prediction.sources import PHOTO_SUFFIXES, file_kind
 
 PATH_COLUMNS = ("path", "file", "source")
 BYTES_COLUMN = "bytes"
-TABLES = (".csv", ".parquet")
 EXPECTED_SOURCE = (
     "a folder, photo, video, list (.txt), table (.csv, .parquet), a pattern such as photos/**/*.jpg, "
     "or an address of a file system"
 )
+NEITHER = "neither a photo nor a video"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,122 +33,182 @@ class Item:
         name: What the table calls it, unique within a source.
         path: File, or address that pyarrow's file systems know.
         row: For an image inside a Parquet file: its row; None: the file itself.
+        is_video: Whether its frames are labeled, not it.
+        size: Bytes of the file; None: unknown.
+        modified_us: Time of its last change in microseconds since 1970; None: unknown.
     """
 
     name: str
     path: str
     row: int | None = None
-
-    @property
-    def may_be_video(self) -> bool:
-        """Whether its name is one of a video or an animation."""
-        return self.row is None and Path(self.path).suffix.lower() in (*ANIMATIONS, *VIDEOS)
-
-    @property
-    def is_video(self) -> bool:
-        """Whether its frames are labeled, not it."""
-        return self.row is None and "://" not in self.path and photo_paths(self.path) is None
+    is_video: bool = False
+    size: int | None = None
+    modified_us: int | None = None
 
 
-def find_items(source: str | Path | Sequence[str | Path]) -> list[Item]:
-    """List what a source contains, in a fixed order.
+def make_item(name: str, path: str, row: int | None = None) -> Item:
+    """Describe a file, or an image in a Parquet file, as it is now."""
+    is_video = row is None and "://" not in path and file_kind(path) == "video"
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):  # its row will say so
+        return Item(printable_name(name), path, row, is_video)
+    return Item(printable_name(name), path, row, is_video, state.st_size, state.st_mtime_ns // 1000)
+
+
+class Items:
+    """Collects what sources contain, in a fixed order, each once.
 
     Args:
-        source: A folder (searched recursively), a photo, a video, a `.txt` with a path per line, a `.csv` or
-            `.parquet` with a column `path` (or `file`, `source`) or, in Parquet, `bytes`; a pattern or an
-            address of a file system that pyarrow knows (`s3://…`); or a list of paths.
+        sources: Folders, photos, videos, lists, tables, patterns or addresses, as of `LabelConfig`.
+
+    Attributes:
+        items: What there is to label.
+        skipped: Why other files and folders are left out, by name.
 
     Raises:
         InputError: If there is no such source, or nothing in it.
     """
-    if not isinstance(source, str | Path):
-        return _unique(Item(str(path), str(path)) for path in source)
-    text, path = str(source), Path(source)
-    if "://" in text:
-        items = _find_in_file_system(text)
-    elif glob.has_magic(text) and not path.exists():
-        items = [Item(name, name) for name in sorted(glob.glob(text, recursive=True)) if Path(name).is_file()]
-    elif path.is_dir() and path.suffix != ".parquet":
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in (*PHOTOS, *ANIMATIONS, *VIDEOS))
-        items = [Item(str(p), str(p)) for p in found if p.is_file()]
-    elif not path.exists():
-        raise InputError(f"{text}: no such source (expected {EXPECTED_SOURCE})")
-    elif path.suffix == ".txt":
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        items = [Item(line, line) for line in map(str.strip, lines) if line]
-    elif path.suffix in TABLES:
-        items = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    else:
-        items = [Item(text, text)]
-    if not items:
-        raise InputError(f"{text}: expected photos or videos, found none")
-    return _unique(items)
 
+    def __init__(self, sources: str | Path | Sequence[str | Path]):
+        self._items: dict[str, Item] = {}
+        self.skipped: dict[str, str] = {}
+        for source in [sources] if isinstance(sources, str | Path) else sources:
+            before = len(self._items)
+            self._find(str(source))
+            if len(self._items) == before:
+                raise InputError(f"{printable_name(source)}: expected photos or videos, found none")
 
-def _unique(items: Iterable[Item]) -> list[Item]:
-    """Drop repetitions: each photo is labeled once."""
-    return list({item.name: item for item in items}.values())
+    @property
+    def items(self) -> list[Item]:
+        return list(self._items.values())
 
+    def _find(self, text: str) -> None:
+        path = Path(text)
+        if "://" in text:
+            self._find_in_file_system(text)
+        elif glob.has_magic(text) and not path.exists():
+            for name in sorted(glob.glob(text, recursive=True)):
+                if os.path.isfile(name):
+                    self._add_if_known(name)
+        elif path.is_dir() and path.suffix != ".parquet":
+            for name in sorted(self._walk(text, set())):
+                self._add_if_known(name)
+        elif not path.exists():
+            raise InputError(f"{printable_name(text)}: no such source (expected {EXPECTED_SOURCE})")
+        elif path.suffix == ".parquet":
+            self._read_parquet(path)
+        elif path.suffix.lower() in (".txt", ".csv"):
+            for name in _read_list(path) if path.suffix.lower() == ".txt" else _read_csv(path):
+                self._add(name, resolved(path, name))
+        else:
+            self._add(text, text)
 
-def _read_csv(path: Path) -> list[Item]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        column = _path_column(path, reader.fieldnames or ())
-        return [Item(line[column], _resolve(path, line[column])) for line in reader if line[column]]
+    def _add(self, name: str, path: str, row: int | None = None) -> None:
+        if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+            self.skipped[printable_name(path)] = "device or pipe"
+            return
+        item = make_item(name, path, row)
+        self._items.setdefault(item.name, item)
 
+    def _add_if_known(self, path: str) -> None:
+        if file_kind(path):
+            self._add(path, path)
+        else:
+            self.skipped[printable_name(path)] = NEITHER
 
-def _read_parquet(path: Path) -> list[Item]:
-    """List a Parquet file's images: their bytes stay there until a worker reads its rows."""
-    with optional_dependencies():
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _walk(self, folder: str, seen: set[str]) -> Iterator[str]:
+        """Yield the files of a folder and of those within it, linked ones included."""
+        real = os.path.realpath(folder)
+        if real in seen:  # a link to a folder that is searched already
+            return
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            self.skipped[printable_name(folder)] = f"folder that cannot be read: {error.strerror}"
+            return
+        for entry in entries:
+            if entry.is_dir():
+                yield from self._walk(entry.path, seen)
+            elif entry.is_file():
+                yield entry.path
+            else:
+                self.skipped[printable_name(entry.path)] = "link to nothing, device or pipe"
 
-    try:
-        names = pq.read_schema(path).names if path.is_file() else pq.ParquetDataset(path).schema.names
-        if BYTES_COLUMN in names and path.is_file():
-            count = pq.read_metadata(path).num_rows
+    def _read_parquet(self, path: Path) -> None:
+        """List a Parquet file's images: their bytes stay there until a worker reads its rows."""
+        with optional_dependencies():
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+        try:
+            names = pq.read_schema(path).names if path.is_file() else pq.ParquetDataset(path).schema.names
+            has_bytes = BYTES_COLUMN in names and path.is_file()
             column = next((name for name in PATH_COLUMNS if name in names), None)
-            labels = pq.read_table(path, columns=[column])[column].to_pylist() if column else range(count)
-            return [Item(f"{label}", str(path), row) for row, label in enumerate(labels)]
-        column = _path_column(path, names)
-        paths = pq.read_table(path, columns=[column])[column].to_pylist()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: expected a Parquet file, could not read it ({error})") from error
-    return [Item(name, _resolve(path, name)) for name in paths if name]
+            if column is None and not has_bytes:
+                raise InputError(
+                    f"{path}: expected a column {' or '.join(PATH_COLUMNS)}, found {', '.join(names)}"
+                )
+            rows = pq.read_metadata(path).num_rows if has_bytes else 0
+            labels = pq.read_table(path, columns=[column])[column].to_pylist() if column else range(rows)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path}: expected a Parquet file, could not read it ({error})") from error
+        for row, label in enumerate(labels):
+            if has_bytes:
+                self._add(str(label), str(path), row)
+            elif label:
+                self._add(label, resolved(path, label))
 
-
-def _path_column(path: Path, names: Sequence[str]) -> str:
-    for name in PATH_COLUMNS:
-        if name in names:
-            return name
-    raise InputError(f"{path}: expected a column {' or '.join(PATH_COLUMNS)}, found {', '.join(names)}")
-
-
-def _resolve(table: Path, name: str) -> str:
-    """Resolve a path of a table: from the working directory, else from the table's folder."""
-    return name if "://" in name or Path(name).exists() else str(table.parent / name)
-
-
-def _find_in_file_system(address: str) -> list[Item]:
-    """List the photos at an address, which may be a pattern, of a file system that pyarrow knows."""
-    with optional_dependencies():
+    def _find_in_file_system(self, address: str) -> None:
+        """List the photos at an address, which may be a pattern, of a file system that pyarrow knows."""
+        parts = address.split("/")
+        wild = [number for number, part in enumerate(parts) if glob.has_magic(part)]
+        base = "/".join(parts[: wild[0]] if wild else parts)
+        system, root = file_system(base)
         from pyarrow import fs
 
-    parts = address.split("/")
-    wild = [number for number, part in enumerate(parts) if glob.has_magic(part)]
-    base = "/".join(parts[: wild[0]] if wild else parts)
-    try:
-        system, root = fs.FileSystem.from_uri(base)
-        info = system.get_file_info(root)
-        infos = [info] if info.is_file else system.get_file_info(fs.FileSelector(root, recursive=True))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{address}: could not list it ({' '.join(str(error).split())[:200]})") from error
-    names = sorted(base + info.path.removeprefix(root) for info in infos if info.is_file)
-    return [
-        Item(name, name)
-        for name in names
-        if Path(name).suffix.lower() in PHOTOS and (not wild or _matches(name.split("/"), parts))
-    ]
+        try:
+            info = system.get_file_info(root)
+            infos = [info] if info.is_file else system.get_file_info(fs.FileSelector(root, recursive=True))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{address}: could not list it ({' '.join(str(error).split())[:200]})"
+            ) from error
+        for info in sorted(infos, key=lambda info: info.path):
+            name = base.rstrip("/") + info.path.removeprefix(root)
+            if not info.is_file or (wild and not _matches(name.split("/"), parts)):
+                continue
+            if Path(name).suffix.lower() not in PHOTO_SUFFIXES:
+                self.skipped[name] = "not a photo by its name (videos are read from this machine)"
+                continue
+            modified_us = info.mtime_ns // 1000 if info.mtime_ns is not None else None
+            self._items.setdefault(name, Item(name, name, None, False, info.size, modified_us))
+
+
+def _read_list(path: Path) -> list[str]:
+    return [line for line in map(str.strip, read_text(path).split("\n")) if line]
+
+
+def _read_csv(path: Path) -> list[str]:
+    reader = csv.DictReader(io.StringIO(read_text(path)))
+    names = [name.strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = names
+    column = next((name for name in PATH_COLUMNS if name in names), None)
+    if column is None:
+        hint = " (separated by semicolons? expected commas)" if any(";" in name for name in names) else ""
+        raise InputError(
+            f"{path}: expected a column {' or '.join(PATH_COLUMNS)}, found {', '.join(names)}{hint}"
+        )
+    return [line[column] for line in reader if line[column]]
+
+
+def resolved(table: Path, name: str) -> str:
+    """Resolve a path of a list or table: from the working directory, else from the table's folder."""
+    if "://" in name:
+        return name
+    found = named_path(name)
+    return str(found if found.exists() else named_path(str(table.parent / name)))
 
 
 def _matches(parts: list[str], patterns: list[str]) -> bool:

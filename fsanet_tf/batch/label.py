@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from fsanet_tf.batch.config import LabelConfig, LabelerConfig
-from fsanet_tf.batch.items import find_items
+from fsanet_tf.batch.config import LabelConfig
+from fsanet_tf.batch.folder import open_folder
+from fsanet_tf.batch.items import Items
 from fsanet_tf.batch.labeler import Labeler
-from fsanet_tf.batch.output import Output
-from fsanet_tf.batch.process_pool import run_in_processes
+from fsanet_tf.batch.parts import Job, Part, run_parts
 from fsanet_tf.batch.ray_engine import ray_cluster, run_in_ray
-from fsanet_tf.batch.table import Counts
-from fsanet_tf.batch.tasks import Task, make_tasks
+from fsanet_tf.batch.table import Table, encode
 from fsanet_tf.detection.detectors import resolve_detector
+from fsanet_tf.errors import OptionError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,42 +33,55 @@ class LabelReport:
 
     Attributes:
         output: The folder of the table.
-        counts: Photos, faces, failures, and seconds per stage, of all workers together.
+        photos: Photos and videos in the table.
+        faces: Faces in them.
+        failures: Photos and videos that could not be labeled.
+        removed: Photos and videos in the table that the source no longer contains.
+        skipped: Why other files and folders of the source are not in the table, by name.
         seconds: Time of this run.
         workers: Photos and videos by worker: node or machine, and number of the process.
 
     Example:
-        >>> how = fsanet_tf.LabelerConfig(detector="haar")
-        >>> report = fsanet_tf.label(fsanet_tf.LabelConfig("photo.jpg", "poses.parquet", how))
-        >>> len(report.table()), report.counts.failures
+        >>> config = fsanet_tf.LabelConfig("photo.jpg", "poses.parquet", detector="haar")
+        >>> report = fsanet_tf.label(config)
+        >>> len(report.table()), report.failures
         (1, 0)
     """
 
     output: str
-    counts: Counts
+    photos: int
+    faces: int
+    failures: int
+    removed: int
+    skipped: dict[str, str]
     seconds: float
     workers: dict[str, int]
 
     def table(self) -> pa.Table:
         """Read the table, in the order of the source; docs/batch.md lists its columns."""
-        return Output(self.output).read()
+        return read_labels(self.output)
 
     def __str__(self) -> str:
-        total = sum(self.counts.seconds.values())
-        stages = ", ".join(
-            f"{name} {100 * part / max(total, 1e-9):.0f} %" for name, part in self.counts.seconds.items()
-        )
-        return (
-            f"{self.output}: {self.counts.photos} photos and videos, {self.counts.faces} faces, "
-            f"{self.counts.failures} failures; {self.seconds:.1f} s; {stages}"
-        )
+        text = f"{self.output}: {self.photos} photos and videos, {self.faces} faces, {self.failures} failures"
+        if self.removed:
+            text += f", {self.removed} no longer in the source"
+        for reason, count in collections.Counter(self.skipped.values()).items():
+            text += f", {count} skipped ({reason})"
+        return f"{text}; {self.seconds:.1f} s"
+
+
+def read_labels(output: str) -> pa.Table:
+    """Read the table of a labeling job."""
+    return Table(make_job(LabelConfig(output=output))).read()
 
 
 def label(config: LabelConfig, progress: bool = False) -> LabelReport:
     """Label a collection; the same call resumes a job that was interrupted at any moment.
 
+    Photos that were added to the source or changed since an earlier run are labeled; other rows stay.
+
     Args:
-        config: What to label, how, and with what.
+        config: What to label, with what, and how.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -75,42 +89,55 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
 
     Raises:
         InputError: If the source, the network or the detector cannot be used, the output contains another
-            job, or there is no such cluster.
+            job, another run is at work there, or there is no such cluster.
         MissingExtraError: If pyarrow or Ray is not installed.
 
     Example:
-        >>> how = fsanet_tf.LabelerConfig(detector="haar")
-        >>> report = fsanet_tf.label(fsanet_tf.LabelConfig(["photo.jpg"], "labels.parquet", how))
-        >>> report.counts.faces
+        >>> config = fsanet_tf.LabelConfig("photo.jpg", "labels.parquet", detector="haar")
+        >>> fsanet_tf.label(config).faces
         1
     """
     start = time.monotonic()
-    items = find_items(config.source)
-    detector = resolve_detector(config.labeler.detector)
-    labeler = dataclasses.replace(config.labeler, detector=detector)
-    Labeler(labeler)  # a network or detector that cannot be used is reported now
-    output = Output(config.output)
-    output.claim(items, labeler)
-    tasks = make_tasks(items)
-    finished = output.finished()
-    pending = [task for task in tasks if task.number not in finished]
-    done = sum(len(task.items) for task in tasks) - sum(len(task.items) for task in pending)
-    with tqdm(total=len(items), initial=done, unit="photo", disable=not progress) as bar:
-        for number in _run(pending, config, labeler, output) if pending else ():
-            bar.update(len(tasks[number].items))
-    output.tidy()
-    counts, workers = Counts(), collections.Counter[str]()
-    for task in tasks:
-        part, worker = output.summary(task.number)
-        counts.add(part)
-        workers[worker] += part.photos
-    return LabelReport(config.output, counts, time.monotonic() - start, dict(workers))
+    for name in ("source", "output"):
+        if not getattr(config, name):
+            raise OptionError(name, "is required")
+    sources = Items(config.source)
+    config = dataclasses.replace(config, detector=resolve_detector(config.detector))
+    Labeler(config)  # a network or detector that cannot be used is reported now
+    job = make_job(config)
+    table = Table(job)
+    with job.folder.lock():
+        parts, removed = table.plan(sources.items, config)
+        sizes = {part.number: len(part.items) for part in parts}
+        total = len(sources.items)
+        with tqdm(
+            total=total, initial=total - sum(sizes.values()), unit="photo", disable=not progress
+        ) as bar:
+            for number in _run(job, parts, config) if parts else ():
+                bar.update(sizes[number])
+        job.tidy()
+        found = table.summary()
+    return LabelReport(
+        config.output,
+        found.photos,
+        found.faces,
+        found.failures,
+        removed,
+        sources.skipped,
+        time.monotonic() - start,
+        found.workers,
+    )
 
 
-def _run(tasks: Sequence[Task], config: LabelConfig, labeler: LabelerConfig, output: Output) -> Iterator[int]:
-    """Run tasks on the chosen engine; yield their numbers as they finish."""
+def make_job(config: LabelConfig) -> Job:
+    """Return what labels, and where it writes."""
+    return Job(open_folder(config.output), functools.partial(Labeler, config), encode, ".parquet")
+
+
+def _run(job: Job, parts: Sequence[Part], config: LabelConfig) -> Iterator[int]:
+    """Run parts on the chosen engine; yield their numbers as they finish."""
     if config.engine == "pool" and not config.address:
-        yield from run_in_processes(tasks, labeler, output, config.workers)
+        yield from run_parts(job, parts, config.workers)
         return
     with ray_cluster(config.address, config.workers, config.verbose) as workers:
-        yield from run_in_ray(tasks, labeler, output, workers)
+        yield from run_in_ray(job, parts, workers)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 
 import fsanet_tf
-from fsanet_tf.batch.config import LabelerConfig
+from fsanet_tf.batch.config import LabelConfig
+from fsanet_tf.batch.folder import file_system
 from fsanet_tf.batch.items import BYTES_COLUMN, Item
-from fsanet_tf.batch.table import Counts
+from fsanet_tf.batch.parts import Row, reason_of
 from fsanet_tf.detection.detectors import make_detector, resolve_detector
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.images import decode_image, read_image
 from fsanet_tf.networks.network import load_network
+from fsanet_tf.prediction.estimate import find_faces
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sources import open_video
 
@@ -25,128 +25,104 @@ BOX = ("left", "top", "right", "bottom")
 
 
 class Labeler:
-    """Label images one after the other; a worker makes one and keeps it.
+    """Labels images one after the other.
 
     Args:
-        config: How.
-
-    Attributes:
-        counts: What this labeler has labeled so far.
+        config: How; its source and output are not used.
 
     Raises:
         InputError: If the network or the detector cannot be used.
     """
 
-    def __init__(self, config: LabelerConfig):
-        self.config = config
-        self.counts = Counts()
+    def __init__(self, config: LabelConfig):
         network = load_network(config.network, num_threads=1, trust=config.trust)
         self._predictor = PosePredictor(network, config.margin_ratio, config.mirror)
-        detector = resolve_detector(config.detector)
-        self._detect = make_detector(detector)
-        self._about = {
-            "network": config.network,
-            "detector": detector,
-            "version": fsanet_tf.__version__,
-        }
+        self._detect = make_detector(config.detector)
+        self._every_s = config.every_s
+        self._about = about_of(config)
 
-    def label(self, item: Item) -> list[dict[str, Any]]:
-        """Return the rows of a photo or video: one per face, one for an image without, one for a failure."""
-        self.counts.photos += 1
-        try:
-            frames = self._read_video(item.path) if item.is_video else self._read_photo(item)
-            rows = [row for frame, image in frames for row in self._label_image(image, frame)]
-        except (InputError, cv2.error, OSError, MemoryError) as error:
-            return self._failure(item.name, error)
-        return self._complete(item.name, rows)
-
-    def fail(self, item: Item, reason: str) -> list[dict[str, Any]]:
-        """Return the row of an image that could not be labeled."""
-        self.counts.photos += 1
-        return self._failure(item.name, reason)
-
-    def label_bytes(self, name: str, content: bytes) -> list[dict[str, Any]]:
-        """Return the rows of an encoded image."""
-        self.counts.photos += 1
-        try:
-            rows = self._label_image(decode_image(content, name), {})
-        except (InputError, cv2.error) as error:
-            return self._failure(name, error)
-        return self._complete(name, rows)
-
-    def _failure(self, name: str, reason: Exception | str) -> list[dict[str, Any]]:
-        self.counts.failures += 1
-        return self._complete(name, [{"error": " ".join(str(reason).split())}])
-
-    def _complete(self, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{"source": name, **row, **self._about} for row in rows]
-
-    def _timed(self, stage: str, start: float) -> None:
-        self.counts.seconds[stage] += time.perf_counter() - start
-
-    def _read_photo(self, item: Item) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-        start = time.perf_counter()
-        if item.row is None and "://" not in item.path:
-            image = read_image(item.path)
+    def work(self, item: Item) -> list[Row]:
+        """Return the rows of a photo or video: one per face, and one for an image without."""
+        if item.is_video:
+            rows = [row for frame, image in self._read_video(item.path) for row in self._label(image, frame)]
         else:
-            image = decode_image(_read_bytes(item), item.name)
-        self._timed("read", start)
-        yield {}, image
+            rows = self._label(_read_photo(item), {})
+        return [self._complete(item, row) for row in rows]
 
-    def _read_video(self, path: str) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    def label_bytes(self, name: str, content: bytes) -> list[Row]:
+        """Return the rows of an encoded image."""
+        item = Item(name, name, size=len(content))
+        try:
+            return [self._complete(item, row) for row in self._label(decode_image(content, name), {})]
+        except Exception as error:
+            return [self.failure(item, reason_of(error))]
+
+    def failure(self, item: Item, reason: str) -> Row:
+        """Return the row of an image that could not be labeled."""
+        return self._complete(item, {"error": reason.encode("utf-8", "backslashreplace").decode()})
+
+    def _complete(self, item: Item, row: Row) -> Row:
+        state = {"source": item.name, "source_bytes": item.size, "source_modified": item.modified_us}
+        return {**state, **row, **self._about}
+
+    def _read_video(self, path: str) -> Iterator[tuple[Row, np.ndarray]]:
         """Yield the frames of a video that are to be labeled, with their number and time."""
-        start, due_s = time.perf_counter(), 0.0
+        due_s = 0.0
         for number, frame in enumerate(open_video(path)):
             if frame.time_s >= due_s:
-                self._timed("read", start)
                 yield {"frame": number, "time_s": round(frame.time_s, 3)}, frame.image
-                start, due_s = time.perf_counter(), max(due_s + self.config.every_s, frame.time_s)
+                due_s = max(due_s + self._every_s, frame.time_s)
 
-    def _label_image(self, image: np.ndarray, frame: dict[str, Any]) -> list[dict[str, Any]]:
-        start = time.perf_counter()
-        detections = self._detect(image)
-        self._timed("detect", start)
-        start = time.perf_counter()
-        faces = self._predictor.predict(image, detections)
-        self._timed("pose", start)
-        self.counts.faces += len(faces)
-        rows = []
-        for number, face in enumerate(faces):
-            landmark_box = detections[face.index].landmark_box or face.box
-            rows.append(
-                {
-                    **frame,
-                    "face": number,
-                    **dict(zip(BOX, face.box, strict=True)),
-                    **{f"landmark_{edge}": value for edge, value in zip(BOX, landmark_box, strict=True)},
-                    "score": face.score,
-                    "yaw": face.yaw,
-                    "pitch": face.pitch,
-                    "roll": face.roll,
-                    "uncertainty_deg": face.uncertainty_deg,
-                }
-            )
+    def _label(self, image: np.ndarray, frame: Row) -> list[Row]:
+        faces = find_faces(image, self._predictor, self._detect)
+        rows = [
+            {
+                **frame,
+                "face": number,
+                **dict(zip(BOX, face.box, strict=True)),
+                "score": face.score,
+                "yaw": face.yaw,
+                "pitch": face.pitch,
+                "roll": face.roll,
+                "uncertainty_deg": face.uncertainty_deg,
+                "face_score": face.face_score,
+            }
+            for number, face in enumerate(faces)
+        ]
         return rows or [frame]
 
 
-def _read_bytes(item: Item) -> bytes:
-    """Read an encoded image from a Parquet file's row, or from a file system that pyarrow knows."""
+def about_of(config: LabelConfig) -> dict[str, str]:
+    """Return what labels, as the table and the job name it."""
+    return {
+        "network": ",".join(config.network),
+        "detector": resolve_detector(config.detector),
+        "version": fsanet_tf.__version__,
+    }
+
+
+def _read_photo(item: Item) -> np.ndarray:
+    """Read a photo from a file, from a Parquet file's row, or from a file system that pyarrow knows."""
+    if item.row is not None:
+        return decode_image(_read_row(item.path, item.row), item.name)
+    if "://" not in item.path:
+        return read_image(item.path)
+    system, path = file_system(item.path)
+    with system.open_input_stream(path) as stream:
+        return decode_image(stream.read(), item.name)
+
+
+def _read_row(path: str, row: int) -> bytes:
     with optional_dependencies():
         import pyarrow.parquet as pq
-        from pyarrow import fs
-    if item.row is None:
-        system, path = fs.FileSystem.from_uri(item.path)
-        with system.open_input_stream(path) as stream:
-            content: bytes = stream.read()
-        return content
-    metadata = pq.read_metadata(item.path)
-    row = item.row
+    metadata = pq.read_metadata(path)
+    start = 0
     for group in range(metadata.num_row_groups):
         count = metadata.row_group(group).num_rows
-        if row < count:
-            return _row_group(item.path, group)[row].as_py() or b""
-        row -= count
-    raise InputError(f"{item.path}: has no row {item.row}")
+        if row - start < count:
+            return _row_group(path, group)[row - start].as_py() or b""
+        start += count
+    raise InputError(f"{path}: has no row {row}")
 
 
 @functools.lru_cache(maxsize=2)

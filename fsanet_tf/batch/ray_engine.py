@@ -1,4 +1,4 @@
-"""Tasks on a Ray cluster, by Ray Data: its actors label, and write the files of their tasks themselves."""
+"""Parts on a Ray cluster, by Ray Data: its actors label, and write the files of their parts themselves."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fsanet_tf.batch.config import LabelerConfig
-from fsanet_tf.batch.items import Item
-from fsanet_tf.batch.output import Output
+import cv2
+
+from fsanet_tf.batch.config import LabelConfig
+from fsanet_tf.batch.items import make_item
+from fsanet_tf.batch.labeler import Labeler
+from fsanet_tf.batch.parts import Job, Part, rows_of
 from fsanet_tf.batch.table import as_table
-from fsanet_tf.batch.tasks import Task, run_task, worker_labeler
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, OptionError, optional_dependencies
 from fsanet_tf.parallel import num_cores
 
 __all__ = ["label_dataset"]
@@ -79,7 +81,7 @@ def _connect(address: str, options: dict[str, Any]) -> None:
         ray.init(address=address, **options)
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"--address={address}: no Ray cluster there ({reason})") from error
+        raise OptionError("address", f"no Ray cluster there, received {address} ({reason})") from error
 
 
 def _start(workers: int, options: dict[str, Any]) -> None:
@@ -103,42 +105,42 @@ def _start(workers: int, options: dict[str, Any]) -> None:
             print(f"Ray did not start in time, trying again ({reason})", file=sys.stderr)
 
 
-class TaskActor:
-    """Runs tasks in a Ray actor."""
+class PartActor:
+    """Runs parts in a Ray actor."""
 
-    def __init__(self, config: LabelerConfig, output: Output):
-        self.config = config
-        self.output = output
+    def __init__(self, job: Job):
+        cv2.setNumThreads(1)
+        self._job = job
+        self._worker = job.make_worker()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
-        tasks = [pickle.loads(content) for content in batch["task"]]
-        return {"number": [run_task(task, self.config, self.output) for task in tasks]}
+        parts = [pickle.loads(content) for content in batch["part"]]
+        return {"number": [self._job.run(part, self._worker) for part in parts]}
 
 
-def run_in_ray(tasks: Sequence[Task], config: LabelerConfig, output: Output, workers: int) -> Iterator[int]:
-    """Run tasks on the cluster; those of a lost worker or node are begun again elsewhere.
+def run_in_ray(job: Job, parts: Sequence[Part], workers: int) -> Iterator[int]:
+    """Run parts on the cluster; those of a lost worker or node are begun again elsewhere.
 
     Args:
-        tasks: What to do.
-        config: How to label.
-        output: Receives a file per task; every node must reach it.
+        job: What to do; every node must reach its folder.
+        parts: Those to do.
         workers: Number of actors.
 
     Yields:
-        The numbers of the tasks, as they finish.
+        The numbers of the parts, as they finish.
 
     Raises:
         InputError: If a worker fails for another reason than a lost process or node.
     """
     import ray
 
-    rows = [{"task": pickle.dumps(task)} for task in tasks]
+    rows = [{"part": pickle.dumps(part)} for part in parts]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))  # else one worker gets them all
     numbers = dataset.map_batches(
-        TaskActor,
-        fn_constructor_args=(config, output),
+        PartActor,
+        fn_constructor_args=(job,),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(tasks))),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(parts))),
         num_cpus=1,
     )
     try:
@@ -147,14 +149,17 @@ def run_in_ray(tasks: Sequence[Task], config: LabelerConfig, output: Output, wor
     except ray.exceptions.RayError as error:
         lines = str(error).strip().splitlines()
         reason = next((line.strip() for line in reversed(lines) if "Error: " in line), lines[-1])
-        raise InputError(f"{output.address}: a worker failed ({reason}); the same command resumes") from error
+        raise InputError(
+            f"{job.folder.address}: a worker failed ({reason}); the same call resumes"
+        ) from error
 
 
 class DatasetActor:
     """Labels the rows of a user's dataset in a Ray actor."""
 
-    def __init__(self, config: LabelerConfig):
-        self._labeler = worker_labeler(config)
+    def __init__(self, config: LabelConfig):
+        cv2.setNumThreads(1)
+        self._labeler = Labeler(config)
 
     def __call__(self, batch: dict[str, Any]) -> Any:
         rows = []
@@ -162,17 +167,18 @@ class DatasetActor:
             if "bytes" in batch:
                 rows += self._labeler.label_bytes(name, batch["bytes"][i])
             else:
-                rows += self._labeler.label(Item(name, name))
+                rows += rows_of(self._labeler, make_item(name, name))
         return as_table(rows)
 
 
-def label_dataset(dataset: Any, config: LabelerConfig | None = None, workers: int = 0) -> Any:
+def label_dataset(dataset: Any, config: LabelConfig | None = None, workers: int = 0) -> Any:
     """Label a dataset of Ray: a stage for pipelines of your own.
 
     Args:
         dataset: A `ray.data.Dataset` with a column `path`, and perhaps `bytes`, encoded images, which
             `path` then only names.
-        config: How to label; default: the shipped fusion and the best detector.
+        config: How to label; `source` and `output` are not used. Default: the shipped fusion and the best
+            detector.
         workers: Number of actors, each with one core; 0: one per core of the cluster.
 
     Returns:
@@ -185,7 +191,7 @@ def label_dataset(dataset: Any, config: LabelerConfig | None = None, workers: in
     Example:
         >>> import ray.data
         >>> images = ray.data.from_items([{"path": "photo.jpg"}])
-        >>> faces = fsanet_tf.label_dataset(images, fsanet_tf.LabelerConfig(detector="haar"), workers=1)
+        >>> faces = fsanet_tf.label_dataset(images, fsanet_tf.LabelConfig(detector="haar"), workers=1)
         >>> [abs(face["yaw"]) < 20 for face in faces.take_all()]
         [True]
     """
@@ -195,7 +201,7 @@ def label_dataset(dataset: Any, config: LabelerConfig | None = None, workers: in
     workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     return dataset.map_batches(
         DatasetActor,
-        fn_constructor_args=(config or LabelerConfig(),),
+        fn_constructor_args=(config or LabelConfig(),),
         batch_size=32,
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
         num_cpus=1,

@@ -1,69 +1,209 @@
-"""The table of labels: its columns, and its rows as Arrow."""
+"""The table of labels: its columns, and the folder of Parquet files that contains it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
-from fsanet_tf.errors import optional_dependencies
+from fsanet_tf.batch.config import LabelConfig
+from fsanet_tf.batch.items import Item
+from fsanet_tf.batch.labeler import about_of
+from fsanet_tf.batch.parts import Job, Part, Row, make_parts
+from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.io.files import sha256
 
 with optional_dependencies():
     import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),  # path or address of the photo or video
+        ("source_bytes", pa.int64()),  # its size, and the time of its last change: other ones get new rows
+        ("source_modified", pa.timestamp("us", "UTC")),
         ("frame", pa.int64()),  # number of the video's frame, from 0; null for a photo
         ("time_s", pa.float64()),  # time of that frame in seconds; null for a photo
         ("face", pa.int32()),  # number of the face in its image, from 0; null without faces
-        ("left", pa.float64()),  # box of the detector in pixels
+        ("left", pa.float64()),  # face box in pixels
         ("top", pa.float64()),
         ("right", pa.float64()),
         ("bottom", pa.float64()),
-        ("landmark_left", pa.float64()),  # estimated box around the landmarks, from which the crop is made
-        ("landmark_top", pa.float64()),
-        ("landmark_right", pa.float64()),
-        ("landmark_bottom", pa.float64()),
         ("score", pa.float64()),  # confidence of the detector
         ("yaw", pa.float64()),  # degrees
         ("pitch", pa.float64()),
         ("roll", pa.float64()),
-        ("uncertainty_deg", pa.float64()),  # expected geodesic error; null for a single network
+        ("uncertainty_deg", pa.float64()),  # expected geodesic error; null if the network does not predict it
+        ("face_score", pa.float64()),  # the network's probability of a face; null if it does not predict it
         ("network", pa.string()),
         ("detector", pa.string()),
         ("version", pa.string()),  # of fsanet_tf
         ("error", pa.string()),  # why the image could not be labeled; null if it was
     ]
 )
-SECONDS = ("read", "detect", "pose")  # stages that are timed
+JOB = "_job.json"
+WORKER = b"fsanet_tf.worker"
+OPTIONS = ("margin_ratio", "mirror", "every_s")  # that change the labels, besides what labels
 
 
-@dataclasses.dataclass
-class Counts:
-    """What was labeled.
-
-    Attributes:
-        photos: Photos and videos.
-        faces: Faces in them.
-        failures: Photos and videos that could not be labeled.
-        seconds: Time of all workers together, by stage.
-    """
-
-    photos: int = 0
-    faces: int = 0
-    failures: int = 0
-    seconds: dict[str, float] = dataclasses.field(default_factory=lambda: dict.fromkeys(SECONDS, 0.0))
-
-    def add(self, other: Counts) -> None:
-        """Add the counts of another part."""
-        self.photos += other.photos
-        self.faces += other.faces
-        self.failures += other.failures
-        for stage, seconds in other.seconds.items():
-            self.seconds[stage] += seconds
-
-
-def as_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+def as_table(rows: Sequence[Row]) -> pa.Table:
     """Build the table of rows, whose missing columns are null."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
+
+
+def encode(rows: list[Row]) -> Any:
+    """Return the Parquet file of a part, which also says who wrote it."""
+    return _as_parquet(as_table(rows).replace_schema_metadata({WORKER: _worker_name()}))
+
+
+def _as_parquet(table: pa.Table) -> Any:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def _worker_name() -> str:
+    """Name this process: the node of a Ray cluster, or the machine, and the number of the process."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        return f"{ray.get_runtime_context().get_node_id()[:8]}:{os.getpid()}"
+    return f"{platform.node()}:{os.getpid()}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a table contains: photos and videos, faces, failures, and photos and videos by worker."""
+
+    photos: int
+    faces: int
+    failures: int
+    workers: dict[str, int]
+
+
+class Table:
+    """The table of a labeling job.
+
+    Args:
+        job: Its folder and its parts.
+    """
+
+    def __init__(self, job: Job):
+        self._job = job
+
+    def part(self, number: int, columns: list[str] | None = None) -> pa.Table:
+        """Read the file of a part."""
+        file = pq.ParquetFile(pa.BufferReader(self._job.folder.read(self._job.name(number))))
+        return file.read(columns=columns, use_threads=False)
+
+    def read(self) -> pa.Table:
+        """Read the whole table: the rows in the order of the source, those of added photos last."""
+        tables = [self.part(number).replace_schema_metadata() for number in self._job.finished()]
+        return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+    def plan(self, items: Sequence[Item], config: LabelConfig) -> tuple[list[Part], int]:
+        """Take the folder for a job, or resume, extend or repair it.
+
+        Rows of photos that have changed since, and of failures to be tried again, are deleted.
+
+        Returns:
+            The parts to do, and the number of labeled photos and videos that the source no longer contains.
+
+        Raises:
+            InputError: If the folder contains another job, or anything else.
+        """
+        columns = ["source", "source_bytes", "source_modified", "error"]
+        current = {item.name: (item.size, item.modified_us) for item in items}
+        stale: dict[int, set[str]] = {}
+        labeled: set[str] = set()
+        for number in self._job.finished():
+            rows = self.part(number, columns)
+            states = zip(
+                rows["source"].to_pylist(),
+                rows["source_bytes"].to_pylist(),
+                rows["source_modified"].cast(pa.int64()).to_pylist(),
+                rows["error"].to_pylist(),
+                strict=True,
+            )
+            for name, size, modified_us, error in states:
+                if (error and config.retry_failed) or current.get(name, (size, modified_us)) != (
+                    size,
+                    modified_us,
+                ):
+                    stale.setdefault(number, set()).add(name)
+                labeled.add(name)
+        first = self._claim(items, config, labeled, bool(stale))
+        for number, names in stale.items():
+            self._delete(number, names)
+            labeled -= names
+        parts = []
+        for part in make_parts(items, first, stands_alone=lambda item: item.is_video):
+            pending = tuple(item for item in part.items if item.name not in labeled)
+            if pending:
+                parts.append(Part(part.number, pending))
+        return parts, len(labeled - set(current))
+
+    def _claim(self, items: Sequence[Item], config: LabelConfig, labeled: set[str], repairs: bool) -> int:
+        """Write down the job, unless it is there already; return the number of its first part."""
+        what = {**about_of(config), "network_sha256": _network_hash(config.network)}
+        what |= {name: getattr(config, name) for name in OPTIONS}
+        digest = hashlib.sha256("\n".join(map(repr, items)).encode("utf-8", "surrogatepass")).hexdigest()
+        folder, address = self._job.folder, self._job.folder.address
+        content = folder.read(JOB)
+        earlier = json.loads(content) if content else None
+        if earlier is None:
+            if [name for name in folder.names() if not name.startswith((".", "_"))]:
+                raise InputError(f"{address}: contains other files, expected a new or empty folder")
+            first = 0
+        else:
+            for name, value in what.items():
+                if earlier.get(name) != value:
+                    raise InputError(
+                        f"{address}: contains another job, {name} was {earlier.get(name)}, received {value}; "
+                        "expected the same, or another output"
+                    )
+            if labeled and not labeled & {item.name for item in items}:
+                raise InputError(
+                    f"{address}: contains another job, the labels of other photos; expected another output"
+                )
+            if earlier["items_sha256"] == digest and not repairs:
+                return int(earlier["first_part"])
+            first = max(self._job.finished(), default=-1) + 1
+        job = {**what, "images": len(items), "items_sha256": digest, "first_part": first}
+        folder.write(JOB, json.dumps(job, indent=2).encode())
+        return first
+
+    def _delete(self, number: int, sources: Collection[str]) -> None:
+        """Delete the rows of sources from the file of a part."""
+        table = self.part(number)
+        kept = table.filter(pc.invert(pc.is_in(table["source"], pa.array(sorted(sources)))))
+        if len(kept):
+            self._job.folder.write(self._job.name(number), _as_parquet(kept))
+        else:
+            self._job.folder.delete(self._job.name(number))
+
+    def summary(self) -> Summary:
+        """Count what the table contains."""
+        photos = faces = failures = 0
+        workers: Counter[str] = Counter()
+        for number in self._job.finished():
+            part = self.part(number, ["source", "yaw", "error"])
+            count = pc.count_distinct(part["source"]).as_py()
+            photos += count
+            faces += len(part) - part["yaw"].null_count
+            failures += len(part) - part["error"].null_count
+            workers[(part.schema.metadata or {}).get(WORKER, b"").decode()] += count
+        return Summary(photos, faces, failures, dict(workers))
+
+
+def _network_hash(network: Sequence[str]) -> str | None:
+    """Return the SHA-256 of a network's file: another one under the same name makes another job."""
+    digests = [sha256(name) for name in network if Path(name).is_file()]
+    return ",".join(digests) or None

@@ -9,10 +9,8 @@ from fsanet_tf.models.config import list_variants
 
 def define_options(values: flags.FlagValues) -> None:
     """Define the options of `fsanet convert`."""
-    flags.DEFINE_string("weights", None, "A released .h5 file.", flag_values=values)
-    flags.DEFINE_string(
-        "output", None, "The .keras file to write; a card (.json) goes next to it.", flag_values=values
-    )
+    flags.DEFINE_string("network", None, "A released .h5 file.", flag_values=values)
+    flags.DEFINE_string("output", None, "The .keras file to write.", flag_values=values)
     flags.DEFINE_enum(
         "variant", None, sorted(list_variants()), "Refuse a file of another variant.", flag_values=values
     )
@@ -30,7 +28,7 @@ def run(values: flags.FlagValues) -> None:
     """Convert the file."""
     from fsanet_tf.networks.released.convert import convert_released
 
-    model = convert_released(values.weights, values.output, CropRule(values.margin_ratio), values.variant)
+    model = convert_released(values.network, values.output, CropRule(values.margin_ratio), values.variant)
     print(f"{values.output}: {model.name}, {model.count_params():,} parameters")
 
 
@@ -39,5 +37,6 @@ COMMAND = Command(
     "Convert a weight file that the original FSA-Net released (.h5) to .keras.",
     define_options,
     run,
-    required=("weights", "output"),
+    required=("network", "output"),
+    positional="network",
 )

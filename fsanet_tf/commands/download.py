@@ -28,12 +28,12 @@ def run(values: flags.FlagValues) -> None:
     if unknown:
         raise InputError(f"--names: {unknown[0]} is not one of {', '.join(RELEASED)}")
     for name in names:
-        print(download_released(RELEASED[name], Path(values.output_dir), values.base_url))
+        print(download_released(RELEASED[name], Path(values.output_dir), values.base_url, progress=True))
 
 
 COMMAND = Command(
     "download",
-    "Download the weights that the original FSA-Net released, verified and resumable.",
+    "Download the weights that the original FSA-Net released, verified.",
     define_options,
     run,
     required=("output_dir",),

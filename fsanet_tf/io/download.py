@@ -1,28 +1,28 @@
-"""Resumable, verified downloads."""
+"""Verified downloads."""
 
-import http.client
+import logging
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from tqdm import tqdm
-
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import sha256
+from fsanet_tf.io.files import writable_path
 
-TIMEOUT_S = 30
-CHUNK_BYTES = 1 << 16
+TIMEOUT_S = 30.0
 
 
-def download(url: str, path: Path, expected_sha256: str, timeout_s: float = TIMEOUT_S) -> Path:
-    """Download one file, resuming an earlier attempt, and verify it.
+def download(
+    url: str, path: Path, expected_sha256: str, timeout_s: float = TIMEOUT_S, progress: bool = False
+) -> Path:
+    """Download one file and verify it.
+
+    Several processes may download the same file at once: each into a temporary file of its own.
 
     Args:
         url: Address of the file.
-        path: Receives the file once its SHA-256 is right; until then there is `path.part`.
+        path: Receives the file once its SHA-256 is right.
         expected_sha256: Hexadecimal digits.
         timeout_s: Seconds to wait for the server, for each answer.
+        progress: Whether to show a progress bar.
 
     Returns:
         `path`. A file that is already there and has the right SHA-256 is not downloaded again.
@@ -30,44 +30,14 @@ def download(url: str, path: Path, expected_sha256: str, timeout_s: float = TIME
     Raises:
         InputError: If the server cannot be reached or lacks the file, or its content differs.
     """
-    if path.exists() and sha256(path) == expected_sha256:
-        return path
-    partial = path.with_name(path.name + ".part")
+    import pooch
+
+    path = writable_path(path)
+    pooch.get_logger().setLevel(logging.WARNING)
+    fetch = pooch.HTTPDownloader(timeout=timeout_s, progressbar=progress)
     try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        _append(url, partial, timeout_s)
-    except urllib.error.HTTPError as error:
-        raise InputError(f"{url}: the server answered {error.code} {error.reason}") from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise InputError(f"{url}: could not download it ({error}); the same command resumes") from error
-    received = sha256(partial)
-    if received != expected_sha256:
-        partial.unlink()
-        raise InputError(f"{url}: expected SHA-256 {expected_sha256}, received {received}")
-    os.replace(partial, path)
+        pooch.retrieve(url, f"sha256:{expected_sha256}", path.name, os.fspath(path.parent), downloader=fetch)
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; another content is a ValueError
+        reason = " ".join(str(error).split())
+        raise InputError(f"{url}: could not download it ({reason})") from error
     return path
-
-
-def _append(url: str, partial: Path, timeout_s: float) -> None:
-    """Append what is missing to `partial`; start over if the server cannot resume."""
-    start = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=timeout_s)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is missing
-            return
-        raise
-    with response:
-        resumed = response.status == 206
-        expected = int(response.headers.get("Content-Length", 0)) + (start if resumed else 0)
-        with (
-            partial.open("ab" if resumed else "wb") as file,
-            tqdm(total=expected, initial=start if resumed else 0, unit="B", unit_scale=True,
-                 desc=partial.stem) as bar,
-        ):  # fmt: skip
-            while chunk := response.read(CHUNK_BYTES):
-                file.write(chunk)
-                bar.update(len(chunk))
-    if expected and partial.stat().st_size < expected:
-        raise OSError(f"the connection ended at {partial.stat().st_size} of {expected} bytes")

@@ -18,7 +18,7 @@ import numpy as np
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
-from fsanet_tf.parallel import Pool, Slots, map_in_threads
+from fsanet_tf.parallel import Pool, map_in_threads
 
 Outputs = dict[str, np.ndarray]
 Run = Callable[[np.ndarray], Outputs]
@@ -85,7 +85,7 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
             raise InputError(f"{path}: expected a .tflite file ({_one_line(error)})") from error
         return interpreter
 
-    slots = Slots(num_threads)
+    slots, is_used = threading.Semaphore(num_threads), threading.Lock()
     pools = {batch: Pool(functools.partial(make, batch), slots) for batch in CHUNKS}
     alone = make(1, num_threads)  # a file that cannot be used is refused now
     image = alone.get_input_details()[0]
@@ -114,10 +114,11 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     run_many = _in_threads(run_chunk, sizes, num_threads)
 
     def run(crops: np.ndarray) -> Outputs:
-        if len(crops) == 1:
-            with slots.take_all() as is_alone:
-                if is_alone:
-                    return invoke(alone, crops)
+        if len(crops) == 1 and is_used.acquire(blocking=False):
+            try:
+                return invoke(alone, crops)
+            finally:
+                is_used.release()
         return run_many(crops)
 
     return run, int(image["shape"][1])

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from fsanet_tf.data.augmentation_config import AugmentationConfig
-from fsanet_tf.data.preprocessing.landmark_pairs import create_300w_lp
-from fsanet_tf.data.preprocessing.synthetic import create_synthetic
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
 from fsanet_tf.training.config import TrainingConfig
 
 NUM_HEADS = 1500
@@ -26,6 +26,6 @@ def prepare_quick_run(output_dir: Path, seed: int) -> TrainingConfig:
     """Render heads in the layout of 300W-LP, crop them, and return how to train on the crops."""
     crops = output_dir / "heads.npz"
     if not crops.exists():
-        create_synthetic(output_dir / "heads", NUM_HEADS)
-        create_300w_lp(output_dir / "heads", crops)
+        create_synthetic(SyntheticConfig(output_dir / "heads", NUM_HEADS))
+        create_300w_lp(LandmarkPairsConfig(output_dir / "heads", crops))
     return dataclasses.replace(QUICK, data=(str(crops),), seed=seed)

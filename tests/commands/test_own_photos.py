@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
-from fsanet_tf.data.preprocessing.synthetic import create_synthetic
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
 from fsanet_tf.evaluation.evaluate import evaluate
 from fsanet_tf.networks.network import load_network
-from tests.conftest import assert_one_clear_line, run_fsanet
+from tests.conftest import run_fsanet
 
 NUM_HEADS = 160
 
@@ -25,7 +25,7 @@ def write_table(folder, path):
 
 @pytest.mark.slow
 def test_from_photos_to_a_fine_tuned_exported_network(tmp_path):
-    create_synthetic(tmp_path / "heads", NUM_HEADS)
+    create_synthetic(SyntheticConfig(tmp_path / "heads", NUM_HEADS))
     write_table(tmp_path / "heads", tmp_path / "faces.csv")
 
     def fsanet(*arguments):
@@ -54,30 +54,3 @@ def test_from_photos_to_a_fine_tuned_exported_network(tmp_path):
         load_network(tmp_path / "own/final.keras").predict(crops),
         atol=1e-2,
     )
-
-
-def test_mistakes_in_a_table_are_named(tmp_path):
-    create_synthetic(tmp_path / "heads", 1)
-    header = "file,yaw,pitch,roll,left,top,right,bottom,weight\n"
-    good = "heads/synthetic_00001.jpg,0.1,0.2,0.3,40,40,120,120,1\n"
-    bad = [
-        ("absent.jpg,1,2,3,,,,,", "no such file"),
-        ("heads/synthetic_00001.jpg,x,2,3,,,,,", "yaw: expected a number, received 'x'"),
-        ("heads/synthetic_00001.jpg,1,2,300,,,,,", "expected angles within ±180°"),
-        ("heads/synthetic_00001.jpg,1,2,3,90,40,40,120,", "expected left, top, right, bottom"),
-        ("heads/synthetic_00001.jpg,1,2,3,,,,,-1", "weight: expected a number of 0 or more"),
-    ]
-    table = tmp_path / "faces.csv"
-    table.write_text(header + good + "".join(line + "\n" for line, _ in bad))
-    result = run_fsanet("preprocess", "table", f"--table={table}", f"--output={tmp_path / 'own.npz'}")
-    assert result.returncode == 0 and "1 crops of 6 sources, 5 left out" in result.stdout
-    for number, (_, reason) in enumerate(bad, 3):
-        assert any(f"line {number}, " in line and reason in line for line in result.stdout.splitlines()), (
-            reason
-        )
-    table.write_text(header + good)
-    radians = run_fsanet("preprocess", "table", f"--table={table}", f"--output={tmp_path / 'own.npz'}")
-    assert "expected degrees, are these radians?" in radians.stdout
-    table.write_text("file,yaw\n")
-    missing = run_fsanet("preprocess", "table", f"--table={table}", f"--output={tmp_path / 'no.npz'}")
-    assert_one_clear_line(missing, "faces.csv: expected the columns file, yaw, pitch, roll, pitch is missing")

@@ -6,10 +6,10 @@ import pytest
 
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.preprocessing.biwi import (
-    BiwiSettings,
+    BiwiConfig,
+    VideoCropper,
     accepted_boxes,
     choose_box,
-    crop_video,
     pose_from_biwi_rotation,
     read_pose,
     split_videos,
@@ -64,10 +64,12 @@ def boxes_of(detections, protocol):
     """The boxes accepted for frames whose detector gives `detections`, margins left out."""
     frames = ((f"frame{i}", FRAME) for i in range(len(detections)))
     given = iter(detections)
-    settings = BiwiSettings(protocol=protocol, crop=CropRule(0.0))
-    return [
-        box for _, _, box in accepted_boxes(frames, lambda *_: [(box, 1.0) for box in next(given)], settings)
-    ]
+    config = BiwiConfig("", "", protocol=protocol, margin_ratio=0.0)
+
+    def detect(*_):
+        return [(box, 1.0) for box in next(given)]
+
+    return [box for _, _, box in accepted_boxes(frames, detect, config, {})]
 
 
 A, NEAR, FAR = (100, 100, 200, 200), (179, 100, 279, 200), (180, 100, 280, 200)
@@ -89,16 +91,15 @@ def test_protocol_2_takes_the_last_box_instead():
 
 def test_margin_is_added_before_the_rules_apply():
     frames = iter([("frame", FRAME)])
-    settings = BiwiSettings(crop=CropRule(0.4))
-    [(_, _, box)] = accepted_boxes(frames, lambda *_: [(A, 1.0)], settings)
+    [(_, _, box)] = accepted_boxes(frames, lambda *_: [(A, 1.0)], BiwiConfig("", ""), {})
     assert box == (60, 60, 240, 240)
 
 
 def test_crop_keeps_the_far_edge(hpdb):
-    part = crop_video(hpdb / "01", BiwiSettings(crop=CropRule(0.0), detector="file"))
+    rows = VideoCropper(BiwiConfig("", "", margin_ratio=0.0, detector="file")).work(hpdb / "01")
     frame = cv2.imread(str(hpdb / "01/frame_00003_rgb.png"))
-    np.testing.assert_array_equal(part.images[0], cv2.resize(frame[60:191, 240:351], (64, 64)))
-    assert part.names == ["01/frame_00003", "01/frame_00004"]
+    np.testing.assert_array_equal(rows[0]["image"], cv2.resize(frame[60:191, 240:351], (64, 64)))
+    assert [row["name"] for row in rows] == ["01/frame_00003", "01/frame_00004"]
 
 
 def test_bad_frames_are_named(hpdb, tmp_path):
@@ -113,14 +114,24 @@ def test_bad_frames_are_named(hpdb, tmp_path):
     (video / "frame_00004_pose.txt").unlink()
     write_frame(video, 5, FRAME, np.eye(3))
     (video / "frame_00005_box.txt").write_text("10 10 90 90")
-    part = crop_video(video, BiwiSettings(detector="file"))
-    assert part.names == ["09/frame_00005"]
-    reasons = {problem.name: problem.reason for problem in part.problems}
-    assert len(reasons) == len(part.problems) == 4
+    rows = VideoCropper(BiwiConfig("", "", detector="file")).work(video)
+    assert [row["name"] for row in rows if "image" in row] == ["09/frame_00005"]
+    reasons = {row["name"]: row["error"] for row in rows if "error" in row}
+    assert len(reasons) == 4 and len(rows) == 5
     assert "expected left, top, right" in reasons["09/frame_00001_rgb.png"]
     assert "expected an image, could not decode it" in reasons["09/frame_00002_rgb.png"]
     assert "no such file (expected an image)" in reasons["09/frame_00003_rgb.png"]
     assert "frame_00004_pose.txt" in reasons["09/frame_00004_rgb.png"]
+
+
+def test_a_frame_without_a_box_file_uses_the_last_box_in_protocol_2(hpdb, tmp_path):
+    video = tmp_path / "09"
+    for number in (1, 2):
+        write_frame(video, number, FRAME, np.eye(3))
+    (video / "frame_00001_box.txt").write_text("10 10 90 90")
+    rows = VideoCropper(BiwiConfig("", "", protocol=2, detector="file")).work(video)
+    assert [row["name"] for row in rows] == ["09/frame_00001", "09/frame_00002"]
+    np.testing.assert_array_equal(rows[0]["image"], rows[1]["image"])
 
 
 def test_split_is_two_thirds_seeded_and_disjoint():

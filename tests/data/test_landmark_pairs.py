@@ -12,10 +12,18 @@ import numpy as np
 import pytest
 import scipy.io
 
+from fsanet_tf.batch.folder import Folder
 from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.data.preprocessing.landmark_pairs import find_faces, read_labels, visible_box
-from fsanet_tf.data.preprocessing.parts import Part, create_dataset
+from fsanet_tf.data.preprocessing.crops import create_dataset, crop_row, problem_row
+from fsanet_tf.data.preprocessing.landmark_pairs import (
+    LandmarkPairsConfig,
+    create_300w_lp,
+    find_faces,
+    read_labels,
+    visible_box,
+)
 from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import LANDMARK_CROP
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, run_process
 
 COMMAND = ("preprocess", "300w_lp")
@@ -109,25 +117,97 @@ def test_a_killed_run_goes_on(reference, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "2000 crops of 2000 sources" in result.stdout and not parts.exists()
     start = int(re.search(r"(\d+)/2000", result.stderr)[1])  # of the bar
-    assert start >= 100 * len(kept)  # workers of the killed run may have ended a part more
+    assert start >= 16 * len(kept)  # workers of the killed run may have ended a part more
 
 
-def test_a_source_that_crashes_its_reader_is_narrowed_down(folder, tmp_path):
+class Crashing:
     """SciPy's reader is C, and some damaged files crash it; here a worker crashes itself."""
-    faces, _ = folder
-    paths = find_faces(faces)
-    with pytest.raises(InputError, match=f"a worker died on {paths[1]}: a source crashes"):
-        create_dataset(
-            paths, [1] * len(paths), crash_at_the_second, {"paths": paths}, {tmp_path / "out.npz": range(12)},
-            image_size=64, square=False, workers=1,
-        )  # fmt: skip
+
+    def work(self, path):
+        if path.stem.endswith("2"):
+            os.abort()
+        return [crop_row(path.stem, np.zeros((64, 64, 3), np.uint8), np.array([5.0, 9.5, 3.0]), 0.6)]
+
+    def failure(self, path, reason):
+        return problem_row(path.stem, reason)
+
+
+def test_a_source_that_crashes_its_reader_is_left_out(tmp_path):
+    paths = [tmp_path / f"image{number}.jpg" for number in range(4)]
+    config = LandmarkPairsConfig(tmp_path, tmp_path / "out.npz", workers=2)
+    report = create_dataset(
+        {tmp_path / "out.npz": paths}, Crashing, config, LANDMARK_CROP, "faces", lambda path: (), False
+    )
+    assert [str(problem) for problem in report.problems] == [
+        "image2: crashes the library that reads it, or memory ran out"
+    ]
+    assert load_dataset(tmp_path / "out.npz").names.tolist() == ["image0", "image1", "image3"]
+
+
+def write_pairs(source, target, count=4, **changes):
+    """Copy pairs of AFLW2000, with other labels."""
+    target.mkdir()
+    for labels in sorted(source.glob("*.mat"))[:count]:
+        shutil.copy(labels.with_suffix(".jpg"), target)
+        points, pose = read_labels(labels)
+        yaw, pitch, roll = pose
+        content = {"pt2d": points, "Pose_Para": np.array([[pitch, yaw, roll]]), **changes}
+        scipy.io.savemat(target / labels.name, content)
+    return target
+
+
+def test_degrees_in_place_of_radians_are_refused(reference, tmp_path):
+    faces = write_pairs(reference / "data/AFLW2000", tmp_path / "faces")
+    with pytest.raises(InputError, match=r"faces: expected head poses in degrees.* converted as radians"):
+        create_300w_lp(LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1))
     assert not (tmp_path / "out.npz").exists()
 
 
-def crash_at_the_second(path, paths):
-    if path == paths[1]:
-        os.abort()
-    return Part()
+def test_filtered_crops_say_so(folder, tmp_path):
+    faces, _ = folder
+    config = LandmarkPairsConfig(faces, tmp_path / "out.npz", 0.3, True, "filtered", workers=1)
+    create_300w_lp(config)
+    data = load_dataset(tmp_path / "out.npz")
+    assert (data.crop.margin_ratio, data.crop.square, data.crop.sampling) == (0.3, True, "filtered")
+
+
+def test_names_that_are_not_utf_8_are_cropped(reference, tmp_path):
+    faces = write_pairs(
+        reference / "data/AFLW2000", tmp_path / "faces", 1, Pose_Para=np.array([[0.1, 0.2, 0.3]])
+    )
+    (image,), (labels,) = faces.glob("*.jpg"), faces.glob("*.mat")
+    os.rename(image, os.fsencode(faces) + b"/caf\xe9.jpg")
+    os.rename(labels, os.fsencode(faces) + b"/caf\xe9.mat")
+    report = create_300w_lp(LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1))
+    assert not report.problems and load_dataset(tmp_path / "out.npz").names.tolist() == ["caf\\xe9"]
+
+
+def test_outputs_of_any_legal_name_and_no_other(folder, tmp_path):
+    faces, _ = folder
+    long = tmp_path / ("x" * 246 + ".npz")
+    assert create_300w_lp(LandmarkPairsConfig(faces, long, workers=1)).outputs == (long,)
+    (tmp_path / "real.npz").write_bytes(b"old")
+    (tmp_path / "link.npz").symlink_to("real.npz")
+    create_300w_lp(LandmarkPairsConfig(faces, tmp_path / "link.npz", workers=1))
+    assert (tmp_path / "link.npz").is_symlink() and len(load_dataset(tmp_path / "real.npz")) == 6
+    for output, said in {"/dev/null": "a device or a pipe", "~/out.npz": "no shell has expanded"}.items():
+        with pytest.raises(InputError, match=said):
+            create_300w_lp(LandmarkPairsConfig(faces, output, workers=1))
+
+
+def test_a_changed_source_is_read_again(folder, tmp_path):
+    """A run that was interrupted does not keep crops of files that have changed since."""
+    faces, bad = folder
+    config = LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1, strict=True)
+    with pytest.raises(InputError):
+        create_300w_lp(config)
+    kept = Folder(tmp_path / "out.npz.parts")
+    assert any(name.startswith("part-") for name in kept.names())
+    good = next(path for path in find_faces(faces) if path.stem not in bad.values())
+    for name in bad.values():
+        shutil.copy(good, faces / f"{name}.jpg")
+        shutil.copy(good.with_suffix(".mat"), faces / f"{name}.mat")
+    assert not create_300w_lp(config).problems
 
 
 def test_parts_of_other_settings_are_not_kept(folder, tmp_path):

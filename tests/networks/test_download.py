@@ -1,13 +1,16 @@
-"""Fetching released files, from a local server: verified, resumed, and never half there."""
+"""Fetching released files, from a local server: verified, and never half there."""
 
 import dataclasses
 import hashlib
 import http.server
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fsanet_tf.errors import InputError
+from fsanet_tf.io.download import download
 from fsanet_tf.networks.released.download import download_released
 from fsanet_tf.networks.released.table import RELEASED, ReleasedFile
 from tests.conftest import assert_one_clear_line, run_fsanet
@@ -17,20 +20,21 @@ FILE = ReleasedFile("300W_LP_models", "net", hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT at FILE's place, with ranges; `cut` ends the next answer half-way."""
+    """Serves CONTENT at FILE's place; `cut` ends the next answer half-way, `slow` makes answers wait."""
 
     def do_GET(self):
-        self.server.ranges.append(self.headers.get("Range"))
+        self.server.requests.append(self.path)
         if not self.path.endswith(FILE.url_path):
             self.send_error(404)
             return
-        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
         stop = len(CONTENT) // 2 if self.server.cut else len(CONTENT)
         self.server.cut = False
-        self.wfile.write(CONTENT[start:stop])
+        self.wfile.write(CONTENT[: stop // 2])
+        time.sleep(self.server.wait_s)
+        self.wfile.write(CONTENT[stop // 2 : stop])
 
     def log_message(self, *_):
         pass
@@ -39,7 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.cut, server.ranges = False, []
+        server.cut, server.wait_s, server.requests = False, 0.0, []
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -53,27 +57,43 @@ def test_file_arrives_verified_and_is_not_fetched_twice(server, tmp_path):
     path = download_released(FILE, tmp_path, url(server))
     assert path == tmp_path / "300W_LP_models/net.h5" and path.read_bytes() == CONTENT
     download_released(FILE, tmp_path, url(server))
-    assert len(server.ranges) == 1
+    assert len(server.requests) == 1
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_broken_download_goes_on_where_it_stopped(server, tmp_path):
+def test_a_broken_download_leaves_nothing_and_is_repeated(server, tmp_path):
     server.cut = True
-    with pytest.raises(InputError, match=r"could not download it .*the same command resumes"):
+    with pytest.raises(InputError, match="could not download it"):
         download_released(FILE, tmp_path, url(server))
-    assert not (tmp_path / "300W_LP_models/net.h5").exists()
+    assert not list((tmp_path / "300W_LP_models").iterdir())
     assert download_released(FILE, tmp_path, url(server)).read_bytes() == CONTENT
-    assert server.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
+
+
+def test_two_downloads_at_once_do_not_share_a_file(server, tmp_path):
+    server.wait_s = 0.2
+    with ThreadPoolExecutor(4) as threads:
+        paths = set(threads.map(lambda _: download_released(FILE, tmp_path, url(server)), range(4)))
+    (path,) = paths
+    assert path.read_bytes() == CONTENT and list(path.parent.iterdir()) == [path]
+    assert len(server.requests) > 1
+
+
+def test_a_server_that_does_not_answer_is_given_up(server, tmp_path):
+    server.wait_s = 1.0
+    address = f"{url(server)}/{FILE.url_path}"
+    with pytest.raises(InputError, match="could not download it"):
+        download(address, tmp_path / "net.h5", FILE.sha256, timeout_s=0.2)
+    assert not (tmp_path / "net.h5").exists()
 
 
 def test_other_content_is_refused_and_removed(server, tmp_path):
-    with pytest.raises(InputError, match="expected SHA-256 0000"):
+    with pytest.raises(InputError, match="does not match the known hash"):
         download_released(dataclasses.replace(FILE, sha256="0000"), tmp_path, url(server))
     assert not list((tmp_path / "300W_LP_models").iterdir())
 
 
 def test_absent_file_and_absent_server(server, tmp_path):
-    with pytest.raises(InputError, match="the server answered 404"):
+    with pytest.raises(InputError, match="404"):
         download_released(dataclasses.replace(FILE, stem="other"), tmp_path, url(server))
     with pytest.raises(InputError, match="could not download it"):
         download_released(FILE, tmp_path, "http://127.0.0.1:9/none")

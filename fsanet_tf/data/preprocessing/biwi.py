@@ -1,18 +1,22 @@
 """BIWI Kinect Head Pose as crops and poses, by the paper's protocol 1 (all frames) or 2 (16/8 videos)."""
 
-import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset
+from fsanet_tf.batch.parts import Row, reason_of
+from fsanet_tf.data.preprocessing import crops
+from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
 from fsanet_tf.detection.detectors import load_mtcnn
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import BIWI_CROP, IMAGE_SIZE, CropRule, crop_box, grow_box
+from fsanet_tf.geometry.crop import BIWI_CROP, CropRule, crop_box, grow_box
+from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.images import read_image
+from fsanet_tf.options import configuration, option
 
-__all__ = ["BiwiSettings", "create_biwi"]
+__all__ = ["BiwiConfig", "create_biwi"]
 
 PixelBox = tuple[int, int, int, int]  # left, top, right, bottom
 FrameDetector = Callable[[Path, np.ndarray], list[tuple[PixelBox, float]]]  # of a frame and its path
@@ -22,25 +26,39 @@ MAX_MOVE = 80  # pixels that the grown box's left may move from one frame to the
 NUM_TRAINING_VIDEOS = 16
 
 
-@dataclasses.dataclass(frozen=True)
-class BiwiSettings:
-    """How the frames of a video become crops.
-
-    Attributes:
-        protocol: 1 drops a frame without an accepted face, 2 uses the last box.
-        crop: How to crop around the detector's box.
-        image_size: Side of the crops in pixels.
-        detector: `mtcnn`, or `file`: `frame_NNNNN_box.txt` with left, top, right, bottom.
+@configuration
+class BiwiConfig:
+    """What to crop of BIWI Kinect Head Pose, and how: by the original's rules and pixels.
 
     Example:
-        >>> fsanet_tf.BiwiSettings(protocol=2).crop.margin_ratio
+        >>> fsanet_tf.BiwiConfig("hpdb", "biwi.npz", protocol=2).margin_ratio
         0.4
     """
 
-    protocol: int = 1
-    crop: CropRule = BIWI_CROP
-    image_size: int = IMAGE_SIZE
-    detector: str = "mtcnn"
+    input_dir: str = option(meaning="Folder hpdb with the videos 01 to 24.")
+    output: str = option(meaning="The .npz to write; protocol 2 writes …_train.npz and …_test.npz.")
+    protocol: int = option(
+        1,
+        "1: all frames in one file, those without an accepted face are dropped; 2: training and test videos, "
+        "such frames use the last box.",
+        low=1,
+        high=2,
+    )
+    detector: str = option(
+        "mtcnn",
+        "Source of the boxes: mtcnn, or file: frame_NNNNN_box.txt with left, top, right, bottom.",
+        choices=("mtcnn", "file"),
+    )
+    margin_ratio: float = crops.margin_option(BIWI_CROP.margin_ratio)
+    seed: int = option(0, "Random seed of the split of protocol 2.", low=0)
+    image_size: int = crops.size_option()
+    workers: int = crops.workers_option()
+    strict: bool = crops.strict_option()
+
+    @property
+    def rule(self) -> CropRule:
+        """How boxes are cropped."""
+        return CropRule(self.margin_ratio)
 
 
 def read_pose(path: Path) -> np.ndarray:
@@ -105,63 +123,83 @@ def choose_box(boxes: list[PixelBox], frame_shape: tuple[int, ...]) -> PixelBox:
 
 
 def accepted_boxes(
-    frames: Iterator[tuple[Path, np.ndarray]], detect: FrameDetector, settings: BiwiSettings
+    frames: Iterator[tuple[Path, np.ndarray]],
+    detect: FrameDetector,
+    config: BiwiConfig,
+    problems: dict[Path, str],
 ) -> Iterator[tuple[Path, np.ndarray, PixelBox | None]]:
     """Yield the grown box of each frame, or None if the protocol drops the frame.
 
-    A box whose left moved by 80 pixels or more from the last accepted frame's is rejected.
+    A box whose left moved by 80 pixels or more from the last accepted frame's is rejected. A frame that the
+    detector refuses is one without a face; `problems` receives why.
     """
     last: PixelBox | None = None
     for path, frame in frames:
-        grown = [grow_box(box, settings.crop, frame.shape) for box, _ in detect(path, frame)]
+        try:
+            found = detect(path, frame)
+        except Exception as error:
+            problems[path], found = reason_of(error), []
+        grown = [grow_box(box, config.rule, frame.shape) for box, _ in found]
         box = choose_box(grown, frame.shape) if grown else None
         if box is not None and last is not None and abs(box[0] - last[0]) >= MAX_MOVE:
             box = None
-        if box is None and settings.protocol == 2:
+        if box is None and config.protocol == 2:
             box = last
         if box is not None:
             last = box
         yield path, frame, box
 
 
-def crop_video(video: Path, settings: BiwiSettings, detect: FrameDetector | None = None) -> Part:
-    """Crop all frames of one person's folder."""
-    part = Part()
-    if detect is None:
-        detect = file_detector if settings.detector == "file" else mtcnn_detector(settings.protocol)
+class VideoCropper:
+    """Crops the frames of a person's folder, in order: what is accepted depends on the frames before.
 
-    def note(path: Path, reason: str) -> None:
-        part.problems.append(Problem(f"{video.name}/{path.name}", reason))
+    Args:
+        config: Protocol, margin, size, and source of the boxes.
+    """
 
-    def readable_frames() -> Iterator[tuple[Path, np.ndarray]]:
+    def __init__(self, config: BiwiConfig):
+        self._config = config
+        self._detect = file_detector if config.detector == "file" else mtcnn_detector(config.protocol)
+
+    def work(self, video: Path) -> list[Row]:
+        """Return a row for each frame: its crop, or why it was left out."""
+        problems: dict[Path, str] = {}
+        rows = []
+        for path, frame, box in accepted_boxes(
+            self._readable(video, problems), self._detect, self._config, problems
+        ):
+            if box is None:
+                problems.setdefault(path, "no face accepted")
+                continue
+            try:
+                rows.append(self._crop(path, frame, box))
+                problems.pop(path, None)
+            except Exception as error:
+                problems[path] = reason_of(error)
+        return rows + [self._problem(path, reason) for path, reason in sorted(problems.items())]
+
+    def failure(self, video: Path, reason: str) -> Row:
+        """Return why a folder was left out."""
+        return problem_row(printable_name(video.name), reason)
+
+    def _readable(self, video: Path, problems: dict[Path, str]) -> Iterator[tuple[Path, np.ndarray]]:
         for path in video_frames(video):
             try:
                 frame = read_image(path)
-            except InputError as error:
-                note(path, str(error))
+            except Exception as error:
+                problems[path] = reason_of(error)
             else:
                 yield path, frame
 
-    def detect_or_note(path: Path, frame: np.ndarray) -> list[tuple[PixelBox, float]]:
-        try:
-            return detect(path, frame)
-        except InputError as error:
-            note(path, str(error))
-            return []
+    def _crop(self, path: Path, frame: np.ndarray, box: PixelBox) -> Row:
+        pose = read_pose(path.with_name(path.name.replace("_rgb.png", "_pose.txt")))
+        crop = crop_box(frame, box, self._config.image_size, inclusive=True)
+        video = printable_name(path.parent.name)
+        name = f"{video}/{path.name.removesuffix('_rgb.png')}"
+        return crop_row(name, crop, pose, self._config.margin_ratio, group=video)
 
-    for path, frame, box in accepted_boxes(readable_frames(), detect_or_note, settings):
-        try:
-            if box is None:
-                raise InputError("no face accepted")
-            pose = read_pose(path.with_name(path.name.replace("_rgb.png", "_pose.txt")))
-            crop = crop_box(frame, box, settings.image_size, inclusive=True)
-        except InputError as error:
-            if not part.problems or part.problems[-1].name != f"{video.name}/{path.name}":
-                note(path, str(error))
-            continue
-        name = f"{video.name}/{path.name.removesuffix('_rgb.png')}"
-        part.add(name, crop, pose, settings.crop.margin_ratio, group=video.name)
-    return part
+    def _problem(self, path: Path, reason: str) -> Row:
+        return problem_row(printable_name(f"{path.parent.name}/{path.name}"), reason)
 
 
 def video_frames(video: Path) -> list[Path]:
@@ -193,24 +231,12 @@ def split_videos(num_videos: int, seed: int) -> tuple[list[int], list[int]]:
     return sorted(order[:num_training]), sorted(order[num_training:])
 
 
-def create_biwi(
-    input_dir: str | Path,
-    output: str | Path,
-    settings: BiwiSettings | None = None,
-    *,
-    seed: int = 0,
-    workers: int = 0,
-    strict: bool = False,
-) -> PreprocessingReport:
+def create_biwi(config: BiwiConfig, progress: bool = False) -> PreprocessingReport:
     """Crop BIWI Kinect Head Pose into one `.npz` (protocol 1) or two (protocol 2).
 
     Args:
-        input_dir: Folder `hpdb` with the videos 01 to 24.
-        output: The `.npz` to write; protocol 2 writes `…_train.npz` and `…_test.npz`.
-        settings: Protocol, crop and source of the boxes; default: `BiwiSettings()`.
-        seed: Random seed of the split into training and test videos.
-        workers: Number of processes; 0: one per core.
-        strict: Raise at the first frame that yields no crop.
+        config: What to crop, and how.
+        progress: Whether to show a progress bar.
 
     Returns:
         The number of frames, the problems, and the files.
@@ -219,31 +245,28 @@ def create_biwi(
         InputError: If there is no folder, no video or no crop; or, with `strict`, an invalid frame.
 
     Example:
-        >>> fsanet_tf.create_synthetic("hpdb", 24, layout="biwi")
-        >>> settings = fsanet_tf.BiwiSettings(detector="file")
-        >>> print(fsanet_tf.create_biwi("hpdb", "biwi.npz", settings, workers=1))
+        >>> fsanet_tf.create_synthetic(fsanet_tf.SyntheticConfig("hpdb", 24, layout="biwi"))
+        >>> config = fsanet_tf.BiwiConfig("hpdb", "biwi.npz", detector="file", workers=1)
+        >>> print(fsanet_tf.create_biwi(config))
         biwi.npz: 24 crops of 24 sources, 0 left out
     """
-    settings = settings or BiwiSettings()
-    videos, output = find_videos(Path(input_dir)), Path(output)
-    outputs = {output: list(range(len(videos)))}
-    if settings.protocol == 2:
+    videos, output = find_videos(Path(config.input_dir)), Path(config.output)
+    outputs = {output: videos}
+    if config.protocol == 2:
         if len(videos) < 2:
-            raise InputError(f"{input_dir}: protocol 2 needs two videos or more, found {len(videos)}")
-        training, test = split_videos(len(videos), seed)
+            raise InputError(f"{config.input_dir}: protocol 2 needs two videos or more, found {len(videos)}")
+        training, test = split_videos(len(videos), config.seed)
         outputs = {
-            output.with_stem(f"{output.stem}_train"): training,
-            output.with_stem(f"{output.stem}_test"): test,
+            output.with_stem(f"{output.stem}_train"): [videos[number] for number in training],
+            output.with_stem(f"{output.stem}_test"): [videos[number] for number in test],
         }
-    sizes = [len(video_frames(video)) for video in videos]
-    return create_dataset(
-        videos,
-        sizes,
-        crop_video,
-        {"settings": settings},
+    return crops.create_dataset(
         outputs,
-        image_size=settings.image_size,
-        square=settings.crop.square,
-        workers=workers,
-        strict=strict,
+        functools.partial(VideoCropper, config),
+        config,
+        config.rule,
+        config.input_dir,
+        lambda video: sorted(video.iterdir()),
+        progress,
+        stands_alone=lambda video: True,
     )

@@ -1,43 +1,101 @@
 """A table of faces from any source, as crops and poses: own photos, crops of other datasets, labels.
 
 The table is a CSV with a line per face, or a Parquet table that `fsanet label` wrote. Required columns:
-`file`, and `yaw`, `pitch`, `roll` in degrees. Optional ones: `left`, `top`, `right`, `bottom` (landmark box
-in pixels; without it, the image is a crop already), `margin_ratio` (of such a crop), `weight` (how much the
-face counts in training), `group` (faces of one group are never split between training and validation).
+`file`, and `yaw`, `pitch`, `roll` in degrees. Optional ones: `left`, `top`, `right`, `bottom` (face box in
+pixels; `width` and `height` may stand for the last two; without a box, the image is a crop already),
+`margin_ratio` (of such a crop), `weight` (how much the face counts in training), `group` (faces of one group
+are never split between training and validation).
 """
 
 import csv
 import dataclasses
+import functools
+import io
 import math
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset, in_tasks
-from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.geometry.crop import IMAGE_SIZE, CropRule, crop_box, grow_box
+from fsanet_tf.batch.parts import Row
+from fsanet_tf.data.preprocessing import crops
+from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
+from fsanet_tf.errors import InputError, OptionError, optional_dependencies
+from fsanet_tf.geometry.crop import Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
-from fsanet_tf.io.files import require_file
+from fsanet_tf.io.files import named_path, printable_name, read_text, require_file
 from fsanet_tf.io.images import read_image
+from fsanet_tf.options import configuration, option
 
-__all__ = ["create_from_table"]
+__all__ = ["FaceTableConfig", "create_from_table"]
 
-ROWS_PER_TASK = 200
 BOX = ("left", "top", "right", "bottom")
+SIZE = ("width", "height")
 REQUIRED_COLUMNS = ("file", *ANGLE_NAMES)
-COLUMNS = (*REQUIRED_COLUMNS, *BOX, "margin_ratio", "weight", "group")
+COLUMNS = (*REQUIRED_COLUMNS, *BOX, *SIZE, "margin_ratio", "weight", "group")
+OTHER_BOXES = {
+    "x",
+    "y",
+    "w",
+    "h",
+    "x0",
+    "y0",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "xmin",
+    "ymin",
+    "xmax",
+    "ymax",
+    "box",
+    "bbox",
+}
 SHIPPED_CROP = CropRule(0.29, square=True)  # what the shipped networks expect
+MAX_SHOWN = 200  # characters of a header in a message
+
+
+@configuration
+class FaceTableConfig:
+    """Which faces to crop, and how.
+
+    Example:
+        >>> fsanet_tf.FaceTableConfig("faces.csv", "own.npz").square
+        True
+    """
+
+    table: str = option(
+        meaning="CSV with a line per face: file, yaw, pitch, roll, and optionally left, top, right, bottom, "
+        "margin_ratio, weight, group; or a .parquet table of fsanet label, without its frames of videos."
+    )
+    output: str = crops.output_option()
+    image_dir: str | None = option(None, "Folder that the file names start from; by default the table's.")
+    margin_ratio: float = crops.margin_option(SHIPPED_CROP.margin_ratio)
+    cropped_margin_ratio: float | None = option(
+        None,
+        "Margin of the images without a box, which are crops already; a column margin_ratio can say it too.",
+        low=0,
+        high=5,
+    )
+    square: bool = crops.square_option(SHIPPED_CROP.square)
+    sampling: str = crops.sampling_option(SHIPPED_CROP.sampling)
+    image_size: int = crops.size_option()
+    workers: int = crops.workers_option()
+    strict: bool = crops.strict_option()
+
+    @property
+    def rule(self) -> CropRule:
+        """How boxes are cropped."""
+        return CropRule(self.margin_ratio, self.square, self.sampling)
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class Line:
     """A line of a table: its number and its cells, by column."""
 
     number: int
-    cells: dict[str, str]
-
-    def __str__(self) -> str:
-        return f"line {self.number}"
+    cells: Mapping[str, str]
 
     def numbers(self, *columns: str) -> tuple[float, ...]:
         """Return cells as finite numbers.
@@ -48,158 +106,189 @@ class Row:
         values = []
         for column in columns:
             try:
-                value = float(self.cells[column])
+                value = float(self.cells.get(column, ""))
             except ValueError:
                 value = math.nan
             if not math.isfinite(value):
-                raise InputError(f"{column}: expected a number, received {self.cells[column]!r}")
+                raise InputError(f"{column}: expected a number, received {self.cells.get(column, '')!r}")
             values.append(value)
         return tuple(values)
 
+    def box(self) -> Box | None:
+        """Return the face box; None if the line has none.
 
-def read_table(path: Path) -> list[Row]:
+        Raises:
+            InputError: If a part of it is missing or not a number.
+        """
+        given = [column for column in (*BOX, *SIZE) if self.cells.get(column)]
+        if not given:
+            return None
+        if all(column in given for column in SIZE) and not {"right", "bottom"} & set(given):
+            left, top, width, height = self.numbers("left", "top", *SIZE)
+            return left, top, left + width, top + height
+        missing = [column for column in BOX if column not in given]
+        if missing:
+            raise InputError(f"box: expected {', '.join(BOX)}, {' and '.join(missing)} missing")
+        left, top, right, bottom = self.numbers(*BOX)
+        return left, top, right, bottom
+
+
+def read_table(path: Path) -> list[Line]:
     """Read a table of faces.
 
     Raises:
-        InputError: If it cannot be read, lacks a column, or has no face.
+        InputError: If it cannot be read, lacks a column, has a box in other columns, or has no face.
     """
-    if path.suffix == ".parquet":
-        return _read_labels(path)
-    path = require_file(path, f"a CSV with the columns {', '.join(REQUIRED_COLUMNS)}")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in REQUIRED_COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(
-                    f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)}, {missing[0]} is missing"
-                )
-            rows = [
-                Row(reader.line_num, {key: line.get(key) or "" for key in COLUMNS if key in line})
-                for line in reader
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: expected a CSV, could not read it ({error})") from error
-    if not rows:
+    lines = _read_labels(path) if path.suffix == ".parquet" else _read_csv(path)
+    if not lines:
         raise InputError(f"{path}: expected a line per face, found none")
-    return rows
+    return lines
 
 
-def _read_labels(path: Path) -> list[Row]:
-    """Read the faces of a table that `fsanet label` wrote, with their landmark boxes."""
+def _read_csv(path: Path) -> list[Line]:
+    require_file(path, f"a CSV with the columns {', '.join(REQUIRED_COLUMNS)}")
+    try:
+        reader = csv.DictReader(io.StringIO(read_text(path)), strict=True)
+        names = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = names
+        _check_columns(path, names)
+        return [
+            Line(reader.line_num, {key: (line[key] or "").strip() for key in COLUMNS if key in line})
+            for line in reader
+        ]
+    except csv.Error as error:
+        raise InputError(f"{path}: expected a CSV, could not read it ({error})") from error
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    """Check the header of a table; warn about columns that are not used."""
+    missing = [column for column in REQUIRED_COLUMNS if column not in names]
+    if missing:
+        found = ", ".join(names)[:MAX_SHOWN]
+        hint = "; separated by semicolons, expected commas" if ";" in found else ""
+        raise InputError(
+            f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)}, {missing[0]} is missing "
+            f"(found {found}{hint})"
+        )
+    repeated = sorted({name for name in names if names.count(name) > 1 and name in COLUMNS})
+    if repeated:
+        raise InputError(f"{path}: the column {repeated[0]} occurs twice")
+    box = [name for name in names if name.lower() in OTHER_BOXES]
+    if box:
+        raise InputError(
+            f"{path}: expected a box as {', '.join(BOX)} or left, top, width, height, found {', '.join(box)}"
+        )
+    unused = [name for name in names if name not in COLUMNS]
+    if unused:
+        warnings.warn(f"{path}: columns that are not used: {', '.join(unused)[:MAX_SHOWN]}", stacklevel=2)
+
+
+def _read_labels(path: Path) -> list[Line]:
+    """Read the faces of a table that `fsanet label` wrote; those of videos' frames are left out."""
     with optional_dependencies():
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-    columns = {"source": "file", **{name: name for name in ANGLE_NAMES}}
-    columns |= {f"landmark_{edge}": edge for edge in BOX}
+    columns = {"source": "file", **{name: name for name in (*ANGLE_NAMES, *BOX)}}
     try:
-        labels = pq.read_table(path, columns=list(columns)).to_pylist()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: expected a table of fsanet label, could not read it ({error})") from error
-    rows = [
-        Row(number, {columns[name]: str(value) for name, value in label.items()})
+        labels = pq.read_table(path, columns=[*columns, "frame"]).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:MAX_SHOWN]
+        raise InputError(f"{path}: expected a table of fsanet label, could not read it ({reason})") from error
+    return [
+        Line(number, {name: str(label[column]) for column, name in columns.items()})
         for number, label in enumerate(labels, 1)
-        if label["yaw"] is not None
+        if label["yaw"] is not None and label["frame"] is None
     ]
-    if not rows:
-        raise InputError(f"{path}: expected a face, found none")
-    return rows
 
 
-def crop_row(row: Row, image_dir: Path, rule: CropRule, image_size: int, part: Part) -> None:
-    """Add the face of one line to a part.
-
-    Raises:
-        InputError: If the image or a cell cannot be used.
-    """
-    pose = np.array(row.numbers(*ANGLE_NAMES))
-    if np.abs(pose).max() > 180:
-        raise InputError(f"expected angles within ±180°, received {pose.tolist()}")
-    weight = row.numbers("weight")[0] if row.cells.get("weight") else 1.0
-    if weight < 0:
-        raise InputError(f"weight: expected a number of 0 or more, received {weight:g}")
-    image = read_image(image_dir / row.cells["file"])
-    margin_ratio = rule.margin_ratio
-    if all(row.cells.get(edge) for edge in BOX):
-        left, top, right, bottom = row.numbers(*BOX)
-        box = grow_box((left, top, right, bottom), rule, image.shape)
-    else:
-        box = (0, 0, image.shape[1], image.shape[0])  # a crop already
-        if row.cells.get("margin_ratio"):
-            margin_ratio = CropRule(row.numbers("margin_ratio")[0]).margin_ratio
-    crop = crop_box(image, box, image_size)
-    part.add(row.cells["file"], crop, pose, margin_ratio, weight, row.cells.get("group", ""))
-
-
-def crop_rows(rows: tuple[Row, ...], image_dir: Path, rule: CropRule, image_size: int) -> Part:
-    """Crop the faces of one task; failures are noted by line and file."""
-    part = Part()
-    for row in rows:
-        try:
-            crop_row(row, image_dir, rule, image_size, part)
-        except InputError as error:
-            part.problems.append(Problem(f"line {row.number}, {row.cells['file']}", str(error)))
-    return part
-
-
-def create_from_table(
-    table: str | Path,
-    output: str | Path,
-    image_dir: str | Path | None = None,
-    *,
-    rule: CropRule = SHIPPED_CROP,
-    image_size: int = IMAGE_SIZE,
-    workers: int = 0,
-    strict: bool = False,
-) -> PreprocessingReport:
-    """Crop the faces of a table into an `.npz`.
+class FaceCropper:
+    """Crops the faces of a table's lines.
 
     Args:
-        table: CSV with a line per face: `file`, `yaw`, `pitch`, `roll`, and the optional columns `left`,
-            `top`, `right`, `bottom`, `margin_ratio`, `weight`, `group`; or what `label` wrote, whose frames
-            of videos are left out.
-        output: The `.npz` to write.
-        image_dir: Folder that the file names start from; None: the table's.
-        rule: How to crop around the boxes; faces without a box are crops of that rule already, unless
-            `margin_ratio` says otherwise.
-        image_size: Side of the crops in pixels.
-        workers: Number of processes; 0: one per core.
-        strict: Raise at the first line that yields no crop.
+        config: How.
+        image_dir: Folder that the file names start from.
+    """
+
+    def __init__(self, config: FaceTableConfig, image_dir: Path):
+        self._config = config
+        self._image_dir = image_dir
+
+    def work(self, line: Line) -> list[Row]:
+        """Return the crop of a line's face.
+
+        Raises:
+            InputError: If the image or a cell cannot be used.
+        """
+        pose = np.array(line.numbers(*ANGLE_NAMES))
+        if np.abs(pose).max() > 180:
+            raise InputError(f"expected angles within ±180°, received {pose.tolist()}")
+        weight = line.numbers("weight")[0] if line.cells.get("weight") else 1.0
+        if weight < 0:
+            raise InputError(f"weight: expected a number of 0 or more, received {weight:g}")
+        box, rule, size = line.box(), self._config.rule, self._config.image_size
+        image = read_image(line_file(line, self._image_dir))
+        if box is not None:
+            crop = crop_face(image, box, rule, size)
+        else:
+            rule = CropRule(self._margin_of_crop(line))
+            crop = crop_box(image, (0, 0, image.shape[1], image.shape[0]), size)
+        name, group = printable_name(line.cells["file"]), printable_name(line.cells.get("group", ""))
+        return [crop_row(name, crop, pose, rule.margin_ratio, weight, group)]
+
+    def _margin_of_crop(self, line: Line) -> float:
+        if line.cells.get("margin_ratio"):
+            return line.numbers("margin_ratio")[0]
+        margin = self._config.cropped_margin_ratio
+        assert margin is not None  # create_from_table has asked for it
+        return margin
+
+    def failure(self, line: Line, reason: str) -> Row:
+        """Return why a line was left out."""
+        return problem_row(f"line {line.number}, {printable_name(line.cells['file'])}", reason)
+
+
+def line_file(line: Line, image_dir: Path) -> Path:
+    """Return the image of a line."""
+    return named_path(str(image_dir / line.cells["file"]))
+
+
+def create_from_table(config: FaceTableConfig, progress: bool = False) -> PreprocessingReport:
+    """Crop the faces of a table into an `.npz`; the same call resumes a job that was interrupted.
+
+    Args:
+        config: Which faces to crop, and how.
+        progress: Whether to show a progress bar.
 
     Returns:
         The number of lines, the problems, and the file.
 
     Raises:
-        InputError: If the table cannot be used or yields no crop; or, with `strict`, an invalid line.
+        InputError: If the table cannot be used or yields no crop, the poses cannot be degrees, or the margin
+            of images that are crops already is not stated; or, with `strict`, an invalid line.
 
     Example:
-        >>> print(fsanet_tf.create_from_table("table.csv", "own.npz", workers=1))
+        >>> config = fsanet_tf.FaceTableConfig("table.csv", "own.npz", cropped_margin_ratio=0.29)
+        >>> print(fsanet_tf.create_from_table(config))
         own.npz: 2 crops of 2 sources, 0 left out
     """
-    table, output = Path(table), Path(output)
-    rows = read_table(table)
-    tasks = in_tasks(rows, ROWS_PER_TASK)
-    report = create_dataset(
-        tasks,
-        [len(task) for task in tasks],
-        crop_rows,
-        {"image_dir": Path(image_dir or table.parent), "rule": rule, "image_size": image_size},
-        {output: range(len(tasks))},
-        image_size=image_size,
-        square=rule.square,
-        workers=workers,
-        strict=strict,
+    table = Path(config.table)
+    lines = read_table(table)
+    if config.cropped_margin_ratio is None:
+        for line in lines:
+            if not any(line.cells.get(column) for column in (*BOX, *SIZE, "margin_ratio")):
+                raise OptionError(
+                    "cropped_margin_ratio",
+                    f"is required: line {line.number} of {table} has no box (left, top, right, bottom), so "
+                    "its image is a crop already, and no margin_ratio says with which margin it was cropped",
+                )
+    image_dir = Path(config.image_dir or table.parent)
+    return crops.create_dataset(
+        {Path(config.output): lines},
+        functools.partial(FaceCropper, config, image_dir),
+        config,
+        config.rule,
+        config.table,
+        lambda line: (line_file(line, image_dir),),
+        progress,
     )
-    return dataclasses.replace(report, notes=tuple(_doubts(table, rows)))
-
-
-def _doubts(table: Path, rows: list[Row]) -> list[str]:
-    """Lines about a table that is valid, but probably not meant so."""
-    try:
-        angles = [abs(angle) for row in rows for angle in row.numbers(*ANGLE_NAMES)]
-    except InputError:  # reported with its line
-        return []
-    if max(angles) <= math.pi:
-        return [f"{table}: all angles lie within ±{math.pi:.2f}; expected degrees, are these radians?"]
-    return []

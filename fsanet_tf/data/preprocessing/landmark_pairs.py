@@ -1,21 +1,44 @@
 """300W-LP or AFLW2000, one folder of `.jpg` and `.mat`, as crops and poses."""
 
+import functools
 import math
 from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.data.preprocessing.parts import Part, PreprocessingReport, Problem, create_dataset, in_tasks
+from fsanet_tf.batch.parts import Row
+from fsanet_tf.data.preprocessing import crops
+from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.geometry.crop import IMAGE_SIZE, LANDMARK_CROP, CropRule, crop_box, grow_box
+from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_face
+from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.images import read_image
+from fsanet_tf.options import configuration, option
 
-__all__ = ["create_300w_lp"]
+__all__ = ["LandmarkPairsConfig", "create_300w_lp"]
 
-IMAGES_PER_TASK = 100
 LABELS = ("pt2d", "Pose_Para")
 NUMBERS = ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 MAX_VALUES = 1_000_000  # a damaged header may ask for all memory
+
+
+@configuration
+class LandmarkPairsConfig:
+    """What to crop of 300W-LP or AFLW2000, and how.
+
+    Example:
+        >>> fsanet_tf.LandmarkPairsConfig("AFLW2000", "aflw2000.npz").margin_ratio
+        0.6
+    """
+
+    input_dir: str = option(meaning="Folder of .jpg and .mat pairs, as it is distributed.")
+    output: str = crops.output_option()
+    margin_ratio: float = crops.margin_option(LANDMARK_CROP.margin_ratio)
+    square: bool = crops.square_option(LANDMARK_CROP.square)
+    sampling: str = crops.sampling_option(LANDMARK_CROP.sampling)
+    image_size: int = crops.size_option()
+    workers: int = crops.workers_option()
+    strict: bool = crops.strict_option()
 
 
 def visible_box(points: np.ndarray) -> tuple[int, int, int, int]:
@@ -81,39 +104,31 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return points, pose
 
 
-def crop_face(image_path: Path, rule: CropRule, image_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Crop one image and read its pose.
+class PairCropper:
+    """Crops the face of an image around the landmarks in the `.mat` of the same name."""
 
-    Args:
-        image_path: The `.jpg`; the `.mat` of the same name is next to it.
-        rule: How to crop around the landmark box.
-        image_size: Side of the crop in pixels.
+    def __init__(self, rule: CropRule, image_size: int):
+        self._rule = rule
+        self._image_size = image_size
 
-    Returns:
-        uint8 BGR `(image_size, image_size, 3)`, and yaw, pitch, roll in degrees `(3,)`.
+    def work(self, path: Path) -> list[Row]:
+        """Return the crop of a `.jpg`.
 
-    Raises:
-        InputError: If one of the two files is missing or cannot be used.
-    """
-    label_path = image_path.with_suffix(".mat")
-    for path, other in ((image_path, "image"), (label_path, "labels")):
-        if not path.exists():
-            raise InputError(f"no {other} {path.name}")
-    image = read_image(image_path)
-    points, pose = read_labels(label_path)
-    box = grow_box(visible_box(points), rule, image.shape)
-    return crop_box(image, box, image_size), pose
+        Raises:
+            InputError: If one of the two files is missing or cannot be used.
+        """
+        labels = path.with_suffix(".mat")
+        for file, kind in ((path, "image"), (labels, "labels")):
+            if not file.exists():
+                raise InputError(f"no {kind} {printable_name(file.name)}")
+        image = read_image(path)
+        points, pose = read_labels(labels)
+        crop = crop_face(image, visible_box(points), self._rule, self._image_size)
+        return [crop_row(printable_name(path.stem), crop, pose, self._rule.margin_ratio)]
 
-
-def crop_faces(image_paths: tuple[Path, ...], rule: CropRule, image_size: int) -> Part:
-    """Crop the faces of one task; failures are noted by name."""
-    part = Part()
-    for path in image_paths:
-        try:
-            part.add(path.stem, *crop_face(path, rule, image_size), rule.margin_ratio)
-        except InputError as error:
-            part.problems.append(Problem(path.stem, str(error)))
-    return part
+    def failure(self, path: Path, reason: str) -> Row:
+        """Return why an image was left out."""
+        return problem_row(printable_name(path.stem), reason)
 
 
 def find_faces(input_dir: Path) -> list[Path]:
@@ -130,46 +145,32 @@ def find_faces(input_dir: Path) -> list[Path]:
     return [input_dir / f"{stem}.jpg" for stem in sorted(stems)]
 
 
-def create_300w_lp(
-    input_dir: str | Path,
-    output: str | Path,
-    *,
-    rule: CropRule = LANDMARK_CROP,
-    image_size: int = IMAGE_SIZE,
-    workers: int = 0,
-    strict: bool = False,
-) -> PreprocessingReport:
-    """Crop a folder of 300W-LP or AFLW2000 into an `.npz`.
+def create_300w_lp(config: LandmarkPairsConfig, progress: bool = False) -> PreprocessingReport:
+    """Crop a folder of 300W-LP or AFLW2000 into an `.npz`; the same call resumes a job that was interrupted.
 
     Args:
-        input_dir: Folder of `.jpg` and `.mat` pairs.
-        output: The `.npz` to write.
-        rule: How to crop around the landmark boxes.
-        image_size: Side of the crops in pixels.
-        workers: Number of processes; 0: one per core.
-        strict: Raise at the first source that yields no crop.
+        config: What to crop, and how.
+        progress: Whether to show a progress bar.
 
     Returns:
         The number of sources, the problems, and the file.
 
     Raises:
-        InputError: If there is no folder, no pair or no crop; or, with `strict`, an invalid source.
+        InputError: If there is no folder, no pair or no crop, or the poses cannot be radians; or, with
+            `strict`, an invalid source.
 
     Example:
-        >>> fsanet_tf.create_synthetic("heads", 4)
-        >>> print(fsanet_tf.create_300w_lp("heads", "heads.npz", workers=1))
+        >>> fsanet_tf.create_synthetic(fsanet_tf.SyntheticConfig("heads", 4))
+        >>> print(fsanet_tf.create_300w_lp(fsanet_tf.LandmarkPairsConfig("heads", "heads.npz")))
         heads.npz: 4 crops of 4 sources, 0 left out
     """
-    paths = find_faces(Path(input_dir))
-    tasks = in_tasks(paths, IMAGES_PER_TASK)
-    return create_dataset(
-        tasks,
-        [len(task) for task in tasks],
-        crop_faces,
-        {"rule": rule, "image_size": image_size},
-        {Path(output): range(len(tasks))},
-        image_size=image_size,
-        square=rule.square,
-        workers=workers,
-        strict=strict,
+    rule = CropRule(config.margin_ratio, config.square, config.sampling)
+    return crops.create_dataset(
+        {Path(config.output): find_faces(Path(config.input_dir))},
+        functools.partial(PairCropper, rule, config.image_size),
+        config,
+        rule,
+        config.input_dir,
+        lambda path: (path, path.with_suffix(".mat")),
+        progress,
     )

@@ -1,13 +1,16 @@
 """Rendered heads of known pose in the layout of 300W-LP or of BIWI: data for anyone, offline."""
 
+import contextlib
 import functools
 import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from fsanet_tf.data.preprocessing.crops import workers_option
 from fsanet_tf.data.preprocessing.synthetic_head import (
     landmarks,
     project,
@@ -16,6 +19,8 @@ from fsanet_tf.data.preprocessing.synthetic_head import (
     render,
 )
 from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.io.files import writable_path
+from fsanet_tf.options import configuration, option
 from fsanet_tf.parallel import num_cores, worker_context
 
 IMAGE_SIDE = 160  # 300W-LP's are 450; a crop of 64 pixels needs no more
@@ -24,7 +29,23 @@ BIWI_SHAPE = (480, 640)
 NUM_BIWI_VIDEOS = 24
 LAYOUTS = ("300w_lp", "biwi")
 
-__all__ = ["create_synthetic"]
+__all__ = ["SyntheticConfig", "create_synthetic"]
+
+
+@configuration
+class SyntheticConfig:
+    """Which heads to render.
+
+    Example:
+        >>> fsanet_tf.SyntheticConfig("heads").layout
+        '300w_lp'
+    """
+
+    output_dir: str = option(meaning="Folder to fill: the pairs, or BIWI's folders 01 to 24.")
+    count: int = option(2000, "Number of images; BIWI's are distributed evenly over the folders.", low=1)
+    layout: str = option(LAYOUTS[0], "Layout of the files.", choices=LAYOUTS)
+    seed: int = option(0, "Random seed; an image of 300w_lp does not depend on count.", low=0)
+    workers: int = workers_option()
 
 
 def write_pair(number: int, output_dir: Path, seed: int) -> None:
@@ -75,41 +96,40 @@ def write_video(number: int, output_dir: Path, seed: int, num_frames: int) -> No
         cv2.imwrite(f"{stem}_rgb.png", image)
 
 
-def create_synthetic(output_dir: str | Path, count: int, layout: str = "300w_lp", seed: int = 0) -> None:
+def create_synthetic(config: SyntheticConfig, progress: bool = False) -> None:
     """Render heads of known pose into a dataset.
 
     Args:
-        output_dir: Receives the pairs, or BIWI's folders 01 to 24.
-        count: Number of images; BIWI's are distributed evenly over the folders.
-        layout: `300w_lp` or `biwi`.
-        seed: Random seed; image k does not depend on `count` (300W-LP).
+        config: What to render.
+        progress: Whether to show a progress bar.
 
     Raises:
-        InputError: If the layout is unknown, or the folder cannot be created.
+        InputError: If the folder cannot be created.
         MissingExtraError: If SciPy, which writes `.mat` files, is not installed.
 
     Example:
-        >>> fsanet_tf.create_synthetic("heads", 4)
+        >>> fsanet_tf.create_synthetic(fsanet_tf.SyntheticConfig("heads", 4))
         >>> len(list(Path("heads").glob("*.mat")))
         4
     """
-    output_dir = Path(output_dir)
-    if layout not in LAYOUTS:
-        raise InputError(f"layout must be one of {', '.join(LAYOUTS)}, received {layout}")
+    output_dir = writable_path(config.output_dir)
     with optional_dependencies():
         import scipy.io  # noqa: F401
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output_dir}: cannot create the folder: {error.strerror}") from error
-    if layout == "biwi":
-        frames = -(-count // NUM_BIWI_VIDEOS)
-        write = functools.partial(write_video, output_dir=output_dir, seed=seed, num_frames=frames)
-        numbers = range(1, NUM_BIWI_VIDEOS + 1)
-    else:
-        write = functools.partial(write_pair, output_dir=output_dir, seed=seed)
-        numbers = range(1, count + 1)
-    chunk = 32 if layout == "300w_lp" else 1
-    with worker_context().Pool(num_cores()) as pool:
-        for _ in tqdm(pool.imap_unordered(write, numbers, chunk), total=len(numbers), unit="head"):
+    chunk = 32
+    write: Callable[[int], None] = functools.partial(write_pair, output_dir=output_dir, seed=config.seed)
+    count = config.count
+    if config.layout == "biwi":
+        frames, count, chunk = -(-config.count // NUM_BIWI_VIDEOS), NUM_BIWI_VIDEOS, 1
+        write = functools.partial(write_video, output_dir=output_dir, seed=config.seed, num_frames=frames)
+    numbers = range(1, count + 1)
+    workers = min(config.workers or num_cores(), -(-count // chunk))
+    with contextlib.ExitStack() as stack:
+        done: Iterable[None] = map(write, numbers)
+        if workers > 1:
+            done = stack.enter_context(worker_context().Pool(workers)).imap_unordered(write, numbers, chunk)
+        for _ in tqdm(done, total=count, unit="head", disable=not progress):
             pass

@@ -1,0 +1,154 @@
+"""Folders of files that are written atomically: here, or on a file system that pyarrow knows."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.io.files import writable_path
+
+LOCK = "_lock"
+
+
+class Folder:
+    """A folder of this machine, or of a network that it has mounted; absent until a file is written.
+
+    Args:
+        address: Its path.
+
+    Raises:
+        InputError: If it cannot be a folder to write.
+    """
+
+    def __init__(self, address: str | Path):
+        self.path = writable_path(address).absolute()
+        self.address = str(self.path)
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{address}: expected a folder, received a file")
+
+    def names(self) -> list[str]:
+        """Return the names of its files, sorted; none if it is absent."""
+        return sorted(entry.name for entry in os.scandir(self.path)) if self.path.is_dir() else []
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file; None if it is absent."""
+        path = self.path / name
+        return path.read_bytes() if path.exists() else None
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a file, which several processes may do at once: it has the content of one of them."""
+        temporary = self.path / _temporary(name)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            os.replace(temporary, self.path / name)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise InputError(f"{self.address}: cannot write there: {error.strerror}") from error
+
+    def delete(self, name: str) -> None:
+        """Delete a file; one that is already gone is no error."""
+        (self.path / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other runs out for a block.
+
+        Raises:
+            InputError: If another run is at work there.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.path / LOCK, timeout=0)
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise InputError(f"{self.address}: another run is at work there") from error
+        except OSError as error:
+            raise InputError(f"{self.address}: cannot write there: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class RemoteFolder(Folder):
+    """A folder on a file system that pyarrow knows; it is not locked."""
+
+    def __init__(self, address: str):
+        self.address = address
+        file_system(address)
+
+    def names(self) -> list[str]:
+        from pyarrow import fs
+
+        system, root = file_system(self.address)
+        infos = system.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        return sorted(info.base_name for info in infos)
+
+    def read(self, name: str) -> bytes | None:
+        system, root = file_system(self.address)
+        if not system.get_file_info(f"{root}/{name}").is_file:
+            return None
+        with system.open_input_stream(f"{root}/{name}") as stream:
+            content: bytes = stream.read()
+        return content
+
+    def write(self, name: str, content: Any) -> None:
+        system, root = file_system(self.address)
+        try:
+            system.create_dir(root)
+            with system.open_output_stream(f"{root}/{_temporary(name)}") as stream:
+                stream.write(content)
+            system.move(f"{root}/{_temporary(name)}", f"{root}/{name}")
+        except OSError as error:
+            raise InputError(f"{self.address}: cannot write there: {error}") from error
+
+    def delete(self, name: str) -> None:
+        system, root = file_system(self.address)
+        with contextlib.suppress(FileNotFoundError):
+            system.delete_file(f"{root}/{name}")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        yield
+
+
+def open_folder(address: str) -> Folder:
+    """Return a folder by its path, or by an address such as `s3://bucket/poses.parquet`."""
+    return RemoteFolder(address) if "://" in address else Folder(address)
+
+
+@functools.cache
+def _process_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _temporary(name: str) -> str:
+    """Name a file while it is written; readers of Parquet ignore names that begin with an underscore."""
+    return f"_{name}.{_process_id()}"
+
+
+def file_system(address: str) -> tuple[Any, str]:
+    """Return the file system of an address and the path on it.
+
+    Raises:
+        InputError: If pyarrow knows no such file system.
+        MissingExtraError: If pyarrow is not installed.
+    """
+    with optional_dependencies():
+        from pyarrow import fs
+
+    try:
+        system, path = fs.FileSystem.from_uri(address)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{address}: expected an address of a file system ({reason})") from error
+    return system, path.rstrip("/")

@@ -1,0 +1,229 @@
+"""Crops of many sources in one `.npz`, made in parts next to it.
+
+A killed run finds its parts again and does the rest; memory contains one part per process, however large the
+dataset is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import fsanet_tf
+from fsanet_tf.batch.folder import LOCK, Folder
+from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts
+from fsanet_tf.data.dataset import FaceLabels, check_poses, write_dataset
+from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
+from fsanet_tf.io.files import writable_path
+from fsanet_tf.options import option
+
+__all__ = ["PreprocessingReport"]
+
+COLUMNS = ("pose", "name", "weight", "group", "margin_ratio")  # the first fields of FaceLabels
+RUN = "run.json"
+MAX_NAME = 240  # bytes; file systems allow 255
+PART_BYTES = 2**23  # of the crops that a process has in memory
+
+
+# Options that the configurations share; their defaults differ.
+output_option = functools.partial(option, meaning="The .npz to write.")
+margin_option = functools.partial(option, meaning="Share of the face box added on each side.", low=0, high=5)
+square_option = functools.partial(option, meaning="Cut squares instead of stretching the boxes to one.")
+sampling_option = functools.partial(
+    option,
+    meaning="original: whole pixels, clipped to the image, as the original cuts; filtered: fractions of a "
+    "pixel, with averages where the crop shrinks.",
+    choices=SAMPLINGS,
+)
+size_option = functools.partial(
+    option, default=IMAGE_SIZE, meaning="Side of the crops in pixels.", low=8, high=1024
+)
+workers_option = functools.partial(
+    option, default=0, meaning="Number of processes; 0: one per core; 1: all work is done in this one.", low=0
+)
+strict_option = functools.partial(
+    option, default=False, meaning="Stop at the first source that yields no crop."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A source that yielded no crop: its name and, in a few words, why."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessingReport:
+    """The result of a preprocessing run.
+
+    Attributes:
+        num_sources: Number of sources.
+        problems: Those that yielded no crop.
+        outputs: The files that were written.
+
+    Example:
+        >>> print(fsanet_tf.PreprocessingReport(10, (), (Path("faces.npz"),)))
+        faces.npz: 10 crops of 10 sources, 0 left out
+    """
+
+    num_sources: int
+    problems: tuple[Problem, ...]
+    outputs: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        written = ", ".join(str(path) for path in self.outputs)
+        count = self.num_sources - len(self.problems)
+        return f"{written}: {count} crops of {self.num_sources} sources, {len(self.problems)} left out"
+
+
+def crop_row(
+    name: str, image: np.ndarray, pose: np.ndarray, margin_ratio: float, weight: float = 1.0, group: str = ""
+) -> Row:
+    """Return the row of a crop: its pixels, rounded to uint8, and its labels."""
+    pixels = image if image.dtype == np.uint8 else np.rint(image).astype(np.uint8)
+    labels = {"pose": pose, "name": name, "weight": weight, "group": group, "margin_ratio": margin_ratio}
+    return {"image": pixels, **labels}
+
+
+def problem_row(name: str, reason: str) -> Row:
+    """Return the row of a source that yielded no crop."""
+    return {"name": name, "error": reason}
+
+
+def create_dataset(
+    items: Mapping[Path, Sequence[Any]],
+    make_worker: Callable[[], Worker],
+    config: Any,
+    rule: CropRule,
+    source: str,
+    files: Callable[[Any], Iterable[Path]],
+    progress: bool,
+    stands_alone: Callable[[Any], bool] = lambda item: False,
+) -> PreprocessingReport:
+    """Work on every item and write the datasets.
+
+    Args:
+        items: For each `.npz` to write, what it is made of; picklable and with a distinctive `repr`.
+        make_worker: Makes what turns an item into rows of `crop_row` or `problem_row`; picklable.
+        config: Size of the crops, number of processes, and whether to stop at the first problem.
+        rule: How boxes were cropped; noted in the files.
+        source: Where the items come from, for messages.
+        files: Returns the files that an item is read from: other sizes or times make another job.
+        progress: Whether to show a progress bar.
+        stands_alone: Whether an item is a part of its own.
+
+    Returns:
+        The number of sources, the problems in the order of the items, and the files.
+
+    Raises:
+        InputError: If no source yields a crop, or one does not and the configuration is strict.
+    """
+    for output in items:
+        writable_path(output)
+    parts: dict[Path, list[Part]] = {}
+    for output, members in items.items():
+        first, max_items = sum(map(len, parts.values())), max(1, PART_BYTES // (3 * config.image_size**2))
+        parts[output] = make_parts(members, first, max_items, stands_alone)
+    first_output = next(iter(items))
+    name = os.fsdecode(os.fsencode(first_output.name)[:MAX_NAME])
+    folder = Folder(first_output.with_name(f"{name}.parts"))
+    job = Job(folder, make_worker, _encode, ".npz")
+    planned = [part for group in parts.values() for part in group]
+    with folder.lock():
+        states = [(part, [_state(path) for item in part.items for path in files(item)]) for part in planned]
+        _claim(folder, repr((fsanet_tf.__version__, _what(config), states)))
+        finished = set(job.finished())
+        pending = [part for part in planned if part.number not in finished]
+        sizes = {part.number: len(part.items) for part in planned}
+        done = sum(sizes[number] for number in finished)
+        with tqdm(total=sum(sizes.values()), unit="image", initial=done, disable=not progress) as bar:
+            for number in run_parts(job, pending, config.workers) if pending else ():
+                bar.update(sizes[number])
+                if config.strict and (problems := _read(job, number)[1]):
+                    raise InputError(str(problems[0]))
+        problems = [problem for part in planned for problem in _read(job, part.number)[1]]
+        if config.strict and problems:
+            raise InputError(str(problems[0]))
+        counts = [
+            _join(job, group, source, output, config.image_size, rule) for output, group in parts.items()
+        ]
+    shutil.rmtree(folder.path)
+    return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(items))
+
+
+def _what(config: Any) -> dict[str, Any]:
+    """Return the options that change the crops."""
+    options = dataclasses.asdict(config)
+    return {name: value for name, value in options.items() if name not in ("output", "workers", "strict")}
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return size and time of a file; None if it is absent."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _claim(folder: Folder, job: str) -> None:
+    """Keep the parts of an earlier run of the same job; delete those of any other."""
+    digest = json.dumps(hashlib.sha256(job.encode("utf-8", "surrogatepass")).hexdigest()).encode()
+    if folder.read(RUN) != digest:
+        for name in folder.names():
+            if name != LOCK:
+                folder.delete(name)
+        folder.write(RUN, digest)
+
+
+def _encode(rows: list[Row]) -> bytes:
+    """Return the `.npz` of a part."""
+    crops = [row for row in rows if "error" not in row]
+    problems = [(row["name"], row["error"]) for row in rows if "error" in row]
+    arrays = {key: np.array([row[key] for row in crops]) for key in ("image", *COLUMNS) if crops}
+    stream = io.BytesIO()
+    np.savez(stream, problems=np.array(problems, str).reshape(-1, 2), **arrays)
+    return stream.getvalue()
+
+
+def _read(job: Job, number: int) -> tuple[dict[str, np.ndarray], list[Problem]]:
+    """Read the crops and the problems of a finished part; the crops' arrays are missing if there is none."""
+    with np.load(io.BytesIO(job.folder.read(job.name(number)) or b"")) as part:
+        arrays = {key: part[key] for key in part.files}
+    return arrays, [Problem(*row) for row in arrays.pop("problems").tolist()]
+
+
+def _join(job: Job, parts: Sequence[Part], source: str, output: Path, image_size: int, rule: CropRule) -> int:
+    """Write one `.npz` from parts, one part in memory at a time; return the number of crops."""
+    found = []
+    for part in parts:
+        arrays, _ = _read(job, part.number)
+        if arrays:
+            found.append((part.number, [arrays[key] for key in COLUMNS]))
+    if not found:
+        raise InputError(f"{output}: no source yielded a crop, nothing to write")
+    poses, names, weights, groups, margins = map(
+        np.concatenate, zip(*(columns for _, columns in found), strict=True)
+    )
+    check_poses(source, poses)
+    weights, margins = weights.astype(np.float32), margins.astype(np.float32)
+    labels = FaceLabels(poses, names, weights, groups, margins, rule.square, rule.sampling)
+    write_dataset(output, (_read(job, number)[0]["image"] for number, _ in found), labels, image_size)
+    return len(labels)
