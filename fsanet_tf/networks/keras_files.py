@@ -1,6 +1,7 @@
 """Networks as Keras models: `.keras` files that contain their card, and the original's `.h5`."""
 
 import dataclasses
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -137,3 +138,15 @@ def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = 
     model.card = make_card(model, card.as_json() if card else None).as_json()
     with replace_when_done(path) as temporary:
         model.save(temporary)
+        _remove_times(temporary)
+
+
+def _remove_times(path: Path) -> None:
+    """Rewrite a `.keras` file so that equal networks have equal files: without the time of writing."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in sorted(archive.namelist())}
+    metadata = json.loads(members["metadata.json"])
+    members["metadata.json"] = json.dumps({**metadata, "date_saved": ""}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
