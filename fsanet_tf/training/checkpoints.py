@@ -5,6 +5,7 @@ nor the metrics of an interrupted one.
 """
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,10 @@ class Checkpoints(keras.callbacks.Callback):
         if not path.exists():
             return
         try:
-            model.load_weights(path)
-        except KERAS_ERRORS as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # Keras skips an optimizer that does not fit
+                model.load_weights(path)
+        except (*KERAS_ERRORS, UserWarning) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: expected a checkpoint of this run ({reason})") from error
         card = read_card(path)
@@ -125,8 +128,8 @@ class Checkpoints(keras.callbacks.Callback):
 def _build_metrics(model: keras.Model) -> None:
     """Let a compiled model create its metrics' variables, which it else does in its first step."""
     shapes = {name: (1, *output.shape[1:]) for name, output in model.output.items()}
-    targets = {name: np.zeros(shapes[POSE] if name == UNCERTAINTY else shapes[name]) for name in shapes}
-    model.test_on_batch(np.zeros((1, *model.input_shape[1:])), targets)
+    targets = {name: np.zeros(shapes[POSE if name == UNCERTAINTY else name], np.float32) for name in shapes}
+    model.test_on_batch(np.zeros((1, *model.input_shape[1:]), np.float32), targets)
 
 
 def _pose_loss(row: dict[str, float]) -> float:

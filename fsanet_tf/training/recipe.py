@@ -20,7 +20,8 @@ MIN_UNCERTAINTY_DEG = 1e-2
 
 def geodesic_angles(y_true: Any, y_pred: Any) -> Any:
     """Compute the angle of the rotation between poses `(batch, 3)` in degrees, `(batch,)`."""
-    difference = rotation_matrices(y_true, ops) - rotation_matrices(y_pred, ops)  # (batch, 3, 3)
+    true, predicted = (rotation_matrices(ops.cast(poses, "float32"), ops) for poses in (y_true, y_pred))
+    difference = true - predicted  # (batch, 3, 3)
     squared_chord = ops.sum(ops.square(difference), axis=(-2, -1))
     # |R − R'|² = 8 sin²(angle / 2). The clip keeps the arcsine's gradient finite at half a turn.
     half_sine = ops.sqrt(ops.clip(squared_chord / 8.0, 1e-8, 0.999))

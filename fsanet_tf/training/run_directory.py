@@ -35,9 +35,15 @@ def config_as_json(config: TrainingConfig) -> dict[str, Any]:
 
 
 def _as_text(thing: Any) -> str:
-    """Describe a loss, a metric or a part of an architecture, with its own configuration."""
-    name = getattr(thing, "__qualname__", type(thing).__qualname__)
-    return f"{name}({thing.get_config()})" if hasattr(thing, "get_config") else name
+    """Describe a loss, a metric or a part of an architecture with its own values.
+
+    Keras's `get_config` lacks some: the `delta` of a Huber loss, for example.
+    """
+    if hasattr(thing, "__qualname__"):
+        return str(thing.__qualname__)
+    values = {**vars(thing), **getattr(thing, "_fn_kwargs", {})}
+    plain = {key: value for key, value in values.items() if isinstance(value, str | int | float)}
+    return f"{type(thing).__qualname__}({plain})"
 
 
 def is_finished(config: TrainingConfig) -> bool:

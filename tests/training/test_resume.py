@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from fsanet_tf.errors import InputError
+from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.registry import EXTENSIONS_VARIABLE
 from fsanet_tf.training.checkpoints import Checkpoints
 from fsanet_tf.training.config import TrainingConfig
-from fsanet_tf.training.recipe import compile_network
+from fsanet_tf.training.recipe import compile_network, step_schedule
 from fsanet_tf.training.run_directory import config_as_json, is_finished, write_config
 from fsanet_tf.training.trainer import train
 from tests.conftest import ROOT, run_process
@@ -118,11 +119,9 @@ def test_a_run_of_version_0_3_resumes(tmp_path):
     old["init_weights"] = old.pop("init_network")
     (tmp_path / "old").mkdir()
     (tmp_path / "old/config.json").write_text(json.dumps(old))
-    from fsanet_tf.models.build import build_model
-
     network = build_model(config.architecture())
     model = keras.Model(network.input, network.output["pose"], name=network.name)
-    model.compile(keras.optimizers.Adam(1e-3), "mae", jit_compile=False)
+    model.compile(keras.optimizers.Adam(step_schedule(1e-3, 2, 0, 6)), "mae", jit_compile=False)
     images = np.zeros((8, 16, 16, 3), np.float32)
     for _ in range(6):  # the steps of an epoch
         model.train_on_batch(images, np.ones((8, 3)))
