@@ -31,6 +31,7 @@ MAX_EXPANSION, SMALL_BYTES = 100, 2**28  # of compressed images; small ones may 
 CHUNK = 1024  # images that are written at once
 MARGIN_TOLERANCE = 1e-4  # margins are stored in 32 bits
 HALF_TURN_DEG = 180.0
+ARRAYS = ("poses", "names", "weights", "groups", "margin_ratios")  # labels of each face
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +177,11 @@ class FaceDataset:
         """Side of the crops in pixels."""
         return self.images.shape[1]
 
+    def select(self, rows: np.ndarray) -> FaceDataset:
+        """Return some faces, by their indices."""
+        arrays = {name: getattr(self.labels, name)[rows] for name in ARRAYS}
+        return FaceDataset(self.images[rows], dataclasses.replace(self.labels, **arrays))
+
     def rows_within(self, max_angle_deg: float) -> np.ndarray:
         """Return the indices of the faces whose angles lie within ±`max_angle_deg`; 0: of all."""
         if not max_angle_deg:
@@ -271,7 +277,7 @@ def check_poses(name: str | Path, poses: np.ndarray) -> None:
         poses: `(N, 3)`: yaw, pitch, roll in degrees.
 
     Raises:
-        InputError: If a pose is not finite, the angles appear to be radians, or most of them exceed a half turn.
+        InputError: If a pose is not finite, the angles appear to be radians, or most exceed a half turn.
 
     Example:
         >>> check_poses("faces.npz", np.array([[30.0, -10.0, 5.0]]))
@@ -351,13 +357,12 @@ def _joined(paths: Sequence[str | Path], parts: Sequence[FaceDataset]) -> FaceDa
     known = [part for part in labels if not np.isnan(part.margin_ratios).all()]
     rules = {(part.square, part.sampling): None for part in known} or {(False, "original"): None}
     if len(rules) > 1:
-        kinds = " and ".join(f"{'square' if square else 'stretched'} {sampling}" for square, sampling in rules)
+        kinds = " and ".join(
+            f"{'square' if square else 'stretched'} {sampling}" for square, sampling in rules
+        )
         raise InputError(f"{files}: expected crops of one rule, received {kinds} ones")
     ((square, sampling),) = rules
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in labels])
-        for name in ("poses", "names", "weights", "groups", "margin_ratios")
-    }
+    arrays = {name: np.concatenate([getattr(part, name) for part in labels]) for name in ARRAYS}
     images = cast(np.ndarray, _JoinedImages([part.images for part in parts]))
     return FaceDataset(images, FaceLabels(**arrays, square=square, sampling=sampling))
 

@@ -68,8 +68,8 @@ def held_out_rows(paths: Sequence[str | Path], card: NetworkCard) -> np.ndarray:
     """Return the faces of a dataset that a network was not trained on.
 
     A card names the files that the network was trained on with their hashes, and how they were split; likewise
-    for the network that the training started from. A file that is trained on together with others can be
-    split again only if those are among `paths` or next to one of them: else all of its faces count as trained on.
+    for the network that the training started from. A file that was trained on together with others can be split
+    again only if those are among `paths` or next to them: else all of its faces count as trained on.
 
     Args:
         paths: The dataset's files, joined in this order.
@@ -85,14 +85,14 @@ def held_out_rows(paths: Sequence[str | Path], card: NetworkCard) -> np.ndarray:
         >>> len(held_out_rows(["faces.npz"], fsanet_tf.load_network("var").card))
         24
     """
-    paths = [Path(path) for path in paths]
-    lengths = [len(load_dataset(path)) for path in paths]
+    files = [Path(path) for path in paths]
+    lengths = [len(load_dataset(path)) for path in files]
     starts = np.cumsum([0, *lengths])
     trained = np.zeros(starts[-1], bool)
     record: Mapping[str, Any] | None = card.about
     while record:
-        faces_by_hash = _trained_faces(paths, record)
-        for path, start, length in zip(paths, starts[:-1], lengths, strict=True):
+        faces_by_hash = _trained_faces(files, record)
+        for path, start, length in zip(files, starts[:-1], lengths, strict=True):
             trained[start : start + length] |= faces_by_hash.get(hash_dataset(path), False)
         record = record.get("started_from")
     return np.flatnonzero(~trained)

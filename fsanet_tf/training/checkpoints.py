@@ -1,7 +1,7 @@
 """Log and checkpoints of a run in progress, from which a killed run resumes to the same weights.
 
-Keras's `BackupAndRestore` and `ModelCheckpoint` know whole epochs only, and neither restores the moving average
-nor the metrics of an interrupted one.
+Keras's `BackupAndRestore` and `ModelCheckpoint` know whole epochs only, and restore neither the raw weights next
+to their moving average nor the metrics of an interrupted epoch.
 """
 
 import contextlib

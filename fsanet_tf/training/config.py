@@ -66,8 +66,8 @@ class TrainingConfig:
     )
     margin_ratio: float | None = option(
         None,
-        "Common margin that crops of larger margins are cut to; by default their own. Of crops that do not say "
-        "their margin (the original's files: 0.6, BIWI 0.4), it is that.",
+        "Common margin that crops of larger margins are cut to; by default their own. Crops that do not say "
+        "their margin (the original's files: 0.6, BIWI 0.4) are taken to have this one.",
         low=0.0,
     )
     square: bool = option(False, "Whether crops that do not say how they were cut show square boxes.")

@@ -50,8 +50,8 @@ def is_finished(config: TrainingConfig) -> bool:
     """Return whether the working directory contains the end of this very run.
 
     Raises:
-        InputError: If it contains a run of another configuration, other faces or other extensions; the message
-            says what differs.
+        InputError: If it contains a run of another configuration, other faces or other extensions; the
+            message says what differs.
     """
     directory = Path(config.output_dir)
     path = directory / CONFIG_FILE
@@ -71,7 +71,7 @@ def is_finished(config: TrainingConfig) -> bool:
     finished = (directory / FINAL_FILE).exists()
     files = (*config.data, *config.validation_data)
     if not finished or all(Path(name).exists() for name in files):
-        for name, digest in zip(files, content.get(DATA_KEY) or [], strict=False):
+        for name, digest in zip(files, content.get(DATA_KEY, []), strict=False):
             if hash_dataset(name) != digest:
                 raise InputError(f"{name}: contains other faces than when the run in {directory} was started")
     if content.get(EXTENSIONS_KEY) not in (None, hash_extensions()):
@@ -103,7 +103,10 @@ def read_config(output_dir: Path) -> dict[str, Any]:
     """
     path = output_dir / CONFIG_FILE
     try:
-        return _renamed(json.loads(path.read_text(encoding="utf-8")))
+        content = _renamed(json.loads(path.read_text(encoding="utf-8")))
+        if not isinstance(content.get(DATA_KEY, []), list):
+            raise ValueError(f"{DATA_KEY} is no list")
+        return content
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: expected the JSON of an earlier run ({error})") from error
 
@@ -127,7 +130,9 @@ def read_log(output_dir: Path, epochs: int) -> list[dict[str, float]]:
             raise ValueError("val_loss is missing")
         return rows
     except (ValueError, TypeError, KeyError, csv.Error) as error:
-        raise InputError(f"{path}: expected the log of an earlier run, could not read it ({error})") from error
+        raise InputError(
+            f"{path}: expected the log of an earlier run, could not read it ({error})"
+        ) from error
 
 
 def write_log(output_dir: Path, rows: list[dict[str, float]]) -> None:

@@ -56,7 +56,9 @@ def test_the_crop_rule_travels_with_the_faces(tmp_path, rng):
     assert load_dataset(tmp_path / "a.npz").crop == rule
     np.savez(tmp_path / "old.npz", image=data.images, pose=data.poses, margin_ratio=0.29, square=True)
     assert load_dataset(tmp_path / "old.npz").crop == CropRule(0.29, square=True)  # as of version 0.3
-    with pytest.raises(InputError, match="expected crops of one rule, received square filtered and square orig"):
+    with pytest.raises(
+        InputError, match="expected crops of one rule, received square filtered and square orig"
+    ):
         load_dataset([tmp_path / "a.npz", tmp_path / "old.npz"])
 
 
@@ -100,6 +102,13 @@ def test_labels_that_are_odd_but_true_are_kept():
         check_poses("table.csv", np.array([[0.4, -0.2, 1.3]]))
 
 
+def test_a_selection_keeps_each_face_with_its_labels(rng):
+    data = faces(rng)
+    part = data.select(np.array([3, 1]))
+    np.testing.assert_array_equal(part.images, data.images[[3, 1]])
+    assert part.names.tolist() == ["face3", "face1"] and part.crop == data.crop and len(part) == 2
+
+
 def test_faces_within_99_degrees_are_the_papers(rng):
     data = faces(rng)
     data.poses[1] = (0, 99.0, 0)
@@ -121,7 +130,10 @@ BAD = {
     "radians": ({"image": IMAGES, "pose": POSES + 0.5}, r"expected degrees, received angles within ±0\.50"),
     "degrees taken for radians": ({"image": IMAGES, "pose": POSES - 1310}, "mostly exceed ±180"),
     "no weight": ({"image": IMAGES, "pose": POSES, "weight": np.zeros(2)}, "all weights are 0"),
-    "another sampling": ({"image": IMAGES, "pose": POSES, "sampling": "nearest"}, "sampling must be original or"),
+    "another sampling": (
+        {"image": IMAGES, "pose": POSES, "sampling": "nearest"},
+        "sampling must be original or",
+    ),
     "a negative margin": ({"image": IMAGES, "pose": POSES, "margin_ratio": -1.0}, "0 or more and finite"),
     "a pickle": ({"image": IMAGES, "pose": np.array([object()] * 2)}, "could not read it"),
 }

@@ -20,7 +20,9 @@ def test_crops_of_several_margins_are_cut_to_a_common_one():
     images[1, 36:60, 36:60] = 255  # margin 0.5: of twice the field of view
     dataset = FaceDataset.from_arrays(images, np.zeros((2, 3)), crop=CropRule(0.0, square=True))
     dataset.labels.margin_ratios[1] = 0.5
-    with pytest.raises(InputError, match="margin_ratio: the crops have different margins, expected a common one"):
+    with pytest.raises(
+        InputError, match="margin_ratio: the crops have different margins, expected a common one"
+    ):
         Faces(dataset, np.arange(2))
     faces = Faces(dataset, np.arange(2), margin_ratio=0.0)
     for batches in (
@@ -58,7 +60,9 @@ def test_an_epoch_contains_every_face_once_and_any_step_can_come_first():
     assert any((a[1]["pose"] != b[1]["pose"]).numpy().any() for a, b in orders)
     for step in (3, 7):
         later = training_batches(faces, first_step=step, **options)
-        for (images_, targets, _), (other_images, other_targets, _) in zip(batches[step:], later, strict=False):
+        for (images_, targets, _), (other_images, other_targets, _) in zip(
+            batches[step:], later, strict=False
+        ):
             np.testing.assert_array_equal(images_, other_images)
             np.testing.assert_array_equal(targets["pose"], other_targets["pose"])
 
@@ -85,7 +89,12 @@ def test_faceless_crops_count_for_the_score_only():
     dataset = FaceDataset.from_arrays(np.zeros((64, 16, 16, 3), np.uint8), np.zeros((64, 3)))
     config = AugmentationConfig(original=False, faceless=0.5)
     batches = training_batches(
-        Faces(dataset, np.arange(64)), batch_size=64, augmentation=config, image_size=16, seed=0, outputs=OUTPUTS
+        Faces(dataset, np.arange(64)),
+        batch_size=64,
+        augmentation=config,
+        image_size=16,
+        seed=0,
+        outputs=OUTPUTS,
     )
     _, targets, weights = next(iter(batches))
     score = targets["face_score"].numpy()

@@ -23,7 +23,9 @@ def run(**fields) -> TrainingConfig:
 def test_every_choice_of_the_configuration_has_its_thing():
     for table in (config.OPTIMIZERS, config.SCHEDULES, config.DISTRIBUTIONS):
         assert all(callable(import_thing(address)) for address in table.values())
-    assert all(isinstance(config.LOSSES[name](), keras.losses.Loss) for name in ("mae", "geodesic", "mae_geodesic"))
+    assert all(
+        isinstance(config.LOSSES[name](), keras.losses.Loss) for name in ("mae", "geodesic", "mae_geodesic")
+    )
     assert [metric.name for metric in recipe.make_metrics(run(metrics="mae"))] == ["mae", "geodesic"]
 
 
@@ -99,7 +101,9 @@ def test_weights_decide_how_much_a_face_counts():
     model.compile(loss={"pose": "mae"}, run_eagerly=True)
     for weight in (1.0, 0.0):
         weights = np.repeat([1.0, weight], 8)
-        faces = Faces(FaceDataset.from_arrays(images, poses, crop=CropRule(0.3), weights=weights), np.arange(16))
+        faces = Faces(
+            FaceDataset.from_arrays(images, poses, crop=CropRule(0.3), weights=weights), np.arange(16)
+        )
         losses.append(model.evaluate(validation_batches(faces, batch_size=16, image_size=16), verbose=0))
     assert losses[1] < losses[0]
 

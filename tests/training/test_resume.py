@@ -26,7 +26,13 @@ from tests.conftest import ROOT, run_process
 from tests.training.runs import EXTENSION, VARIANT, save_faces, small
 
 KILL_STEP = 4  # within the first epoch of six steps, right after a checkpoint
-AVERAGED = {"optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine", "loss": "mae_geodesic", "ema": 0.9}
+AVERAGED = {
+    "optimizer": "adamw",
+    "weight_decay": 0.01,
+    "schedule": "cosine",
+    "loss": "mae_geodesic",
+    "ema": 0.9,
+}
 RECIPES = {
     "averaged": AVERAGED,
     "plain": {"schedule": "step", "loss": "mae"},
@@ -53,11 +59,13 @@ def extension(tmp_path, monkeypatch):
     return path
 
 
-@pytest.mark.parametrize("names", [["averaged"], pytest.param(list(RECIPES)[1:], marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize(
+    "names", [["averaged"], pytest.param(list(RECIPES)[1:], marks=pytest.mark.slow)], ids=str
+)
 def test_a_killed_run_ends_with_the_weights_and_the_log_of_a_whole_one(
     names, extension, tmp_path, monkeypatch
 ):
-    """The folder of a run is copied while it trains: what a kill leaves. Another process resumes the copies."""
+    """The folder of a run is copied while it trains, as a kill leaves it; another process resumes the copy."""
     faces, cut = save_faces(tmp_path / "faces.npz"), []
     save = Checkpoints._save
 
@@ -135,7 +143,9 @@ def test_a_run_of_version_0_3_resumes(tmp_path):
     checkpoints.restore(restored)
     assert checkpoints.step == 6 and [row["epoch"] for row in checkpoints.rows] == [1]
     for ours, theirs in zip(
-        [*restored.weights, *restored.optimizer.variables], [*model.weights, *model.optimizer.variables], strict=True
+        [*restored.weights, *restored.optimizer.variables],
+        [*model.weights, *model.optimizer.variables],
+        strict=True,
     ):
         np.testing.assert_array_equal(ours, theirs)
     assert train(config).exists()
@@ -152,7 +162,9 @@ def test_other_faces_or_another_extension_are_refused(extension, tmp_path):
         np.savez_compressed(faces, **arrays)  # the same faces
     assert not is_finished(config)
     extension.write_text(EXTENSION.replace("5.0", "6.0"))
-    with pytest.raises(InputError, match="FSANET_EXTENSIONS has other contents than when this run was started"):
+    with pytest.raises(
+        InputError, match="FSANET_EXTENSIONS has other contents than when this run was started"
+    ):
         is_finished(config)
     extension.write_text(EXTENSION)
     save_faces(faces, seed=1)

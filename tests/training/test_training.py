@@ -111,7 +111,9 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(f
 def test_starting_from_another_variant_has_to_be_asked_for(faces, tmp_path):
     save_model(tmp_path / "capsule.keras", build_model("fsanet_noS_capsule", image_size=16))
     config = {"init_network": str(tmp_path / "capsule.keras"), "epochs": 1}
-    with pytest.raises(InputError, match=r"init_network: .*capsule\.keras: has \d+ of the \d+ weights of fsanet_noS"):
+    with pytest.raises(
+        InputError, match=r"init_network: .*capsule\.keras: has \d+ of the \d+ weights of fsanet_noS"
+    ):
         train(small(faces, tmp_path / "run", **config))
     with pytest.warns(UserWarning, match=r"has \d+ of the \d+ weights"):
         final = train(small(faces, tmp_path / "run", partial_init=True, **config))
@@ -150,10 +152,12 @@ def test_unknown_margins_are_asked_for(tmp_path):
         load_training_faces(small(tmp_path / "original.npz", tmp_path, **config))
     stated = small(tmp_path / "original.npz", tmp_path, margin_ratio=0.6, **config)
     assert load_training_faces(stated)[2] == CropRule(0.6)
-    save_dataset(tmp_path / "square.npz", FaceDataset.from_arrays(images, poses, crop=CropRule(0.6, square=True)))
+    save_dataset(
+        tmp_path / "square.npz", FaceDataset.from_arrays(images, poses, crop=CropRule(0.6, square=True))
+    )
     other = small(tmp_path / "original.npz", tmp_path, margin_ratio=0.6,
                   validation_data=str(tmp_path / "square.npz"))  # fmt: skip
-    with pytest.raises(InputError, match="validation_data: contains square boxes.* expected .*stretched"):
+    with pytest.raises(InputError, match=r"validation_data: contains square boxes.* expected .*stretched"):
         load_training_faces(other)
 
 
