@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.data.augmentation import augment
+from fsanet_tf.data.augmentation import FACE_SHARE, augment
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.errors import InputError
@@ -30,6 +30,7 @@ class Faces:
         count: Number of faces.
         image_size: Side of the crops in pixels.
         views: Share of each crop's side to keep, for all faces of the dataset; None: the whole of each.
+        face_share: Side of the face box as a share of that of the crops that a network sees.
 
     Raises:
         InputError: If the margins differ, are unknown or too small, as `FaceLabels.views`.
@@ -44,6 +45,9 @@ class Faces:
         if margin_ratio is None and labels.crop is None and not np.isnan(labels.margin_ratios).all():
             raise InputError("margin_ratio: the crops have different margins, expected a common one")
         self.views = None if margin_ratio is None else labels.views(margin_ratio)
+        if margin_ratio is None and labels.crop:
+            margin_ratio = labels.crop.margin_ratio
+        self.face_share = FACE_SHARE if margin_ratio is None else 1 / (1 + 2 * margin_ratio)
 
     def shuffled(self, batch_size: int, seed: int, first_step: int) -> tf.data.Dataset:
         """Return an infinite dataset of full batches, from step `first_step` on.
@@ -122,13 +126,7 @@ def training_batches(
         images = tf.ensure_shape(images, (batch_size, faces.image_size, faces.image_size, 3))
         step_seed = tf.stack([seed, tf.cast(step, tf.int32)])
         view = None if faces.views is None else views
-        images, targets = augment(images, poses, augmentation, step_seed, image_size, view)
-        if not isinstance(targets, dict):  # TODO until core has the new augment
-            targets = {
-                POSE: targets,
-                BOX_OFFSET: tf.zeros((batch_size, 3)),
-                FACE_SCORE: tf.ones((batch_size,)),
-            }
+        images, targets = augment(images, poses, augmentation, step_seed, image_size, view, faces.face_share)
         return images, *_for_outputs(targets, weights, outputs)
 
     batches = faces.shuffled(batch_size, seed, first_step).enumerate(first_step)

@@ -67,9 +67,10 @@ def split_dataset(
 def held_out_rows(paths: Sequence[str | Path], card: NetworkCard) -> np.ndarray:
     """Return the faces of a dataset that a network was not trained on.
 
-    A card names the files that the network was trained on with their hashes, and how they were split; likewise
-    for the network that the training started from. A file that was trained on together with others can be split
-    again only if those are among `paths` or next to them: else all of its faces count as trained on.
+    A card names the files that the network was trained on with their hashes, and how they were split;
+    likewise for the network that the training started from. A file that was trained on together with others
+    can be split again only if those are among `paths` or next to them: else all of its faces count as
+    trained on.
 
     Args:
         paths: The dataset's files, joined in this order.

@@ -1,7 +1,7 @@
 """Log and checkpoints of a run in progress, from which a killed run resumes to the same weights.
 
-Keras's `BackupAndRestore` and `ModelCheckpoint` know whole epochs only, and restore neither the raw weights next
-to their moving average nor the metrics of an interrupted epoch.
+Keras's `BackupAndRestore` and `ModelCheckpoint` know whole epochs only, and restore neither the raw weights
+next to their moving average nor the metrics of an interrupted epoch.
 """
 
 import contextlib
@@ -121,8 +121,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save(self, name: str, **state: Any) -> None:
         about = {**self.card.about, STEP_KEY: self.step, **state}
-        card = NetworkCard(self.card.image_size, self.card.crop, self.card.outputs, about)
-        save_model(self.output_dir / name, self.model, card)
+        save_model(self.output_dir / name, self.model, NetworkCard(crop=self.card.crop, about=about))
 
 
 def _build_metrics(model: keras.Model) -> None:

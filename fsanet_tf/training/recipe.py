@@ -53,8 +53,8 @@ class AngleAndGeodesicLoss(keras.losses.Loss):
 class ExpectedErrorLoss(keras.losses.Loss):
     """Negative log-likelihood of the geodesic error, exponentially distributed around its expectation.
 
-    `y_true` is the pose `(batch, 3)`, `y_pred` the predicted pose, without gradient, and its expected error in
-    degrees `(batch, 4)`. The loss is lowest where the expectation equals the mean error.
+    `y_true` is the pose `(batch, 3)`, `y_pred` the predicted pose, without gradient, and its expected error
+    in degrees `(batch, 4)`. The loss is lowest where the expectation equals the mean error.
     """
 
     def call(self, y_true, y_pred):

@@ -19,7 +19,7 @@ from fsanet_tf.data.split import split_dataset
 from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.models.build import build_model
-from fsanet_tf.networks.card import OUTPUTS, NetworkCard
+from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.registry import import_thing
 from fsanet_tf.training.checkpoints import Checkpoints
@@ -50,16 +50,15 @@ def train(config: TrainingConfig, progress: bool = False) -> Path:
         progress: Show Keras's progress bar.
 
     Returns:
-        Path of the final `.keras` file. The directory also contains configuration, log, checkpoints, curve and
-        TensorBoard's events.
+        Path of the final `.keras` file. The directory also contains configuration, log, checkpoints, curve
+        and TensorBoard's events.
 
     Raises:
         InputError: If the data cannot be used, the directory contains a run of another configuration, or
             the loss is not finite.
 
     Example:
-        >>> config = fsanet_tf.TrainingConfig(data="faces.npz", output_dir="run", epochs=1, batch_size=8,
-        ...                                   margin_ratio=0.6)
+        >>> config = fsanet_tf.TrainingConfig(data="faces.npz", output_dir="run", epochs=1, batch_size=8)
         >>> fsanet_tf.train(config).name
         'final.keras'
     """
@@ -77,7 +76,7 @@ def train(config: TrainingConfig, progress: bool = False) -> Path:
     with import_thing(DISTRIBUTIONS[config.distribution])():
         model, started_from = _new_model(config)
         compile_network(model, config, steps_per_epoch)
-        card = _card(config, model, crop, started_from)
+        card = NetworkCard(crop=crop, about=_about(config, model.name, started_from))
         checkpoints = Checkpoints(output_dir, card, steps_per_epoch, config.save_every)
         checkpoints.restore(model)
     write_config(config)
@@ -192,13 +191,11 @@ def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:
     return copied
 
 
-def _card(
-    config: TrainingConfig, model: keras.Model, crop: CropRule, started_from: dict[str, Any] | None
-) -> NetworkCard:
-    """Describe the network: what it expects and returns, and how it was trained."""
+def _about(config: TrainingConfig, variant: str, started_from: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what the card says of the network's origin."""
     training = {key: value for key, value in config_as_json(config).items() if key not in NOT_IN_CARD}
     about: dict[str, Any] = {
-        "variant": model.name,
+        "variant": variant,
         "version": fsanet_tf.__version__,
         "versions": {
             "python": platform.python_version(),
@@ -209,7 +206,7 @@ def _card(
     }
     if started_from:
         about["started_from"] = started_from
-    return NetworkCard(config.image_size, crop, {name: OUTPUTS[name] for name in model.output}, about)
+    return about
 
 
 def _files(paths: tuple[str, ...]) -> list[dict[str, str]]:

@@ -65,7 +65,7 @@ def extension(tmp_path, monkeypatch):
 def test_a_killed_run_ends_with_the_weights_and_the_log_of_a_whole_one(
     names, extension, tmp_path, monkeypatch
 ):
-    """The folder of a run is copied while it trains, as a kill leaves it; another process resumes the copy."""
+    """A run's folder is copied while it trains, as a kill leaves it; another process resumes the copy."""
     faces, cut = save_faces(tmp_path / "faces.npz"), []
     save = Checkpoints._save
 
