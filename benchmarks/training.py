@@ -126,14 +126,12 @@ def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
 
 
 def measure() -> list[Comparison]:
-    from fsanet_tf.data.input_pipeline import FacesInMemory
+    from fsanet_tf.data.input_pipeline import Faces
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (NUM_FACES, 64, 64, 3), dtype=np.uint8)
     poses = rng.uniform(-60, 60, (NUM_FACES, 3)).astype(np.float32)
-    faces = FacesInMemory(
-        FaceDataset.from_arrays(images, poses, np.full(NUM_FACES, "")), np.arange(NUM_FACES)
-    )
+    faces = Faces(FaceDataset.from_arrays(images, poses, np.full(NUM_FACES, "")), np.arange(NUM_FACES))
     rounds, seconds = flags.FLAGS.rounds, flags.FLAGS.seconds
     return [
         *(of_steps(faces, batch_size, rounds, seconds) for batch_size in (16, 128)),

@@ -1,6 +1,6 @@
 """What each idea of the recipe gains: short trainings that differ in one thing, measured on validation faces.
 
-`python recipes/ablation.py --data=aflw.npz,web.npz --init_weights=old.keras --output_dir=runs` trains
+`python recipes/ablation.py --data=aflw.npz,web.npz --init_network=old.keras --output_dir=runs` trains
 every row of the table; `--rows=0::2` and `--rows=1::2` share the rows between two processes. `--table` prints
 the results. The network to start from is `var` of version 0.1.0, as in the recipe. Held-out faces are those
 of the recipes; AFLW2000 is not looked at.
@@ -16,12 +16,14 @@ import tensorflow as tf
 from fsanet_tf.data.augmentation import augment
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
-from fsanet_tf.data.input_pipeline import cut_views, split_by_group
+from fsanet_tf.data.input_pipeline import cut_views
+from fsanet_tf.data.split import split_dataset
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, geodesic_errors
-from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.networks.card import POSE
+from fsanet_tf.networks.network import Network, load_network, predict_crops
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import FINAL_FILE
-from fsanet_tf.training.trainer import SPLIT_SEED, train
+from fsanet_tf.training.trainer import train
 
 MARGIN, WIDE_MARGIN = 0.29, 0.6
 FULL = AugmentationConfig(
@@ -66,41 +68,28 @@ VIEWS = {
 def split(paths: list[str], folder: Path) -> FaceDataset:
     """Write the training faces, with and without weights and web faces; return those held out."""
     dataset = load_dataset(paths)
-    groups = dataset.labels.group_numbers()
-    train_rows, held_out = split_by_group(dataset.rows_within(MAX_ANGLE_DEG), groups, 0.08, SPLIT_SEED)
-    margins = dataset.labels.margin_ratios
-    assert margins is not None
-    aflw_rows = train_rows[np.isclose(margins[train_rows], MARGIN)]
+    train_rows, held_out = split_dataset(dataset, MAX_ANGLE_DEG, 0.08)
+    aflw_rows = train_rows[np.isclose(dataset.labels.margin_ratios[train_rows], MARGIN)]
     for name, rows, weighted in (
         ("all", train_rows, True), ("aflw", aflw_rows, True), ("unweighted", train_rows, False),
         ("held_out", held_out, True),
     ):  # fmt: skip
         if not (folder / f"{name}.npz").exists():
-            part = select(dataset, rows)
+            part = dataset.select(rows)
             if not weighted:
                 ones = np.ones(len(rows), np.float32)
                 part = dataclasses.replace(part, labels=dataclasses.replace(part.labels, weights=ones))
             save_dataset(folder / f"{name}.npz", part)
-    return select(dataset, held_out)
+    return dataset.select(held_out)
 
 
-def select(dataset: FaceDataset, rows: np.ndarray) -> FaceDataset:
-    """Return some faces of a dataset."""
-    labels, margins = dataset.labels, dataset.labels.margin_ratios
-    assert margins is not None
-    part = dataclasses.replace(
-        labels, poses=labels.poses[rows], names=labels.names[rows], weights=labels.weights[rows],
-        groups=labels.groups[rows], margin_ratios=margins[rows],
-    )  # fmt: skip
-    return FaceDataset(dataset.images[rows], part)
-
-
-def run_config(change: dict, folder: Path, init_weights: str, epochs: int) -> TrainingConfig:
+def run_config(change: dict, folder: Path, number: int, init_network: str, epochs: int) -> TrainingConfig:
     """Return the configuration of a row."""
     names = {field.name for field in dataclasses.fields(AugmentationConfig)}
     data = "aflw" if not change.get("web", True) else "all" if change.get("weighted", True) else "unweighted"
     config = TrainingConfig(
         data=(str(folder / f"{data}.npz"),),
+        output_dir=str(folder / f"{number:02d}"),
         validation_data=(str(folder / "held_out.npz"),),
         variant="fsanet_var_capsule",
         margin_ratio=MARGIN,
@@ -109,7 +98,7 @@ def run_config(change: dict, folder: Path, init_weights: str, epochs: int) -> Tr
         learning_rate=2e-3,
         schedule="cosine",
         loss="mae_geodesic",
-        init_weights=init_weights,
+        init_network=init_network,
         seed=1,
         augmentation=dataclasses.replace(FULL, **{k: v for k, v in change.items() if k in names}),
     )
@@ -121,22 +110,23 @@ def run_config(change: dict, folder: Path, init_weights: str, epochs: int) -> Tr
 def measure(network: Network, faces: FaceDataset) -> list[float]:
     """Return the geodesic errors in each view, and of the web faces at a wide margin, in degrees."""
     views = faces.labels.views(MARGIN)
-    assert views is not None and faces.labels.margin_ratios is not None
-    crops = cut_views(faces.images, views, network.image_size)
+    crops = faces.images if views is None else cut_views(faces.images, views, network.image_size)
     errors = []
     for config in VIEWS.values():
-        poses = tf.constant(faces.poses, tf.float32)
-        images, poses = augment(tf.constant(crops), poses, config, tf.constant([5, 5]), network.image_size)
-        errors.append(float(geodesic_errors(network.predict(images.numpy()), poses.numpy()).mean()))
+        images, targets = augment(
+            tf.constant(crops), tf.constant(faces.poses), config, tf.constant([5, 5]), network.image_size
+        )
+        predicted = predict_crops(network, images.numpy())[POSE]
+        errors.append(float(geodesic_errors(predicted, targets[POSE].numpy()).mean()))
     wide = np.isclose(faces.labels.margin_ratios, WIDE_MARGIN)
-    crops = cut_views(faces.images[wide], np.ones(wide.sum()), network.image_size).astype(np.float32)
-    return [*errors, float(geodesic_errors(network.predict(crops), faces.poses[wide]).mean())]
+    predicted = predict_crops(network, faces.images[wide])[POSE]
+    return [*errors, float(geodesic_errors(predicted, faces.poses[wide]).mean())]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="The .npz files of the recipes.")
-    parser.add_argument("--init_weights", required=True, help="Network to start from.")
+    parser.add_argument("--init_network", required=True, help="Network to start from.")
     parser.add_argument("--output_dir", required=True, type=Path, help="Folder of the runs.")
     parser.add_argument("--epochs", type=int, default=2, help="Of each run.")
     parser.add_argument("--rows", default="0::1", help="Which rows: start::step.")
@@ -148,11 +138,12 @@ def main() -> None:
         print("|---" * (len(VIEWS) + 2) + "|")
     start, step = map(int, given.rows.split("::"))
     for number, (name, change) in list(enumerate(ROWS.items()))[start::step]:
-        folder = given.output_dir / f"{number:02d}"
+        config = run_config(change, given.output_dir, number, given.init_network, given.epochs)
+        final = Path(config.output_dir) / FINAL_FILE
         if not given.table:
-            train(run_config(change, given.output_dir, given.init_weights, given.epochs), folder, verbose=2)
-        elif (folder / FINAL_FILE).exists():
-            errors = measure(load_network(folder / FINAL_FILE), held_out)
+            train(config, progress=True)
+        elif final.exists():
+            errors = measure(load_network(final), held_out)
             print(f"| {name} | " + " | ".join(f"{error:.2f}" for error in errors) + " |", flush=True)
 
 

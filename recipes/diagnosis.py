@@ -7,13 +7,12 @@ lower error on training faces means that it learned them by heart.
 
 import argparse
 
-import numpy as np
-
 from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.data.input_pipeline import cut_views, split_by_group
+from fsanet_tf.data.input_pipeline import cut_views
+from fsanet_tf.data.split import split_dataset
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors
-from fsanet_tf.networks.network import load_network
-from fsanet_tf.training.trainer import SPLIT_SEED
+from fsanet_tf.networks.card import POSE
+from fsanet_tf.networks.network import load_network, predict_crops
 
 CERTAIN = 0.95  # weight of a face, whose teacher then differs by 1.4° from its answer to the mirror image
 EVERY = 8  # training faces that are looked at
@@ -26,15 +25,15 @@ def main() -> None:
     parser.add_argument("--validation_fraction", type=float, default=0.08, help="That of the recipes.")
     given = parser.parse_args()
     data = load_dataset(given.data.split(","))
-    groups = data.labels.group_numbers()
-    parts = split_by_group(data.rows_within(MAX_ANGLE_DEG), groups, given.validation_fraction, SPLIT_SEED)
+    training, held_out = split_dataset(data, MAX_ANGLE_DEG, given.validation_fraction)
     for name in given.networks.split(","):
         network = load_network(name)
-        views = data.labels.views(network.crop.margin_ratio)
-        assert views is not None
-        for part, rows in (("training", parts[0][::EVERY]), ("held out", parts[1])):
-            crops = cut_views(data.images[rows], views[rows], network.image_size).astype(np.float32)
-            errors = angle_errors(network.predict(crops), data.poses[rows]).mean(axis=1)
+        views = data.labels.views(network.card.crop.margin_ratio)
+        for part, rows in (("training", training[::EVERY]), ("held out", held_out)):
+            crops = data.images[rows]
+            if views is not None:
+                crops = cut_views(crops, views[rows], network.image_size)
+            errors = angle_errors(predict_crops(network, crops)[POSE], data.poses[rows]).mean(axis=1)
             certain = data.labels.weights[rows] > CERTAIN
             print(f"{name}, {part}: {errors.mean():.2f}°, certain labels {errors[certain].mean():.2f}°")
 

@@ -1,14 +1,21 @@
 """Tables of faces from crops with a teacher's labels: what the shipped networks were trained on.
 
-`python recipes/teacher_tables.py --labels=labels.csv --margin_ratio=0.29 --output=aflw.csv` reads a CSV with
-`name`, `yaw_teacher`, `pitch_teacher`, `roll_teacher` and `teacher_mirror_disagreement_deg`. It writes the
-table that `fsanet preprocess table` takes.
+`python recipes/teacher_tables.py --labels=AFLW_crops_labels.csv --margin_ratio=0.29 --output=aflw.csv` reads
+a CSV with `name`, `yaw_teacher`, `pitch_teacher`, `roll_teacher` and `teacher_mirror_disagreement_deg`, and
+writes the table that `fsanet preprocess table` takes. The margin is 0.29 for the crops of AFLW, 0.6 for web
+faces and faces with masks; all are square. Where the file has them,
+
+- `yaw_mix`, `pitch_mix`, `roll_mix`, labels of two teachers, take the place of the teacher's,
+- `near_aflw2000` marks near-duplicates of test photos, which are left out,
+- `group` keeps near-duplicates together.
 """
 
 import argparse
 import csv
 import re
 from pathlib import Path
+
+from fsanet_tf.geometry.pose import ANGLE_NAMES
 
 MEDIAN_WEIGHT_DEG = 6.0  # disagreement at which a face counts half
 FRAMES_PER_GROUP = 100  # consecutive frames of a video often show one person
@@ -19,30 +26,38 @@ def weight(disagreement_deg: float) -> float:
     return 1 / (1 + (disagreement_deg / MEDIAN_WEIGHT_DEG) ** 2)
 
 
-def group(row: dict[str, str]) -> str:
-    """Faces that may show one person: 100 consecutive frames of a video; else one photo."""
+def pose(row: dict[str, str]) -> list[str]:
+    """The label of two teachers where there is one, else the first teacher's."""
+    kind = "mix" if row.get("yaw_mix") else "teacher"
+    return [row[f"{angle}_{kind}"] for angle in ANGLE_NAMES]
+
+
+def group(row: dict[str, str], collection: str) -> str:
+    """Faces that may show one person: those marked so; 100 consecutive frames of a video; else one photo."""
+    if row.get("group"):
+        return f"{collection}:{row['group']}"
     if row.get("source") == "video":
         number = int(re.findall(r"\d+", row["name"])[0])
-        return f"video{number // FRAMES_PER_GROUP:03d}"
-    return row["name"]
+        return f"{collection}:video{number // FRAMES_PER_GROUP:03d}"
+    return f"{collection}:{row['name']}"
 
 
 def convert(labels: Path, margin_ratio: float, output: Path) -> int:
     """Write the table of a file of labels; return the number of faces."""
-    with labels.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    with output.open("w", newline="") as file:
+    collection = labels.stem.removesuffix("_labels")
+    with labels.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if not row.get("near_aflw2000")]
+    with output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("file", "yaw", "pitch", "roll", "margin_ratio", "weight", "group"))
+        writer.writerow(("file", *ANGLE_NAMES, "margin_ratio", "weight", "group"))
         for row in rows:
-            pose = (row[f"{angle}_teacher"] for angle in ("yaw", "pitch", "roll"))
-            disagreement = float(row["teacher_mirror_disagreement_deg"])
-            writer.writerow((row["name"], *pose, margin_ratio, f"{weight(disagreement):.6g}", group(row)))
+            counts = weight(float(row["teacher_mirror_disagreement_deg"]))
+            writer.writerow((row["name"], *pose(row), margin_ratio, f"{counts:.6g}", group(row, collection)))
     return len(rows)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--labels", type=Path, required=True, help="CSV of the teacher's labels.")
     parser.add_argument("--margin_ratio", type=float, required=True, help="Margin of the crops.")
     parser.add_argument("--output", type=Path, required=True, help="Table to write.")

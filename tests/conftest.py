@@ -15,6 +15,7 @@ import pytest
 from fsanet_tf.commands.main import main
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp
+from fsanet_tf.geometry.crop import CropRule
 
 ROOT = Path(__file__).parent.parent
 # No time limit on a busy machine; the same examples each run: HYPOTHESIS_PROFILE=search looks for others.
@@ -59,11 +60,12 @@ def rng() -> np.random.Generator:
 
 
 def write_noise_faces(path: Path, count: int) -> None:
-    """A data set of 64-pixel noise with poses within ±60°."""
+    """A data set of 64-pixel noise with poses within ±60°, cropped as the shipped networks expect."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, 64, 64, 3), np.uint8)
     poses = rng.uniform(-60, 60, (count, 3)).astype(np.float32)
-    save_dataset(path, FaceDataset.from_arrays(images, poses, np.array([f"face{i}" for i in range(count)])))
+    names = np.array([f"face{i}" for i in range(count)])
+    save_dataset(path, FaceDataset.from_arrays(images, poses, names, CropRule(0.29, square=True)))
 
 
 def run_fsanet(*arguments: str | Path, cwd: Path | None = None) -> Result:

@@ -13,7 +13,6 @@ import scipy.io
 
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels
-from fsanet_tf.data.tfrecords import read_index, write_shards
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.formats import export_frozen_graph, export_onnx, export_tflite
 from fsanet_tf.geometry.crop import CropRule
@@ -26,7 +25,7 @@ from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.sources import Video
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import config_as_json, is_finished
-from fsanet_tf.training.run_record import RunRecord
+from fsanet_tf.training.run_directory import read_log as read_training_log
 from tests.legacy_files import legacy_arrays, write_legacy
 
 
@@ -103,13 +102,8 @@ def write_released(path):
     write_legacy(path, legacy_arrays(build_model("fsanet_noS_metric", 64)))
 
 
-def write_index(path):
-    write_dataset(path.with_name("shards.npz"))
-    write_shards([path.with_name("shards.npz")], path, num_shards=2)
-
-
 def write_run(path):
-    write_json(path, config_as_json(TrainingConfig(data=("a.npz",))))
+    write_json(path, config_as_json(TrainingConfig(data=("a.npz",), output_dir=str(path.parent))))
 
 
 def write_log(path):
@@ -117,15 +111,14 @@ def write_log(path):
 
 
 def read_log(path):
-    RunRecord(path.parent, TrainingConfig(data=("a.npz",)), steps_per_epoch=3).forget_from(2)
+    read_training_log(path.parent, 2)
 
 
 MUTATED_LABELS = 500
 READERS = {
     "faces.npz": (write_dataset, load_dataset, 700),
     "card.json": (write_card, lambda path: read_crop_rule(path.with_suffix(".keras")), 300),
-    "faces.tfrecords.json": (write_index, lambda path: read_index(path).count(0), 200),
-    "config.json": (write_run, lambda path: is_finished(TrainingConfig(data=("a.npz",)), path.parent), 200),
+    "config.json": (write_run, lambda path: is_finished(TrainingConfig("a.npz", str(path.parent))), 200),
     "log.csv": (write_log, read_log, 200),
     "photo.jpg": (write_photo, read_image, 150),
     "photo.png": (write_photo, read_image, 150),
@@ -158,15 +151,6 @@ def test_damaged_files_are_refused_in_one_way(name, tmp_path):
                 refused += len(str(error).splitlines()) == 1
         assert {file.name for file in tmp_path.iterdir()} == before
     assert refused > 0
-
-
-@pytest.mark.parametrize("change", [{"num_faces": "ab"}, {"num_moderate": [1]}, {"image_size": 16.5}])
-def test_an_index_that_does_not_fit_is_refused(change, tmp_path):
-    path = tmp_path / "faces.tfrecords.json"
-    write_index(path)
-    write_json(path, {**json.loads(path.read_text()), **change})
-    with pytest.raises(InputError, match="expected an index of shards"):
-        read_index(path)
 
 
 def test_damaged_labels_are_refused_in_one_way(tmp_path):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
+import hashlib
+import math
+import os
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
 import numpy as np
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.geometry.crop import SAMPLINGS, CropRule
 from fsanet_tf.geometry.pose import within_angle
 from fsanet_tf.io.files import replace_when_done, require_file
 
@@ -24,6 +28,10 @@ UNREADABLE = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.Ba
 EXPECTED_DATASET = "an .npz with image (N, S, S, 3) uint8 and pose (N, 3)"
 MAX_IMAGE_BYTES = 2**36  # a header that claims more is damaged
 MAX_EXPANSION, SMALL_BYTES = 100, 2**28  # of compressed images; small ones may be blank
+CHUNK = 1024  # images that are written at once
+MARGIN_TOLERANCE = 1e-4  # margins are stored in 32 bits
+HALF_TURN_DEG = 180.0
+ARRAYS = ("poses", "names", "weights", "groups", "margin_ratios")  # labels of each face
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,16 +44,18 @@ class FaceLabels:
         weights: float32 `(N,)`: how much each face counts in training.
         groups: `(N,)`: faces of one group (a photo, a person, a video) stay together when a validation
             split is made; an empty string is a group of its own.
-        margin_ratios: float32 `(N,)`: the margin of each crop; None in the original's files.
+        margin_ratios: float32 `(N,)`: the margin of each crop; NaN: unknown, as in the original's files.
         square: Whether the boxes were made square before they were cropped.
+        sampling: How pixels were sampled, as in `CropRule`.
     """
 
     poses: np.ndarray
     names: np.ndarray
     weights: np.ndarray
     groups: np.ndarray
-    margin_ratios: np.ndarray | None = None
+    margin_ratios: np.ndarray
     square: bool = False
+    sampling: str = "original"
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -56,29 +66,41 @@ class FaceLabels:
         named = np.char.add("group ", self.groups.astype(str))
         return np.unique(np.where(self.groups == "", rows, named), return_inverse=True)[1]
 
-    def views(self, margin_ratio: float | None) -> np.ndarray | None:
-        """Return what share of each crop's side a crop with another margin would cover, `(N,)` float32.
+    def assuming(self, rule: CropRule) -> FaceLabels:
+        """Return the labels with a crop rule in place of what is unknown."""
+        unknown = np.isnan(self.margin_ratios)
+        if not unknown.any():
+            return self
+        margins = np.where(unknown, np.float32(rule.margin_ratio), self.margin_ratios)
+        own = (self.square, self.sampling) if not unknown.all() else (rule.square, rule.sampling)
+        return dataclasses.replace(self, margin_ratios=margins, square=own[0], sampling=own[1])
+
+    def views(self, margin_ratio: float) -> np.ndarray | None:
+        """Return what share of each crop's side a crop with another margin covers, `(N,)` float32.
 
         None if no crop needs to be cut further.
 
         Raises:
-            InputError: If `margin_ratio` is None and the margins differ, or it is given and they are unknown.
+            InputError: If a margin is unknown, or smaller than `margin_ratio`.
         """
-        if margin_ratio is None:
-            if self.margin_ratios is not None and self.crop is None:
-                raise InputError("the crops have different margins: expected --margin_ratio, a common one")
-            return None
-        if self.margin_ratios is None:
-            raise InputError(f"margin_ratio {margin_ratio}: the margins of the crops are unknown")
+        if np.isnan(self.margin_ratios).any():
+            raise InputError(f"margin_ratio {margin_ratio:g}: the margins of the crops are unknown")
+        smallest = float(self.margin_ratios.min())
+        if margin_ratio > smallest + MARGIN_TOLERANCE:
+            raise InputError(
+                f"margin_ratio {margin_ratio:g}: there are crops with a margin of {smallest:g}, "
+                "which do not show that much"
+            )
         views = (1 + 2 * margin_ratio) / (1 + 2 * self.margin_ratios)
         return None if np.allclose(views, 1) else views.astype(np.float32)
 
     @property
     def crop(self) -> CropRule | None:
         """How the crops were cut; None if that is unknown, or their margins differ."""
-        if self.margin_ratios is None or len(set(self.margin_ratios.tolist())) != 1:
+        margins = self.margin_ratios
+        if np.isnan(margins).any() or not np.allclose(margins, margins[0], atol=MARGIN_TOLERANCE):
             return None
-        return CropRule(round(float(self.margin_ratios[0]), 6), self.square)
+        return CropRule(round(float(margins[0]), 6), self.square, self.sampling)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +108,8 @@ class FaceDataset:
     """Face crops and their labels.
 
     Attributes:
-        images: uint8 BGR `(N, size, size, 3)`, in [0, 255].
+        images: uint8 BGR `(N, size, size, 3)`, in [0, 255]. Those of `load_dataset` stay in their files, from
+            which indexing reads them.
         labels: Poses, names, weights, groups and margins.
 
     Example:
@@ -125,8 +148,9 @@ class FaceDataset:
                 np.full(count, "") if names is None else np.asarray(names),
                 np.ones(count, np.float32) if weights is None else np.asarray(weights, np.float32),
                 np.full(count, "") if groups is None else np.asarray(groups),
-                None if crop is None else np.full(count, crop.margin_ratio, np.float32),
+                np.full(count, math.nan if crop is None else crop.margin_ratio, np.float32),
                 crop is not None and crop.square,
+                "original" if crop is None else crop.sampling,
             ),
         )
 
@@ -153,6 +177,11 @@ class FaceDataset:
         """Side of the crops in pixels."""
         return self.images.shape[1]
 
+    def select(self, rows: np.ndarray) -> FaceDataset:
+        """Return some faces, by their indices."""
+        arrays = {name: getattr(self.labels, name)[rows] for name in ARRAYS}
+        return FaceDataset(self.images[rows], dataclasses.replace(self.labels, **arrays))
+
     def rows_within(self, max_angle_deg: float) -> np.ndarray:
         """Return the indices of the faces whose angles lie within ±`max_angle_deg`; 0: of all."""
         if not max_angle_deg:
@@ -174,7 +203,9 @@ def save_dataset(path: str | Path, dataset: FaceDataset) -> None:
         >>> dataset = fsanet_tf.FaceDataset.from_arrays(np.zeros((2, 64, 64, 3), np.uint8), np.zeros((2, 3)))
         >>> fsanet_tf.save_dataset("two.npz", dataset)
     """
-    write_dataset(path, [dataset.images], dataset.labels, dataset.image_size)
+    starts = range(0, len(dataset), CHUNK)
+    parts = (dataset.images[start : start + CHUNK] for start in starts)
+    write_dataset(path, parts, dataset.labels, dataset.image_size)
 
 
 def write_dataset(
@@ -196,10 +227,9 @@ def write_dataset(
         "img_size": image_size,
         "name": labels.names,
     }
-    if labels.crop is not None:
-        arrays |= dataclasses.asdict(labels.crop)
-    elif labels.margin_ratios is not None:
-        arrays |= {"margin_ratio": labels.margin_ratios, "square": labels.square}
+    if not np.isnan(labels.margin_ratios).all():
+        margins = labels.margin_ratios if labels.crop is None else labels.crop.margin_ratio
+        arrays |= {"margin_ratio": margins, "square": labels.square, "sampling": labels.sampling}
     if (labels.weights != 1).any():
         arrays["weight"] = labels.weights
     if (labels.groups != "").any():
@@ -218,87 +248,160 @@ def write_dataset(
 def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
     """Read one or several `.npz` files, ours or the original's, as one dataset.
 
-    A single file's array is used as it is; several are copied one by one into the joint array, so that
-    the peak memory is that of the result and the largest file.
+    Images stay in their files until they are indexed, so that a dataset may be larger than memory; those of
+    compressed files are read at once.
 
     Args:
         paths: One path or several.
 
     Raises:
-        InputError: If a file is missing or not an `.npz`, lacks a key, has a wrong shape or type or a pose
-            that is not finite, or the files' image sizes differ.
+        InputError: If a file is missing or not an `.npz`, lacks a key, has a wrong shape or type or labels
+            that cannot be true (see `check_poses`), or the files' image sizes or crop rules differ.
 
     Example:
         >>> len(fsanet_tf.load_dataset("faces.npz"))
         24
     """
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
-    if len(paths) == 1:
-        return _load(Path(paths[0]))
-    labels, image_size = load_joint_labels(paths)
-    images = np.empty((len(labels), image_size, image_size, 3), np.uint8)
-    start = 0
-    for path in paths:
-        part = _load(Path(path)).images
-        images[start : start + len(part)] = part
-        start += len(part)
-    return FaceDataset(images, labels)
+    parts = [_load(Path(path)) for path in paths]
+    return parts[0] if len(parts) == 1 else _joined(paths, parts)
 
 
-def load_joint_labels(paths: Sequence[str | Path]) -> tuple[FaceLabels, int]:
-    """Read everything but the images of several files as one: the labels, and the image size.
+def check_poses(name: str | Path, poses: np.ndarray) -> None:
+    """Refuse poses that cannot be head poses in degrees.
+
+    Single angles beyond ±180° are allowed, as AFLW2000 contains them: `rows_within` leaves such faces out.
+
+    Args:
+        name: Where the poses come from, for the message.
+        poses: `(N, 3)`: yaw, pitch, roll in degrees.
 
     Raises:
-        InputError: As `load_dataset`.
+        InputError: If a pose is not finite, the angles appear to be radians, or most exceed a half turn.
+
+    Example:
+        >>> check_poses("faces.npz", np.array([[30.0, -10.0, 5.0]]))
     """
-    parts, sizes = zip(*(load_labels(path) for path in paths), strict=True)
-    if len(set(sizes)) != 1:
-        raise InputError(f"{', '.join(map(str, paths))}: image sizes differ: {sorted(set(sizes))}")
-    comparable = len({part.square for part in parts}) == 1
-    margins = [part.margin_ratios for part in parts if part.margin_ratios is not None]
-    joint = {
-        field: np.concatenate([getattr(part, field) for part in parts])
-        for field in ("poses", "names", "weights", "groups")
-    }
-    known = comparable and len(margins) == len(parts)
-    return FaceLabels(
-        **joint, margin_ratios=np.concatenate(margins) if known else None, square=parts[0].square and known
-    ), sizes[0]
+    finite = np.isfinite(poses).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise InputError(f"{name}: pose {row} is not finite: {poses[row].tolist()}")
+    sizes = np.abs(poses)
+    if sizes.size and sizes.max() <= math.pi + 1e-3 and (poses != np.round(poses)).any():
+        raise InputError(
+            f"{name}: expected degrees, received angles within ±{sizes.max():.2f}; are these radians?"
+        )
+    if sizes.size and np.median(sizes) > HALF_TURN_DEG:
+        raise InputError(
+            f"{name}: expected head poses in degrees, received angles that mostly exceed ±180 "
+            f"(median {np.median(sizes):.0f}); were degrees converted as radians?"
+        )
 
 
-def load_labels(path: str | Path) -> tuple[FaceLabels, int]:
-    """Read everything but the images of a file: the labels, and the image size.
+def hash_dataset(path: str | Path) -> str:
+    """Return the SHA-256 of what a dataset contains, however the file is compressed.
 
     Raises:
-        InputError: As `load_dataset`.
+        InputError: If the file cannot be read.
     """
-    path = Path(path)
-    with open_images(path) as (_, shape):
-        pass
-    return _load_labels(path, shape[0]), shape[1]
+    status = os.stat(require_file(path, EXPECTED_DATASET))
+    return _hash_content(Path(path).resolve(), status.st_size, status.st_mtime_ns)
 
 
-@contextlib.contextmanager
-def open_images(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
-    """Open the images of a file as a stream of bytes, with their shape.
+@functools.lru_cache(maxsize=64)
+def _hash_content(path: Path, size: int, time_ns: int) -> str:
+    digest = hashlib.sha256()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                digest.update(name.encode())
+                with archive.open(name) as stream:
+                    while chunk := stream.read(1 << 20):
+                        digest.update(chunk)
+    except UNREADABLE as error:
+        raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
+    return digest.hexdigest()
 
-    Raises:
-        InputError: If the file does not contain images as it should.
-    """
-    _open(path).close()
-    with contextlib.ExitStack() as stack:
-        try:
-            archive = stack.enter_context(zipfile.ZipFile(path))
-            stream = stack.enter_context(archive.open("image.npy"))
-            version = np.lib.format.read_magic(stream)
-            read = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                read = np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(stream)
-        except UNREADABLE as error:
-            raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
-        _require_images(path, shape, dtype)
-        claimed, entry = int(np.prod(shape, dtype=object)), archive.getinfo("image.npy")
+
+class _JoinedImages:
+    """Images of several files as one array `(N, S, S, 3)`, of which indexing reads what it needs."""
+
+    def __init__(self, parts: Sequence[np.ndarray]):
+        self.parts = parts
+        self.starts = np.cumsum([0, *map(len, parts)])
+        self.shape = (int(self.starts[-1]), *parts[0].shape[1:])
+        self.dtype, self.ndim = parts[0].dtype, parts[0].ndim
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        rows = np.arange(len(self))[index]
+        part_of = np.searchsorted(self.starts, rows, side="right") - 1
+        images = np.empty((*rows.shape, *self.shape[1:]), self.dtype)
+        for number, (part, start) in enumerate(zip(self.parts, self.starts[:-1], strict=True)):
+            chosen = part_of == number
+            images[chosen] = part[rows[chosen] - start]
+        return images
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.concatenate(self.parts).astype(dtype or self.dtype, copy=False)
+
+
+def _joined(paths: Sequence[str | Path], parts: Sequence[FaceDataset]) -> FaceDataset:
+    files = ", ".join(map(str, paths))
+    sizes = sorted({part.image_size for part in parts})
+    if len(sizes) != 1:
+        raise InputError(f"{files}: image sizes differ: {sizes}")
+    labels = [part.labels for part in parts]
+    known = [part for part in labels if not np.isnan(part.margin_ratios).all()]
+    rules = {(part.square, part.sampling): None for part in known} or {(False, "original"): None}
+    if len(rules) > 1:
+        kinds = " and ".join(
+            f"{'square' if square else 'stretched'} {sampling}" for square, sampling in rules
+        )
+        raise InputError(f"{files}: expected crops of one rule, received {kinds} ones")
+    ((square, sampling),) = rules
+    arrays = {name: np.concatenate([getattr(part, name) for part in labels]) for name in ARRAYS}
+    images = cast(np.ndarray, _JoinedImages([part.images for part in parts]))
+    return FaceDataset(images, FaceLabels(**arrays, square=square, sampling=sampling))
+
+
+def _load(path: Path) -> FaceDataset:
+    require_file(path, EXPECTED_DATASET)
+    if not zipfile.is_zipfile(path):  # NumPy's message would be about pickles
+        raise InputError(f"{path}: expected {EXPECTED_DATASET}, received no zip archive, or a truncated one")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            missing = {"image", "pose"} - set(names)
+            if missing:
+                raise InputError(
+                    f"{path}: expected {EXPECTED_DATASET}, {' and '.join(sorted(missing))} missing"
+                )
+            images = _map_images(path, archive)
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in names if name != "image"}
+    except InputError:
+        raise
+    except (*UNREADABLE, MemoryError) as error:
+        raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
+    return FaceDataset(images, _labels(path, found, len(images)))
+
+
+def _map_images(path: Path, archive: zipfile.ZipFile) -> np.ndarray:
+    """Return the images as a view of the file; of a compressed file, or one in another order, in memory."""
+    entry = archive.getinfo("image.npy")
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        shape, fortran_order, dtype = read(stream)
+        header_size = stream.tell()
+        if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or dtype != np.uint8 or 0 in shape:
+            raise InputError(f"{path}: image must be uint8 (N, S, S, 3), received {dtype} {tuple(shape)}")
+        claimed = int(np.prod(shape, dtype=object))
         if not claimed <= min(entry.file_size, MAX_IMAGE_BYTES):
             raise InputError(f"{path}: image claims {claimed} bytes, the file contains {entry.file_size}")
         if entry.file_size > max(MAX_EXPANSION * entry.compress_size, SMALL_BYTES):
@@ -306,74 +409,53 @@ def open_images(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
                 f"{path}: image expands from {entry.compress_size} to {entry.file_size} bytes, which photos "
                 "do not"
             )
-        yield stream, shape
+        if fortran_order or entry.compress_type != zipfile.ZIP_STORED:
+            images = np.frombuffer(stream.read(claimed), np.uint8)
+            return np.ascontiguousarray(images.reshape(shape, order="F" if fortran_order else "C"))
+    with path.open("rb") as file:  # the local header's extra field may differ from the directory's
+        file.seek(entry.header_offset + 26)
+        name_length, extra_length = struct.unpack("<HH", file.read(4))
+    offset = entry.header_offset + 30 + name_length + extra_length + header_size
+    return np.asarray(np.memmap(path, np.uint8, "c", offset, shape))  # changes stay in memory
 
 
-def _open(path: Path) -> np.lib.npyio.NpzFile:
-    require_file(path, EXPECTED_DATASET)
-    if not zipfile.is_zipfile(path):  # NumPy's message would be about pickles
-        raise InputError(f"{path}: expected {EXPECTED_DATASET}, received no zip archive, or a truncated one")
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except UNREADABLE as error:
-        raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
-    missing = {"image", "pose"} - set(archive.files)
-    if missing:
-        archive.close()
-        raise InputError(f"{path}: expected {EXPECTED_DATASET}, {' and '.join(sorted(missing))} missing")
-    return archive
-
-
-def _require_images(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or dtype != np.uint8 or 0 in shape:
-        raise InputError(f"{path}: image must be uint8 (N, S, S, 3), received {dtype} {tuple(shape)}")
-
-
-def _load(path: Path) -> FaceDataset:
-    labels, _ = load_labels(path)  # checks the header before memory is taken
-    with _open(path) as archive:
-        try:
-            images = archive["image"]
-        except (*UNREADABLE, MemoryError) as error:
-            raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
-    return FaceDataset(images, labels)
-
-
-def _load_labels(path: Path, count: int) -> FaceLabels:
-    with _open(path) as archive:
-        try:
-            found = {key: archive[key] for key in archive.files if key != "image"}
-        except UNREADABLE as error:
-            raise InputError(f"{path}: expected {EXPECTED_DATASET}, could not read it ({error})") from error
+def _labels(path: Path, found: dict[str, np.ndarray], count: int) -> FaceLabels:
     poses = found["pose"]
     if poses.shape != (count, 3) or not np.issubdtype(poses.dtype, np.number):
         raise InputError(f"{path}: pose must be ({count}, 3) numbers, received {poses.dtype} {poses.shape}")
     poses = poses.astype(np.float32)
-    if not np.isfinite(poses).all():
-        row = int(np.flatnonzero(~np.isfinite(poses).all(axis=1))[0])
-        raise InputError(f"{path}: pose {row} is not finite: {poses[row].tolist()}")
+    check_poses(path, poses)
     for key in ("name", "group"):
         if key in found and found[key].shape != (count,):
             raise InputError(f"{path}: {key} must have {count} entries, received {len(found[key])}")
-    margins = None
+    weights = _numbers(path, "weight", found, count) if "weight" in found else np.ones(count, np.float32)
+    if not weights.any():
+        raise InputError(f"{path}: all weights are 0, so that no face would count")
+    margins = np.full(count, math.nan, np.float32)
     if "margin_ratio" in found:
-        margins = np.broadcast_to(_numbers(path, "margin_ratio", found, count), (count,))
+        margins = _numbers(path, "margin_ratio", found, count, unknown=True)
+    sampling = str(found.get("sampling", SAMPLINGS[0]))
+    if sampling not in SAMPLINGS:
+        raise InputError(f"{path}: sampling must be {' or '.join(SAMPLINGS)}, received {sampling}")
     return FaceLabels(
         poses,
         found.get("name", np.full(count, "")).astype(str),
-        _numbers(path, "weight", found, count) if "weight" in found else np.ones(count, np.float32),
+        np.broadcast_to(weights, (count,)),
         found.get("group", np.full(count, "")).astype(str),
-        margins,
+        np.broadcast_to(margins, (count,)),
         bool(found.get("square", False)),
+        sampling,
     )
 
 
-def _numbers(path: Path, key: str, found: dict[str, np.ndarray], count: int) -> np.ndarray:
-    """One number, or one per face, finite and not negative."""
+def _numbers(
+    path: Path, key: str, found: dict[str, np.ndarray], count: int, unknown: bool = False
+) -> np.ndarray:
+    """One number, or one per face, finite (or NaN, if `unknown` is allowed) and not negative."""
     values = found[key]
     if values.shape not in ((), (count,)) or not np.issubdtype(values.dtype, np.number):
         raise InputError(f"{path}: {key} must be {count} numbers, received {values.dtype} {values.shape}")
     values = values.astype(np.float32)
-    if not (np.isfinite(values).all() and (values >= 0).all()):
+    if not (((values >= 0) & np.isfinite(values)) | (unknown & np.isnan(values))).all():
         raise InputError(f"{path}: {key} must be 0 or more and finite")
     return values

@@ -1,81 +1,39 @@
-"""Input pipeline: from faces in memory or in TFRecord shards to the batches of `model.fit`."""
+"""Input pipeline: from the faces of a dataset to the batches of `model.fit`."""
 
-import abc
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.data.augmentation import augment
+from fsanet_tf.data.augmentation import FACE_SHARE, augment
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
-from fsanet_tf.data.tfrecords import Shards, read_faces
+from fsanet_tf.errors import InputError
+from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
 
 # A batch of raw faces: uint8 images (batch, S, S, 3), float32 poses (batch, 3), weights and views (batch,).
 FACE_TYPES = (tf.uint8, tf.float32, tf.float32, tf.float32)
+Batch = tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]  # images, targets, weights
 
 
-def split_by_group(
-    rows: np.ndarray, groups: np.ndarray, validation_fraction: float, seed: int, fold: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split at random into training and validation rows, keeping groups together.
-
-    Args:
-        rows: Indices of the faces to split.
-        groups: Number of each face's group, for all faces.
-        validation_fraction: Share of the faces to validate on; groups are taken while they fit.
-        seed: Random seed.
-        fold: Which share to validate on: fold 0 the first `validation_fraction`, fold 1 the next, …
-
-    Returns:
-        Training and validation rows, each in increasing order.
-    """
-    names, group_of, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    ends, share = np.cumsum(sizes[order]), len(rows) * validation_fraction
-    held_out = order[(ends > round(fold * share)) & (ends <= round((fold + 1) * share))]
-    is_held_out = np.isin(group_of, held_out)
-    return rows[~is_held_out], rows[is_held_out]
-
-
-class Faces(abc.ABC):
-    """Faces to train or validate on, wherever they are stored.
-
-    Attributes:
-        count: Number of faces.
-        image_size: Side of the crops in pixels.
-        needs_views: Whether crops are to be cut to a common margin.
-    """
-
-    count: int
-    image_size: int
-    needs_views: bool
-
-    @abc.abstractmethod
-    def shuffled(self, batch_size: int, seed: int, first_step: int) -> tf.data.Dataset:
-        """Return an infinite dataset of full batches, from step `first_step` on.
-
-        Seed and epoch determine the order. An epoch has `count // batch_size` steps; the remaining faces
-        appear in another epoch. Elements are as in `FACE_TYPES`.
-        """
-
-    @abc.abstractmethod
-    def in_order(self, batch_size: int) -> tf.data.Dataset:
-        """Return all faces once; the last batch may be smaller."""
-
-
-class FacesInMemory(Faces):
-    """Rows of a dataset; crops are gathered from its own array, which no graph ever contains.
+class Faces:
+    """Rows of a dataset to train or validate on; no graph ever contains their pixels.
 
     Args:
         dataset: The dataset.
         rows: Indices of the faces.
         margin_ratio: Margin that all crops are cut to; None: their own, which must then be equal.
 
+    Attributes:
+        count: Number of faces.
+        image_size: Side of the crops in pixels.
+        views: Share of each crop's side to keep, for all faces of the dataset; None: the whole of each.
+        face_share: Side of the face box as a share of that of the crops that a network sees.
+
     Raises:
-        InputError: If the margins differ or are unknown, as `FaceLabels.views`.
+        InputError: If the margins differ, are unknown or too small, as `FaceLabels.views`.
     """
 
     def __init__(self, dataset: FaceDataset, rows: np.ndarray, margin_ratio: float | None = None):
@@ -83,11 +41,20 @@ class FacesInMemory(Faces):
         self.rows = rows
         self.count = len(rows)
         self.image_size = dataset.image_size
-        views = dataset.labels.views(margin_ratio)
-        self.needs_views = views is not None
-        self._views = np.ones(len(dataset), np.float32) if views is None else views
+        labels = dataset.labels
+        if margin_ratio is None and labels.crop is None and not np.isnan(labels.margin_ratios).all():
+            raise InputError("margin_ratio: the crops have different margins, expected a common one")
+        self.views = None if margin_ratio is None else labels.views(margin_ratio)
+        if margin_ratio is None and labels.crop:
+            margin_ratio = labels.crop.margin_ratio
+        self.face_share = FACE_SHARE if margin_ratio is None else 1 / (1 + 2 * margin_ratio)
 
     def shuffled(self, batch_size: int, seed: int, first_step: int) -> tf.data.Dataset:
+        """Return an infinite dataset of full batches, from step `first_step` on.
+
+        Seed and epoch determine the order. An epoch has `count // batch_size` steps; the remaining faces
+        appear in another epoch. Elements are as in `FACE_TYPES`.
+        """
         steps_per_epoch = self.count // batch_size
 
         @functools.lru_cache(maxsize=2)
@@ -101,6 +68,8 @@ class FacesInMemory(Faces):
         return self._gather(tf.data.Dataset.range(first_step, np.iinfo(np.int64).max), rows_of)
 
     def in_order(self, batch_size: int) -> tf.data.Dataset:
+        """Return all faces once; the last batch may be smaller."""
+
         def rows_of(number: int) -> np.ndarray:
             return self.rows[number * batch_size : (number + 1) * batch_size]
 
@@ -111,7 +80,8 @@ class FacesInMemory(Faces):
 
         def gather(number: np.int64) -> tuple[np.ndarray, ...]:
             rows = rows_of(int(number))
-            return self.dataset.images[rows], labels.poses[rows], labels.weights[rows], self._views[rows]
+            views = np.ones(len(rows), np.float32) if self.views is None else self.views[rows]
+            return self.dataset.images[rows], labels.poses[rows], labels.weights[rows], views
 
         def batch(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
             images, poses, weights, views = tf.numpy_function(gather, [number], FACE_TYPES, stateful=False)
@@ -124,40 +94,6 @@ class FacesInMemory(Faces):
         return numbers.map(batch)
 
 
-class FacesInShards(Faces):
-    """Faces in TFRecord shards; a shuffle buffer of them is in memory.
-
-    Args:
-        shards: The shards.
-        max_angle_deg: Leave out faces with a larger angle; 0 keeps all.
-        margin_ratio: Margin that all crops are cut to; None: their own, which must then be equal.
-
-    Raises:
-        InputError: If the margins differ or are unknown.
-    """
-
-    def __init__(self, shards: Shards, max_angle_deg: float, margin_ratio: float | None = None):
-        self.shards = shards
-        self.max_angle_deg = max_angle_deg
-        self.margin_ratio = margin_ratio
-        self.count = shards.count(max_angle_deg)
-        self.image_size = shards.image_size
-        self.needs_views = shards.needs_views(margin_ratio)
-
-    def shuffled(self, batch_size: int, seed: int, first_step: int) -> tf.data.Dataset:
-        first_epoch, place = divmod(first_step, self.count // batch_size)
-
-        def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            faces = read_faces(self.shards, self.max_angle_deg, self.margin_ratio, (seed, epoch))
-            return faces.batch(batch_size, drop_remainder=True)
-
-        epochs = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
-        return epochs.flat_map(one_epoch).skip(place)
-
-    def in_order(self, batch_size: int) -> tf.data.Dataset:
-        return read_faces(self.shards, self.max_angle_deg, self.margin_ratio).batch(batch_size)
-
-
 def training_batches(
     faces: Faces,
     *,
@@ -166,44 +102,73 @@ def training_batches(
     image_size: int,
     seed: int,
     first_step: int = 0,
+    outputs: Sequence[str] = (POSE,),
 ) -> tf.data.Dataset:
     """Return an infinite dataset of augmented batches; step k is the same whichever step comes first.
 
+    Args:
+        faces: The faces.
+        batch_size: Faces per step.
+        augmentation: What is applied to a crop.
+        image_size: Side of the images in pixels.
+        seed: Random seed of order and augmentation.
+        first_step: Step to begin with.
+        outputs: Names of the network's outputs.
+
     Returns:
-        float32 images `(batch_size, image_size, image_size, 3)` BGR in [0, 255], float32 poses
-        `(batch_size, 3)` in degrees and float32 weights `(batch_size,)`.
+        float32 images `(batch_size, image_size, image_size, 3)` BGR in [0, 255]; targets and float32 weights
+        `(batch_size,)` by output. The target of `uncertainty_deg` is the pose. Crops without a face count for
+        `face_score` only.
     """
 
-    def augmented(step: tf.Tensor, batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+    def augmented(step: tf.Tensor, batch: tuple[tf.Tensor, ...]) -> Batch:
         images, poses, weights, views = batch
         images = tf.ensure_shape(images, (batch_size, faces.image_size, faces.image_size, 3))
         step_seed = tf.stack([seed, tf.cast(step, tf.int32)])
-        view = views if faces.needs_views else None
-        return *augment(images, poses, augmentation, step_seed, image_size, view), weights
+        view = None if faces.views is None else views
+        images, targets = augment(images, poses, augmentation, step_seed, image_size, view, faces.face_share)
+        return images, *_for_outputs(targets, weights, outputs)
 
     batches = faces.shuffled(batch_size, seed, first_step).enumerate(first_step)
     return batches.map(augmented, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
 
 
-def validation_batches(faces: Faces, *, batch_size: int, image_size: int) -> tf.data.Dataset:
+def validation_batches(
+    faces: Faces, *, batch_size: int, image_size: int, outputs: Sequence[str] = (POSE,)
+) -> tf.data.Dataset:
     """Return the crops without augmentation, in order; the last batch may be smaller.
 
     Returns:
         As `training_batches`, of any batch size.
     """
 
-    def resized(
-        images: tf.Tensor, poses: tf.Tensor, weights: tf.Tensor, views: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        if faces.needs_views or faces.image_size != image_size:
+    def resized(images: tf.Tensor, poses: tf.Tensor, weights: tf.Tensor, views: tf.Tensor) -> Batch:
+        if faces.views is not None or faces.image_size != image_size:
             images = tf.numpy_function(
                 lambda crops, views: cut_views(crops, views, image_size), [images, views], tf.uint8
             )
         images.set_shape((None, image_size, image_size, 3))
-        return tf.cast(images, tf.float32), poses, weights
+        centered = {
+            POSE: poses,
+            BOX_OFFSET: tf.zeros((tf.shape(poses)[0], 3)),
+            FACE_SCORE: tf.ones(tf.shape(poses)[:1]),
+        }
+        return tf.cast(images, tf.float32), *_for_outputs(centered, weights, outputs)
 
     batches = faces.in_order(batch_size).map(resized)
     return batches.apply(tf.data.experimental.assert_cardinality(-(-faces.count // batch_size))).prefetch(2)
+
+
+def _for_outputs(
+    targets: dict[str, tf.Tensor], weights: tf.Tensor, outputs: Sequence[str]
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Return the target and the weights of each output."""
+    targets = {**targets, UNCERTAINTY: targets[POSE]}
+    of_faces = weights * targets[FACE_SCORE]
+    return (
+        {name: targets[name] for name in outputs},
+        {name: weights if name == FACE_SCORE else of_faces for name in outputs},
+    )
 
 
 def cut_views(crops: np.ndarray, views: np.ndarray, image_size: int) -> np.ndarray:

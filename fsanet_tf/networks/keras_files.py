@@ -1,6 +1,8 @@
 """Networks as Keras models: `.keras` files that contain their card, and the original's `.h5`."""
 
 import dataclasses
+import json
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -137,3 +139,21 @@ def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = 
     model.card = make_card(model, card.as_json() if card else None).as_json()
     with replace_when_done(path) as temporary:
         model.save(temporary)
+        _make_reproducible(temporary)
+
+
+def _make_reproducible(path: Path) -> None:
+    """Rewrite a `.keras` file so that equal networks have equal files: without times and memory addresses."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in sorted(archive.namelist())}
+    metadata = json.loads(members["metadata.json"])
+    members["metadata.json"] = json.dumps({**metadata, "date_saved": ""}).encode()
+    numbers: dict[bytes, int] = {}
+    members["config.json"] = re.sub(
+        rb'"shared_object_id": (\d+)',
+        lambda match: b'"shared_object_id": %d' % numbers.setdefault(match[1], len(numbers) + 1),
+        members["config.json"],
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)

@@ -1,27 +1,17 @@
-"""Configuration of a training run: the one place for its defaults, without importing TensorFlow."""
+"""Configuration of a training run, without importing TensorFlow."""
 
-import dataclasses
+from typing import Any
 
 from fsanet_tf.data.augmentation_config import AugmentationConfig
+from fsanet_tf.errors import OptionError
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
+from fsanet_tf.models.config import HEADS, OUTPUTS, FSANetConfig, VariantConfig, list_variants, variant_config
+from fsanet_tf.options import configuration, option
 from fsanet_tf.registry import Registry
 
 __all__ = ["TrainingConfig"]
 
-OPTIMIZERS = Registry(
-    "optimizer",
-    {
-        "adam": "fsanet_tf.training.recipe:make_adam",
-        "adamw": "fsanet_tf.training.recipe:make_adamw",
-    },
-)
-SCHEDULES = Registry(
-    "schedule",
-    {
-        "step": "fsanet_tf.training.recipe:step_schedule",
-        "cosine": "fsanet_tf.training.recipe:cosine_schedule",
-    },
-)
+# Things that make a `keras.losses.Loss` and a `keras.metrics.Metric` of poses in degrees.
 LOSSES = Registry(
     "loss",
     {
@@ -30,80 +20,118 @@ LOSSES = Registry(
         "mae_geodesic": "fsanet_tf.training.recipe:AngleAndGeodesicLoss",
     },
 )
-DISTRIBUTIONS = Registry(
-    "distribution",
-    {
-        "none": "fsanet_tf.training.distributions:no_distribution",
-        "mirrored": "fsanet_tf.training.distributions:mirrored_distribution",
-    },
+METRICS = Registry(
+    "metric",
+    {"mae": "keras.metrics:MeanAbsoluteError", "geodesic": "fsanet_tf.training.recipe:make_geodesic_metric"},
 )
+# Choices that are not extended, by the address of what they stand for.
+OPTIMIZERS = {"adam": "keras.optimizers:Adam", "adamw": "keras.optimizers:AdamW"}
+SCHEDULES = {
+    "step": "fsanet_tf.training.recipe:step_schedule",
+    "cosine": "fsanet_tf.training.recipe:cosine_schedule",
+}
+DISTRIBUTIONS = {"none": "contextlib:nullcontext", "mirrored": "fsanet_tf.training.recipe:mirrored_scope"}
+
+ARCHITECTURE = ("width", "head", "output", "uncertainty", "localize")  # fields of FSANetConfig
 
 
-@dataclasses.dataclass(frozen=True)
+@configuration
 class TrainingConfig:
     """A whole training run; the defaults are the paper's recipe for 300W-LP.
 
-    Attributes:
-        data: `.npz` files, joined; or one index of TFRecord shards, `NAME.tfrecords.json`.
-        validation_data: `.npz` files to validate on; empty: a random share of `data`.
-        variant: A name of `fsanet_tf.list_variants()`.
-        image_size: Side of the network's input in pixels.
-        max_angle_deg: Leave out faces with a larger angle; 0 keeps all. The paper: 99.
-        margin_ratio: Common margin that crops of larger margins are cut to; None: their own.
-        validation_fraction: Share of `data` held out if `validation_data` is empty; groups stay together.
-        fold: Which such share is held out, for cross-validation: 0, 1, …
-        batch_size: Faces per step. The paper: 16 for 300W-LP, 8 for BIWI.
-        epochs: Passes over the data.
-        learning_rate: Peak learning rate.
-        schedule: `step` multiplies the rate by 0.1 after each third of the epochs; or `cosine`.
-        warmup_epochs: Epochs of linear warmup of the cosine schedule.
-        optimizer: `adam` or `adamw`.
-        weight_decay: Weight decay of AdamW.
-        loss: `mae` of the angles, `geodesic` angle of the rotation, or `mae_geodesic`, their mean.
-        ema: Momentum of an exponential moving average of the weights, which is then validated and
-            saved; 0: none.
-        init_weights: Network to start from; layers of equal name and shape take its weights.
-        mixed_precision: Compute in 16 bits where that is safe; the regression stays in 32.
-        distribution: `none`, or `mirrored` over all devices of the machine.
-        save_every: Steps between checkpoints within an epoch; 0: only at the end of each epoch.
-        seed: Random seed of initial weights, order and augmentation; the split is always the same.
-        augmentation: See `AugmentationConfig`.
+    Raises:
+        OptionError: If an option is invalid, or two contradict each other.
 
     Example:
-        >>> fsanet_tf.TrainingConfig(data=("faces.npz",), epochs=10).learning_rate
+        >>> fsanet_tf.TrainingConfig(data="faces.npz", output_dir="run", epochs=10).learning_rate
         0.001
     """
 
-    data: tuple[str, ...]
-    validation_data: tuple[str, ...] = ()
-    variant: str = "fsanet_1x1_capsule"
-    image_size: int = 64
-    max_angle_deg: float = MAX_ANGLE_DEG
-    margin_ratio: float | None = None
-    validation_fraction: float = 0.2
-    fold: int = 0
-    batch_size: int = 16
-    epochs: int = 90
-    learning_rate: float = 1e-3
-    schedule: str = "step"
-    warmup_epochs: int = 0
-    optimizer: str = "adam"
-    weight_decay: float = 0.0
-    loss: str = "mae"
-    ema: float = 0.0
-    init_weights: str = ""
-    mixed_precision: bool = False
-    distribution: str = "none"
-    save_every: int = 0
-    seed: int = 0
-    augmentation: AugmentationConfig = dataclasses.field(default_factory=AugmentationConfig)
+    data: tuple[str, ...] = option(meaning="Training faces: `.npz` files, joined.")
+    output_dir: str = option(meaning="Working directory; the same configuration resumes a run there.")
+    validation_data: tuple[str, ...] = option(
+        (), "Validation faces: `.npz` files; by default a random share of `data`."
+    )
+    variant: str = option("fsanet_1x1_capsule", "The network's architecture.", choices=list_variants)
+    image_size: int = option(64, "Side of the network's input in pixels, a multiple of 8.", low=16)
+    width: float = option(1.0, "Multiplier of the backbone's filters.", low=0.25, high=8.0)
+    head: Any = option("split", "How each quantity is regressed, as in `FSANetConfig`.", choices=HEADS)
+    output: Any = option("ssr", "How the stages' vectors become a pose.", choices=OUTPUTS)
+    uncertainty: bool = option(False, "Whether the network learns its own error, `uncertainty_deg`.")
+    localize: bool = option(
+        False, "Whether the network learns where the face is in its crop: `box_offset` and `face_score`."
+    )
+    max_angle_deg: float = option(
+        MAX_ANGLE_DEG, "Leave out faces with a larger angle; 0 keeps all. The paper: 99.", low=0.0
+    )
+    margin_ratio: float | None = option(
+        None,
+        "Common margin that crops of larger margins are cut to; by default their own. Crops that do not say "
+        "their margin (the original's files: 0.6, BIWI 0.4) are taken to have this one.",
+        low=0.0,
+    )
+    square: bool = option(False, "Whether crops that do not say how they were cut show square boxes.")
+    validation_fraction: float = option(
+        0.2, "Share of `data` held out without `validation_data`; groups stay together.", low=0.0, high=0.9
+    )
+    fold: int = option(0, "Which such share is held out, for cross-validation: 0, 1, …", low=0)
+    batch_size: int = option(16, "Faces per step. The paper: 16 for 300W-LP, 8 for BIWI.", low=1)
+    epochs: int = option(90, "Passes over the data.", low=1)
+    learning_rate: float = option(1e-3, "Peak learning rate.", low=0.0)
+    schedule: str = option(
+        "step",
+        "`step` multiplies the learning rate by 0.1 after each third of the epochs; or `cosine`.",
+        choices=tuple(SCHEDULES),
+    )
+    warmup_epochs: int = option(0, "Epochs of linear warmup of the cosine schedule.", low=0)
+    optimizer: str = option("adam", "Optimizer.", choices=tuple(OPTIMIZERS))
+    weight_decay: float = option(0.0, "Weight decay of AdamW.", low=0.0)
+    loss: Any = option(
+        "mae",
+        "`mae` of the angles, `geodesic` angle of the rotation, or `mae_geodesic`, their mean.",
+        choices=LOSSES,
+    )
+    metrics: tuple[Any, ...] = option((), "Further metrics of the pose for the log.", choices=METRICS)
+    ema: float = option(
+        0.0,
+        "Momentum of a moving average of the weights, which is then validated and saved; 0: none.",
+        low=0.0,
+        high=0.99999,
+    )
+    init_network: str = option("", "Network to start from: a file or a shipped name.")
+    partial_init: bool = option(
+        False, "Allow that `init_network` lacks weights of the variant, which then start at random."
+    )
+    mixed_precision: bool = option(
+        False, "Compute in 16 bits where that is safe (GPUs); the regression stays in 32."
+    )
+    distribution: str = option(
+        "none", "One device, or `mirrored` over all of the machine.", choices=tuple(DISTRIBUTIONS)
+    )
+    save_every: int = option(
+        0, "Steps between checkpoints within an epoch; 0: only at the end of each epoch.", low=0
+    )
+    seed: int = option(
+        0, "Random seed of initial weights, order and augmentation; the split is always the same.", low=0
+    )
+    augmentation: AugmentationConfig = option(factory=AugmentationConfig, meaning="See `AugmentationConfig`.")
 
     def __post_init__(self):
-        if self.fold < 0 or (self.fold + 1) * self.validation_fraction > 1 + 1e-9:
-            raise ValueError(
-                f"fold must be 0 or more and below 1 / validation_fraction. Received: {self.fold}"
-            )
-        OPTIMIZERS.require(self.optimizer)
-        SCHEDULES.require(self.schedule)
-        LOSSES.require(self.loss)
-        DISTRIBUTIONS.require(self.distribution)
+        if not self.data:
+            raise OptionError("data", "expected at least one .npz file")
+        if (self.fold + 1) * self.validation_fraction > 1 + 1e-9:
+            raise OptionError("fold", f"expected less than 1 / validation_fraction, received {self.fold}")
+        if self.weight_decay and self.optimizer != "adamw":
+            raise OptionError("weight_decay", f"expected 0 with {self.optimizer}, which does not apply it")
+        self.architecture()
+
+    def architecture(self) -> VariantConfig:
+        """Return the configuration of the network.
+
+        Raises:
+            InputError: If the variant cannot be built so.
+        """
+        defaults = FSANetConfig()
+        fields = {name: getattr(self, name) for name in ARCHITECTURE}
+        changed = {name: value for name, value in fields.items() if value != getattr(defaults, name)}
+        return variant_config(self.variant, image_size=self.image_size, **changed)

@@ -1,6 +1,5 @@
 """The quick run: rendered heads and a small network, from nothing to a trained network in two minutes."""
 
-import dataclasses
 from pathlib import Path
 
 from fsanet_tf.data.augmentation_config import AugmentationConfig
@@ -9,17 +8,6 @@ from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synth
 from fsanet_tf.training.config import TrainingConfig
 
 NUM_HEADS = 1500
-QUICK = TrainingConfig(
-    data=(),
-    variant="fsanet_var_capsule",
-    image_size=32,
-    batch_size=32,
-    epochs=10,
-    learning_rate=4e-3,
-    schedule="cosine",
-    warmup_epochs=1,
-    augmentation=AugmentationConfig(original=False, mirror=0.5),
-)
 
 
 def prepare_quick_run(output_dir: Path, seed: int) -> TrainingConfig:
@@ -28,4 +16,16 @@ def prepare_quick_run(output_dir: Path, seed: int) -> TrainingConfig:
     if not crops.exists():
         create_synthetic(SyntheticConfig(output_dir / "heads", NUM_HEADS))
         create_300w_lp(LandmarkPairsConfig(output_dir / "heads", crops))
-    return dataclasses.replace(QUICK, data=(str(crops),), seed=seed)
+    return TrainingConfig(
+        data=(str(crops),),
+        output_dir=str(output_dir),
+        variant="fsanet_var_capsule",
+        image_size=32,
+        batch_size=32,
+        epochs=10,
+        learning_rate=4e-3,
+        schedule="cosine",
+        warmup_epochs=1,
+        seed=seed,
+        augmentation=AugmentationConfig(original=False, mirror=0.5),
+    )

@@ -1,66 +1,70 @@
 """Resumable training loop."""
 
+import contextlib
 import dataclasses
+import importlib.metadata
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.data.input_pipeline import (
-    Faces,
-    FacesInMemory,
-    FacesInShards,
-    split_by_group,
-    training_batches,
-    validation_batches,
-)
-from fsanet_tf.data.tfrecords import SUFFIX, read_index
-from fsanet_tf.errors import InputError
+import fsanet_tf
+from fsanet_tf.data.dataset import FaceDataset, hash_dataset, load_dataset
+from fsanet_tf.data.input_pipeline import Faces, training_batches, validation_batches
+from fsanet_tf.data.split import split_dataset
+from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.geometry.crop import CropRule
-from fsanet_tf.io.files import write_json
 from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
-from fsanet_tf.training.config import DISTRIBUTIONS, LOSSES, OPTIMIZERS, SCHEDULES, TrainingConfig
+from fsanet_tf.registry import import_thing
+from fsanet_tf.training.checkpoints import Checkpoints
+from fsanet_tf.training.config import DISTRIBUTIONS, TrainingConfig
+from fsanet_tf.training.recipe import compile_network
 from fsanet_tf.training.run_directory import (
     BEST_FILE,
-    CONFIG_FILE,
     CURVE_FILE,
     FINAL_FILE,
-    LAST_FILE,
     config_as_json,
     is_finished,
+    write_config,
 )
-from fsanet_tf.training.run_record import RunRecord, steps_done
 
 __all__ = ["train"]
 
-SPLIT_SEED = 0  # runs of different seeds validate on the same faces
+PACKAGES = ("keras", "tensorflow", "numpy")  # whose versions the card says
+NOT_IN_CARD = ("output_dir", "data", "validation_data")
 
 
-def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "auto") -> Path:
+def train(config: TrainingConfig, progress: bool = False) -> Path:
     """Train a network, or resume an interrupted run.
 
+    A killed run ends with the same weights as one that was not interrupted, on the same machine.
+
     Args:
-        config: The run; must equal the one that the directory was started with.
-        output_dir: Working directory; receives configuration, log, checkpoints, curve and final network.
-        verbose: Keras's progress: 1 a bar, 2 a line per epoch, 0 nothing.
+        config: The run; must equal the one that its directory was started with.
+        progress: Show Keras's progress bar.
 
     Returns:
-        Path of the final `.keras` file, with a card next to it.
+        Path of the final `.keras` file. The directory also contains configuration, log, checkpoints, curve
+        and TensorBoard's events.
 
     Raises:
         InputError: If the data cannot be used, the directory contains a run of another configuration, or
             the loss is not finite.
 
     Example:
-        >>> config = fsanet_tf.TrainingConfig(data=("faces.npz",), epochs=1, batch_size=8)
-        >>> fsanet_tf.train(config, "run", verbose=0).name
+        >>> config = fsanet_tf.TrainingConfig(data="faces.npz", output_dir="run", epochs=1, batch_size=8)
+        >>> fsanet_tf.train(config).name
         'final.keras'
     """
-    output_dir = Path(output_dir)
-    final_path = output_dir / FINAL_FILE
-    if is_finished(config, output_dir):
-        return final_path
+    output_dir = Path(config.output_dir)
+    if is_finished(config):
+        return output_dir / FINAL_FILE
     keras.utils.set_random_seed(config.seed)
     training_faces, validation_faces, crop = load_training_faces(config)
     steps_per_epoch = training_faces.count // config.batch_size
@@ -69,22 +73,25 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
             f"{', '.join(config.data)}: {training_faces.count} faces to train on, "
             f"expected at least a batch of {config.batch_size}"
         )
-    with DISTRIBUTIONS[config.distribution]():
-        model = _restore(output_dir) or _new_model(config, steps_per_epoch)
-    write_json(output_dir / CONFIG_FILE, config_as_json(config))
-    validation = validation_batches(validation_faces, batch_size=256, image_size=config.image_size)
-    record = RunRecord(output_dir, config, steps_per_epoch)
-    step = steps_done(model)
-    record.forget_from(step // steps_per_epoch)
-    while step < config.epochs * steps_per_epoch:
-        epoch, place = divmod(step, steps_per_epoch)  # a run interrupted within an epoch first finishes it
+    with import_thing(DISTRIBUTIONS[config.distribution])():
+        model, started_from = _new_model(config)
+        compile_network(model, config, steps_per_epoch)
+        card = NetworkCard(crop=crop, about=_about(config, model.name, started_from))
+        checkpoints = Checkpoints(output_dir, card, steps_per_epoch, config.save_every)
+        checkpoints.restore(model)
+    write_config(config)
+    outputs, size = list(model.output), config.image_size
+    validation = validation_batches(validation_faces, batch_size=256, image_size=size, outputs=outputs)
+    while checkpoints.step < config.epochs * steps_per_epoch:
+        epoch, place = divmod(checkpoints.step, steps_per_epoch)  # an interrupted epoch is finished first
         batches = training_batches(
             training_faces,
             batch_size=config.batch_size,
             augmentation=config.augmentation,
-            image_size=config.image_size,
+            image_size=size,
             seed=config.seed,
-            first_step=step,
+            first_step=checkpoints.step,
+            outputs=outputs,
         )
         model.fit(
             batches,
@@ -92,86 +99,78 @@ def train(config: TrainingConfig, output_dir: str | Path, verbose: int | str = "
             epochs=epoch + 1 if place else config.epochs,
             steps_per_epoch=steps_per_epoch - place,
             validation_data=validation,
-            callbacks=record.callbacks(),
-            verbose=verbose,
+            callbacks=[checkpoints, keras.callbacks.TensorBoard(str(output_dir / "tensorboard"))],
+            verbose=0 if not progress else 1 if sys.stdout.isatty() else 2,
             shuffle=False,  # the batches are shuffled already
         )
-        step = steps_done(model)
-    return _finish(config, output_dir, crop, record)
+        checkpoints.restore(model)  # `fit` leaves the moving average in the weights
+    return _finish(config, card, checkpoints)
 
 
-def load_training_faces(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | None]:
+def load_training_faces(config: TrainingConfig) -> tuple[Faces, Faces, CropRule]:
     """Load training faces, validation faces, and the crop that the network learns to expect.
 
     Raises:
         InputError: If a file cannot be used, or no face is left to validate on.
     """
-    if config.data[0].endswith(SUFFIX):
-        training, validation, crop = _faces_in_shards(config)
-    else:
-        data = load_dataset(config.data)
-        rows = data.rows_within(config.max_angle_deg)
-        train_rows, validation_rows = rows, rows[:0]
-        if not config.validation_data:
-            groups = data.labels.group_numbers()
-            train_rows, validation_rows = split_by_group(
-                rows, groups, config.validation_fraction, SPLIT_SEED, config.fold
-            )
-        training = FacesInMemory(data, train_rows, config.margin_ratio)
-        validation = FacesInMemory(data, validation_rows, config.margin_ratio)
-        crop = data.crop
-        if config.margin_ratio is not None:
-            crop = CropRule(config.margin_ratio, data.labels.square)
+    data = _load(config, config.data)
     if config.validation_data:
-        held_out = load_dataset(config.validation_data)
-        validation = FacesInMemory(held_out, held_out.rows_within(config.max_angle_deg), config.margin_ratio)
+        held_out = _load(config, config.validation_data)
+        training_rows = data.rows_within(config.max_angle_deg)
+        validation_rows = held_out.rows_within(config.max_angle_deg)
+    else:
+        held_out = data
+        training_rows, validation_rows = split_dataset(
+            data, config.max_angle_deg, config.validation_fraction, config.fold
+        )
+    training = Faces(data, training_rows, config.margin_ratio)
+    validation = Faces(held_out, validation_rows, config.margin_ratio)
+    rules = [_rule(config, dataset) for dataset in (data, held_out)]
+    if rules[0] != rules[1]:
+        raise InputError(f"validation_data: contains {rules[1]}, expected those of data: {rules[0]}")
     if validation.count == 0:
         raise InputError(f"{', '.join(config.data)}: no face left to validate on")
-    return training, validation, crop
+    return training, validation, rules[0]
 
 
-def _faces_in_shards(config: TrainingConfig) -> tuple[Faces, Faces, CropRule | None]:
-    if len(config.data) > 1:
-        raise InputError(f"--data: expected one index of shards, received {len(config.data)} files")
-    shards = read_index(config.data[0])
-    parts = shards.split(0.0 if config.validation_data else config.validation_fraction)
-    training, validation = (FacesInShards(part, config.max_angle_deg, config.margin_ratio) for part in parts)
-    crop = shards.crop
+def _load(config: TrainingConfig, paths: tuple[str, ...]) -> FaceDataset:
+    """Load a dataset whose crop rule is known, or was given."""
+    dataset = load_dataset(paths)
     if config.margin_ratio is not None:
-        crop = CropRule(config.margin_ratio, square=crop.square if crop else True)
-    return training, validation, crop
+        rule = CropRule(config.margin_ratio, config.square)
+        return dataclasses.replace(dataset, labels=dataset.labels.assuming(rule))
+    if dataset.crop is None:
+        raise OptionError(
+            "margin_ratio",
+            f"is required, since the crops of {', '.join(paths)} have different margins or do not say theirs "
+            "(the original's files: 0.6, BIWI 0.4)",
+        )
+    return dataset
 
 
-def _restore(output_dir: Path) -> keras.Model | None:
-    path = output_dir / LAST_FILE
-    return load_model(path, compiled=True) if path.exists() else None
+def _rule(config: TrainingConfig, dataset: FaceDataset) -> CropRule:
+    """Return how the crops of a dataset look once they are cut to the common margin."""
+    labels, margin = dataset.labels, config.margin_ratio
+    own = float(labels.margin_ratios[0])
+    return CropRule(round(own, 6) if margin is None else margin, labels.square, labels.sampling)
 
 
-def _new_model(config: TrainingConfig, steps_per_epoch: int) -> keras.Model:
-    if config.mixed_precision:
-        keras.mixed_precision.set_global_policy("mixed_float16")
-    model = build_model(config.variant, config.image_size)
-    if config.init_weights:
-        copy_matching_weights(load_model(config.init_weights), model)
-    rate = SCHEDULES[config.schedule](
-        config.learning_rate, config.epochs, config.warmup_epochs, steps_per_epoch
-    )
-    average = {"use_ema": True, "ema_momentum": config.ema} if config.ema else {}
-    model.compile(
-        optimizer=OPTIMIZERS[config.optimizer](rate, config.weight_decay, **average),
-        loss=LOSSES[config.loss](),
-        metrics=["mae"],
-        jit_compile=False if _on_tensorflow_cpu() else "auto",  # 4 to 6 times slower on a CPU
-    )
-    return model
-
-
-def _on_tensorflow_cpu() -> bool:
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return not tf.config.list_physical_devices("GPU")
+def _new_model(config: TrainingConfig) -> tuple[keras.Model, dict[str, Any] | None]:
+    """Build the network with its initial weights; return also what its card says of where they are from."""
+    with _dtype_policy("mixed_float16" if config.mixed_precision else "float32"):
+        model = build_model(config.architecture())
+    if not config.init_network:
+        return model, None
+    source = load_model(config.init_network)
+    copied, total = copy_matching_weights(source, model), len(model.weights)
+    if copied < total:
+        found = f"{config.init_network}: has {copied} of the {total} weights of {model.name}"
+        if not config.partial_init:
+            raise OptionError("init_network", f"{found}; partial_init lets the others start at random")
+        warnings.warn(f"{found}; the others start at random", stacklevel=3)
+    about = NetworkCard.from_json(source.card or {}).about
+    known = {key: about[key] for key in ("training", "data", "started_from") if key in about}
+    return model, {"network": Path(config.init_network).name, "weights": [copied, total], **known}
 
 
 def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:
@@ -192,20 +191,51 @@ def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:
     return copied
 
 
-def _finish(config: TrainingConfig, output_dir: Path, crop: CropRule | None, record: RunRecord) -> Path:
-    """Draw the curve and write the best network, without its optimizer, with its card."""
+def _about(config: TrainingConfig, variant: str, started_from: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what the card says of the network's origin."""
+    training = {key: value for key, value in config_as_json(config).items() if key not in NOT_IN_CARD}
+    about: dict[str, Any] = {
+        "variant": variant,
+        "version": fsanet_tf.__version__,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in PACKAGES},
+        },
+        "data": _files(config.data),
+        "training": {**training, "validation_data": _files(config.validation_data)},
+    }
+    if started_from:
+        about["started_from"] = started_from
+    return about
+
+
+def _files(paths: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"file": Path(path).name, "sha256": hash_dataset(path)} for path in paths]
+
+
+def _finish(config: TrainingConfig, card: NetworkCard, checkpoints: Checkpoints) -> Path:
+    """Draw the curve and write the best network, in 32 bits and without its optimizer."""
     from fsanet_tf.drawing.plots import draw_training_curve
 
-    draw_training_curve(record.rows, output_dir / CURVE_FILE)
-    model = load_model(output_dir / BEST_FILE)
-    best_row = min(record.rows, key=lambda row: row["val_loss"])
-    card = {
-        "variant": config.variant,
-        "image_size": config.image_size,
-        **(dataclasses.asdict(crop) if crop else {}),
-        "training": dataclasses.asdict(config),
-        "validation_mae_deg": best_row["val_mae"],
-        "best_epoch": int(best_row["epoch"]),
-    }
-    save_model(output_dir / FINAL_FILE, model, card)
+    output_dir, best = Path(config.output_dir), checkpoints.best
+    draw_training_curve(checkpoints.rows, output_dir / CURVE_FILE)
+    with _dtype_policy("float32"):
+        model = build_model(config.architecture())
+    model.load_weights(output_dir / BEST_FILE)
+    result = {"best_epoch": int(best["epoch"]), "validation_mae_deg": best["val_mae"]}
+    if "val_geodesic" in best:
+        result["validation_geodesic_deg"] = best["val_geodesic"]
+    about = {**card.about, **result}
+    save_model(output_dir / FINAL_FILE, model, dataclasses.replace(card, about=about))
     return output_dir / FINAL_FILE
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Build layers of another precision in a block."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, check_poses, hash_dataset, load_dataset, save_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import CropRule
 
@@ -39,8 +39,74 @@ def test_several_files_are_joined_in_order(tmp_path, rng):
     for path, part in zip(paths, parts):
         save_dataset(path, part)
     joined = load_dataset(paths)
-    np.testing.assert_array_equal(joined.images, np.concatenate([part.images for part in parts]))
+    images = np.concatenate([part.images for part in parts])
+    np.testing.assert_array_equal(joined.images, images)
+    for index in (np.array([4, 0, 3, 0]), slice(1, 4), 3, -1, images[:, 0, 0, 0] > 99):
+        np.testing.assert_array_equal(joined.images[index], images[index])
     assert len(joined.poses) == len(joined.names) == 5 and joined.crop == CropRule(0.6)
+    save_dataset(tmp_path / "joined.npz", joined)
+    np.testing.assert_array_equal(load_dataset(tmp_path / "joined.npz").images, images)
+
+
+def test_the_crop_rule_travels_with_the_faces(tmp_path, rng):
+    rule = CropRule(0.29, square=True, sampling="filtered")
+    data = faces(rng)
+    data = FaceDataset.from_arrays(data.images, data.poses, crop=rule)
+    save_dataset(tmp_path / "a.npz", data)
+    assert load_dataset(tmp_path / "a.npz").crop == rule
+    np.savez(tmp_path / "old.npz", image=data.images, pose=data.poses, margin_ratio=0.29, square=True)
+    assert load_dataset(tmp_path / "old.npz").crop == CropRule(0.29, square=True)  # as of version 0.3
+    with pytest.raises(
+        InputError, match="expected crops of one rule, received square filtered and square orig"
+    ):
+        load_dataset([tmp_path / "a.npz", tmp_path / "old.npz"])
+
+
+def test_unknown_margins_stay_unknown_until_they_are_assumed(tmp_path, rng):
+    data = faces(rng)
+    save_dataset(tmp_path / "known.npz", data)
+    np.savez(tmp_path / "original.npz", image=data.images, pose=data.poses)
+    joined = load_dataset([tmp_path / "original.npz", tmp_path / "known.npz"])
+    assert joined.crop is None and np.isnan(joined.labels.margin_ratios).tolist() == [True] * 4 + [False] * 4
+    with pytest.raises(InputError, match="the margins of the crops are unknown"):
+        joined.labels.views(0.6)
+    assert joined.labels.assuming(CropRule(0.6, square=True)).crop == CropRule(0.6)  # the known ones' rule
+    alone = load_dataset(tmp_path / "original.npz").labels.assuming(CropRule(0.4, square=True))
+    assert alone.crop == CropRule(0.4, square=True)
+
+
+def test_images_stay_in_their_file_however_it_was_written(tmp_path, rng):
+    """Stored ones are mapped; compressed ones and those in column order are read, all to the same array."""
+    data = faces(rng)
+    written = {"pose": data.poses, "name": data.names}
+    np.savez(tmp_path / "stored.npz", image=data.images, **written)
+    np.savez(tmp_path / "fortran.npz", image=np.asfortranarray(data.images), **written)
+    np.savez_compressed(tmp_path / "compressed.npz", image=data.images, **written)
+    loaded = {path.stem: load_dataset(path) for path in tmp_path.iterdir()}
+    for dataset in loaded.values():
+        np.testing.assert_array_equal(dataset.images, data.images)
+        assert dataset.images.flags.c_contiguous
+    mapped = loaded["stored"].images
+    assert isinstance(mapped.base, np.memmap)
+    mapped[:] = 0  # in memory only
+    np.testing.assert_array_equal(load_dataset(tmp_path / "stored.npz").images, data.images)
+    hashes = {name: hash_dataset(tmp_path / f"{name}.npz") for name in loaded}
+    assert hashes["stored"] == hashes["compressed"]
+
+
+def test_labels_that_are_odd_but_true_are_kept():
+    check_poses("AFLW2000", np.array([[972.0, -10, 5], [20, 10, 0.5]]))
+    check_poses("front", np.zeros((3, 3)))
+    check_poses("whole degrees", np.array([[1.0, -2, 3]]))
+    with pytest.raises(InputError, match=r"table\.csv: expected degrees, .*are these radians"):
+        check_poses("table.csv", np.array([[0.4, -0.2, 1.3]]))
+
+
+def test_a_selection_keeps_each_face_with_its_labels(rng):
+    data = faces(rng)
+    part = data.select(np.array([3, 1]))
+    np.testing.assert_array_equal(part.images, data.images[[3, 1]])
+    assert part.names.tolist() == ["face3", "face1"] and part.crop == data.crop and len(part) == 2
 
 
 def test_faces_within_99_degrees_are_the_papers(rng):
@@ -61,6 +127,14 @@ BAD = {
     "poses of text": ({"image": IMAGES, "pose": POSES.astype(str)}, "pose must be"),
     "a pose of NaN": ({"image": IMAGES, "pose": POSES * np.nan}, "pose 0 is not finite"),
     "too few names": ({"image": IMAGES, "pose": POSES, "name": np.array(["a"])}, "2 entries, received 1"),
+    "radians": ({"image": IMAGES, "pose": POSES + 0.5}, r"expected degrees, received angles within ±0\.50"),
+    "degrees taken for radians": ({"image": IMAGES, "pose": POSES - 1310}, "mostly exceed ±180"),
+    "no weight": ({"image": IMAGES, "pose": POSES, "weight": np.zeros(2)}, "all weights are 0"),
+    "another sampling": (
+        {"image": IMAGES, "pose": POSES, "sampling": "nearest"},
+        "sampling must be original or",
+    ),
+    "a negative margin": ({"image": IMAGES, "pose": POSES, "margin_ratio": -1.0}, "0 or more and finite"),
     "a pickle": ({"image": IMAGES, "pose": np.array([object()] * 2)}, "could not read it"),
 }
 
