@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.prediction.sources import ANIMATIONS, PHOTOS, VIDEOS, photo_paths
+from fsanet_tf.prediction.sources import PHOTO_SUFFIXES, VIDEO_SUFFIXES, file_kind
 
 PATH_COLUMNS = ("path", "file", "source")
 BYTES_COLUMN = "bytes"
@@ -38,12 +38,12 @@ class Item:
     @property
     def may_be_video(self) -> bool:
         """Whether its name is one of a video or an animation."""
-        return self.row is None and Path(self.path).suffix.lower() in (*ANIMATIONS, *VIDEOS)
+        return self.row is None and Path(self.path).suffix.lower() in (*VIDEO_SUFFIXES, ".webp")
 
     @property
     def is_video(self) -> bool:
         """Whether its frames are labeled, not it."""
-        return self.row is None and "://" not in self.path and photo_paths(self.path) is None
+        return self.row is None and "://" not in self.path and file_kind(self.path) == "video"
 
 
 def find_items(source: str | Path | Sequence[str | Path]) -> list[Item]:
@@ -65,8 +65,8 @@ def find_items(source: str | Path | Sequence[str | Path]) -> list[Item]:
     elif glob.has_magic(text) and not path.exists():
         items = [Item(name, name) for name in sorted(glob.glob(text, recursive=True)) if Path(name).is_file()]
     elif path.is_dir() and path.suffix != ".parquet":
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in (*PHOTOS, *ANIMATIONS, *VIDEOS))
-        items = [Item(str(p), str(p)) for p in found if p.is_file()]
+        found = sorted(p for p in path.rglob("*") if p.is_file() and file_kind(p))
+        items = [Item(str(p), str(p)) for p in found]
     elif not path.exists():
         raise InputError(f"{text}: no such source (expected {EXPECTED_SOURCE})")
     elif path.suffix == ".txt":
@@ -143,7 +143,7 @@ def _find_in_file_system(address: str) -> list[Item]:
     return [
         Item(name, name)
         for name in names
-        if Path(name).suffix.lower() in PHOTOS and (not wild or _matches(name.split("/"), parts))
+        if Path(name).suffix.lower() in PHOTO_SUFFIXES and (not wild or _matches(name.split("/"), parts))
     ]
 
 

@@ -17,7 +17,7 @@ DATA_SOURCES = Registry(
     },
 )
 SIMPLE_COMMANDS = ("predict", "label", "train", "evaluate", "export")
-TOOL_COMMANDS = ("synthesize", "shard", "download", "convert", "heatmap", "web")
+TOOL_COMMANDS = ("synthesize", "shard", "download", "convert", "heatmap")
 
 
 def list_commands() -> list[str]:

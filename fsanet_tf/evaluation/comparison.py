@@ -13,9 +13,8 @@ from fsanet_tf.drawing.poses import draw_axes, format_angles, write_text
 from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation.evaluate import EvaluationReport
 from fsanet_tf.geometry.pose import angle_errors
-from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.io.images import write_image
-from fsanet_tf.prediction.video_writer import VideoWriter
+from fsanet_tf.prediction.sinks import VideoSink
 
 __all__ = ["Comparison", "compare_reports"]
 
@@ -103,7 +102,7 @@ def draw_comparison(
     write_image(output_dir / "comparison.png", sheet)
     video = output_dir / "comparison.mp4"
     shown = np.linspace(0, len(rows) - 1, min(len(rows), MAX_VIDEO_FACES)).round().astype(int)
-    with replace_when_done(video) as temporary, VideoWriter(temporary, video, VIDEO_RATE) as writer:
+    with VideoSink(video, VIDEO_RATE) as writer:
         for i in shown:
             writer.write(_draw_triple(first, second, dataset.images[rows[i]], i))
 

@@ -1,10 +1,12 @@
-"""Atomic writes and checks of input files."""
+"""Atomic writes, checks of input files, and names and texts in any encoding."""
 
+import codecs
 import contextlib
 import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,23 +21,23 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def replace_when_done(path: str | Path) -> Iterator[Path]:
     """Write a file or folder atomically: to a temporary path that is renamed when the block succeeds.
 
-    The temporary name keeps the suffix. It is removed if the block raises, and an existing file stays
-    as it was. Missing parent folders are created. A folder may be written as well; it replaces an older
-    one.
+    The temporary path has the same name, in a folder of its own next to the final one. It is removed if the
+    block raises, and an existing file stays as it was. A symbolic link stays one: the file that it names is
+    replaced. Missing parent folders are created. A folder may be written as well; it replaces an older one.
 
     Args:
         path: The final path.
 
     Yields:
-        The temporary path, next to the final one.
+        The temporary path.
 
     Raises:
         InputError: If the folder cannot be created or the file not be written, a full disk included.
     """
-    path = Path(path)
+    path = writable_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=".fsanet.", dir=path.parent))
     except OSError as error:
         raise InputError(f"{path}: cannot write there: {error.strerror}") from error
     try:
@@ -53,10 +55,73 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def writable_path(path: str | Path) -> Path:
+    """Return the file that a path stands for: the target of a symbolic link.
+
+    Raises:
+        InputError: If the path is a device or a pipe, or starts with `~`, which only shells expand.
+    """
+    path = Path(path)
+    if path.parts and path.parts[0].startswith("~") and (path.parts[0] == "~" or len(path.parts) > 1):
+        raise InputError(
+            f"{path}: expected a path, received a ~ that no shell has expanded: write the folder"
+        )
+    try:
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        special = target.exists() and not (target.is_file() or target.is_dir())
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there: {error.strerror}") from error
+    if special:
+        raise InputError(f"{path}: expected a file to write, received a device or a pipe")
+    return target
+
+
 def write_json(path: str | Path, content: dict) -> None:
-    """Write a dictionary as indented JSON, atomically."""
+    """Write a dictionary as indented JSON in UTF-8, atomically."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with replace_when_done(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        try:
+            temporary.write_text(text, encoding="utf-8")
+        except UnicodeEncodeError:  # a file name that is not UTF-8
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def printable_name(path: str | Path) -> str:
+    """Return a path as text for tables and terminals: bytes that are not UTF-8 are escaped as `\\xe9`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def named_path(name: str) -> Path:
+    """Return the file that a name in a table or list stands for.
+
+    The name itself, or what `printable_name` escaped, or, in a list of another encoding, its Latin-1 reading.
+    """
+    raw = os.fsencode(name)
+    unescaped = re.sub(rb"\\x([0-9a-f]{2})", lambda digits: bytes.fromhex(digits[1].decode()), raw)
+    candidates = (name, os.fsdecode(unescaped), raw.decode("latin-1"))
+    return next((Path(path) for path in candidates if os.path.exists(path)), Path(name))
+
+
+def read_text(path: str | Path) -> str:
+    """Read a list or table: UTF-8 or UTF-16 with a byte order mark, or UTF-8.
+
+    Bytes that are not UTF-8 become surrogates, as in Python's file names; see `named_path`.
+
+    Raises:
+        InputError: If the file cannot be read or contains no text.
+    """
+    try:
+        content = Path(path).read_bytes()
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return content.decode("utf-16")
+        text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise InputError(f"{printable_name(path)}: could not read it ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected text, received damaged UTF-16") from error
+    if "\0" in text:
+        raise InputError(f"{path}: expected a text file in UTF-8, received binary data")
+    return text
 
 
 def require_file(path: str | Path, expected: str) -> Path:

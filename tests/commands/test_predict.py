@@ -16,7 +16,7 @@ from fsanet_tf.data.preprocessing.landmark_pairs import crop_face, read_labels, 
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.geometry.crop import LANDMARK_CROP
 from fsanet_tf.io.images import read_image
-from fsanet_tf.networks.batching import predict_poses
+from fsanet_tf.networks.network import predict_crops
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.predictor import PosePredictor
 from tests.conftest import assert_one_clear_line, run_fsanet

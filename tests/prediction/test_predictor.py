@@ -11,7 +11,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, crop_box, grow_box
 from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.io.images import read_image
-from fsanet_tf.networks.batching import predict_poses
+from fsanet_tf.networks.network import predict_crops
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.network import Network, Uncertainty, disagreement_and_turn, load_network
 from fsanet_tf.networks.pretrained import keras_file, keras_files, shipped_networks
