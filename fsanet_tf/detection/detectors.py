@@ -209,9 +209,9 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
     not finite, not in order or outside the frame, and scores outside [0, 1], are left out with a warning.
 
     Args:
-        detector: One of `list_detectors()`; `auto`: YuNet, which is downloaded once (230 KB), or, if it cannot
-            be, the best detector that is present, as one line on standard error says; or a function of the
-            form of `Detector`, which returns face boxes.
+        detector: One of `list_detectors()`; `auto`: YuNet, which is downloaded once (230 KB), or, if it
+            cannot be, the best detector that is present, as one line on standard error says; or a function of
+            the form of `Detector`, which returns face boxes.
 
     Returns:
         A function of a uint8 BGR frame `(height, width, 3)`, which returns a list of `Detection`, the highest
@@ -234,7 +234,7 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
         name, kind = getattr(detector, "__name__", type(detector).__name__), _one_at_a_time(detector)
     free = [
         kind.make()
-    ]  # one that cannot be built is reported now; no detector may serve two threads at once
+    ]  # one that cannot be built is reported now; each serves one thread at a time
 
     def detect(frame: np.ndarray) -> list[Detection]:
         frame = as_bgr(frame, "frame")

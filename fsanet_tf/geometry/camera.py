@@ -10,10 +10,10 @@ from fsanet_tf.geometry.pose import poses_from_rotations, rotation_matrices
 
 __all__ = ["camera_matrix", "mean_pose", "pose_in_camera", "position_in_camera", "relative_pose"]
 
-# Side of the face box of an average head: the mean bizygomatic breadth of men (143.5 mm) and women (135.1 mm).
-# Source: Zhuang and Bradtmiller, Head-and-Face Anthropometric Survey of U.S. Respirator Users, Journal of
-# Occupational and Environmental Hygiene 2 (2005). From brows to chin is about as long, so that the larger side
-# of the box changes little as a head turns.
+# Side of the face box of an average head: the mean bizygomatic breadth of men (143.5 mm) and women
+# (135.1 mm). Source: Zhuang and Bradtmiller, Head-and-Face Anthropometric Survey of U.S. Respirator Users,
+# Journal of Occupational and Environmental Hygiene 2 (2005). From brows to chin is about as long, so that the
+# larger side of the box changes little as a head turns.
 FACE_SIDE_MM = 139.3
 
 

@@ -40,7 +40,7 @@ class PredictionConfig:
         0, "How often a network that localizes corrects the boxes of photos first.", low=0, high=MAX_REFINE
     )
     any_orientation: bool = option(
-        False, "Look for faces in four orientations of each photo, choose the surest."
+        False, "Try four orientations of each photo, choose the surest."
     )
     every: int | None = option(
         None,
@@ -50,15 +50,15 @@ class PredictionConfig:
     )
     hold_frames: int | None = option(
         None,
-        "Number of frames of a video for which a face is kept that is not found any more. By default 3 if the "
-        "network localizes, else 15.",
+        "Number of frames of a video for which a face is kept that is not found any more. By default 3 if "
+        "the network localizes, else 15.",
         low=0,
     )
     smooth: bool = option(False, "Smooth each track's angles (One Euro filter).")
     field_of_view_deg: float | None = option(
         None,
-        "Horizontal field of view of the camera; corrects the poses of faces away from the center and adds their "
-        "positions to the tables.",
+        "Horizontal field of view of the camera; corrects the poses of faces away from the center and adds "
+        "their positions to the tables.",
         low=1,
         high=179,
     )
@@ -68,7 +68,7 @@ class PredictionConfig:
     draw: bool = option(True, "Write drawings; --nodraw writes tables only.")
     style: str = option("axes", "How poses are drawn.", choices=STYLES)
     uncertainty: bool = option(
-        False, "Write the expected error of each face into the drawing, where there is one."
+        False, "Write expected errors into the drawing, where there are any."
     )
     show_rate: bool = option(False, "Write the number of frames per second into the drawing of a video.")
     show: bool = option(False, "Show a window; q ends the command.")

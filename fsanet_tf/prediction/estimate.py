@@ -44,7 +44,7 @@ def estimate(
     Args:
         image: Path of an image file, a PIL image (its EXIF orientation is applied, as a file's), or a uint8
             array in [0, 255]: `(height, width, 3)`, or grayscale `(height, width)`.
-        network: Path of a network, one of `list_networks()`, a loaded network, or several, which are averaged.
+        network: Path of a network, one of `list_networks()`, a loaded network, or several (averaged).
         detector: One of `list_detectors()`, `auto`, or a function from a frame to detections.
         color_order: Order of an array's channels; required for arrays with channels, since nothing else tells
             it.
@@ -53,8 +53,8 @@ def estimate(
         margin_ratio, mirror, refine: As of `PosePredictor`.
 
     Returns:
-        The faces with their poses, both of the image as it was given, the surest first. Those that the network
-        itself takes for no face are left out.
+        The faces with their poses, both of the image as it was given, the surest first. Those that the
+        network itself takes for no face are left out.
 
     Raises:
         InputError: If the image, the network or the detector cannot be used.

@@ -39,8 +39,8 @@ def structure_heatmaps(crops: np.ndarray, network: str | Path = "var") -> np.nda
         network: A 1x1 or var network: `.keras`, released `.h5`, or the shipped `1x1` or `var`.
 
     Returns:
-        float32 `(N, K, rows, side, side)`: for each face, stage k and row of M_k, what the row attends to, the
-        mean over the stages' feature maps, in (0, 1).
+        float32 `(N, K, rows, side, side)`: for each face, stage k and row of M_k, what the row attends to,
+        the mean over the stages' feature maps, in (0, 1).
 
     Raises:
         InputError: If the network has no structure mapping.
@@ -65,8 +65,8 @@ def draw_heatmaps(
 ) -> int:
     """Draw the structure mappings of the faces of a photo.
 
-    The colors of each map span its own range, as the paper's do; its smallest and largest value are written on
-    it.
+    The colors of each map span its own range, as the paper's do; its smallest and largest value are written
+    on it.
 
     Args:
         image: Image file, or `"astronaut"`.

@@ -133,7 +133,7 @@ class VideoSink(FileSink):
         if found != self._count:
             problem = self._disk_problem() or "the encoder failed"
             raise InputError(
-                f"{printable_name(self.path)}: only {found} of {self._count} frames could be written: {problem}"
+                f"{printable_name(self.path)}: {found} of {self._count} frames could be written: {problem}"
             )
 
     def _disk_problem(self) -> str | None:

@@ -25,8 +25,8 @@ from fsanet_tf.io.images import ASTRONAUT
 __all__ = ["Frame"]
 
 PHOTO_SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm",
-    ".heic", ".heif",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm",
+    ".pgm", ".heic", ".heif",
 )  # fmt: skip
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -197,7 +197,7 @@ class Animation:
     """
 
     def __init__(self, path: Path):
-        read, animation = cv2.imdecodeanimation(np.frombuffer(path.read_bytes(), np.uint8))
+        read, animation = cv2.imdecodeanimation(np.frombuffer(path.read_bytes(), np.uint8)[None])
         if not read:
             raise InputError(f"{printable_name(path)}: expected an animated image, could not decode it")
         self._images = [np.ascontiguousarray(image[..., :3]) for image in animation.frames]

@@ -58,8 +58,8 @@ def track(
         options: Further arguments of `PoseTracker`.
 
     Returns:
-        Iterator of `Frame`, with the attributes `rate` (frames per second), `length` (number of frames, or None)
-        and, after the last frame, `missing` (what could not be read).
+        Iterator of `Frame`, with the attributes `rate` (frames per second), `length` (number of frames, or
+        None) and, after the last frame, `missing` (what could not be read).
 
     Raises:
         InputError: If the source, the network or the detector cannot be used.
