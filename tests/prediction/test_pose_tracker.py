@@ -35,7 +35,7 @@ def test_a_face_is_followed_without_drift(path):
         x, y, diameter, _ = path(number / RATE)[0]
         left, top, right, bottom = face.box
         assert face.track == 1 and face.pose_deg[0] == pytest.approx(20, abs=2)
-        assert np.hypot((left + right) / 2 - x, (top + bottom) / 2 - y) < 0.06 * diameter, number
+        assert np.hypot((left + right) / 2 - x, (top + bottom) / 2 - y) < 0.08 * diameter, number
         assert abs(np.log((right - left) / diameter)) < 0.06, number
     assert detector.calls == 10  # every half second of five
     assert network.batches == [1, 1] + [1] * 149  # the first frame's box is corrected first
