@@ -62,12 +62,10 @@ def run(config: PredictionConfig) -> None:
             reasons = _predict_photos(config, photos, output, tables, signals)
         for reason in reasons[:MAX_REASONS]:
             print(f"left out: {reason}")
-        if output:
+        if output and output.exists():
             print(f"drawn: {printable_name(output)}")
     if reasons:
-        raise InputError(
-            f"{printable_name(config.source)}: {len(reasons)} failures, see above; the rest is done"
-        )
+        raise InputError(f"{printable_name(config.source)}: not all could be done ({len(reasons)} left out)")
 
 
 def _predict_photos(

@@ -286,7 +286,7 @@ def crop_box(
     image = as_bgr(image)
     left, top, right, bottom = box
     cut = image[top : bottom + inclusive, left : right + inclusive]
-    if min(left, top) < 0 or cut.size == 0:
+    if min(left, top, right, bottom) < 0 or cut.size == 0:
         raise InputError(f"box {box}: contains no pixels of an image of {image.shape[1]}×{image.shape[0]}")
     return cv2.resize(cut, (image_size, image_size))
 

@@ -1,4 +1,4 @@
-"""A world of discs instead of faces: a network that localizes them exactly, a detector, and their pictures."""
+"""Discs instead of faces: a network that localizes them exactly, a detector, and their pictures."""
 
 import cv2
 import numpy as np

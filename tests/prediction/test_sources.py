@@ -105,5 +105,5 @@ def test_a_reader_that_is_left_early_ends(tmp_path):
 
 
 def test_absent_sources_are_named():
-    with pytest.raises(InputError, match="absent.mp4: no such photo, folder, video or camera"):
+    with pytest.raises(InputError, match=r"absent\.mp4: no such photo, folder, video or camera"):
         open_video("absent.mp4")
