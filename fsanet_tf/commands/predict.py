@@ -1,96 +1,283 @@
 """`fsanet predict photo.jpg`: head poses on photos, folders, videos and webcams."""
 
-from absl import flags
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
 
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.commands.fields import fields_from_flags
-from fsanet_tf.commands.shared_options import define_network_options
-from fsanet_tf.detection.detectors import list_detectors
-from fsanet_tf.drawing.poses import STYLES
-from fsanet_tf.prediction.predict import PredictionConfig, predict
+from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.drawing.faces import face_numbers
+from fsanet_tf.drawing.poses import write_text
+from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.geometry.camera import camera_matrix
+from fsanet_tf.io.files import printable_name
+from fsanet_tf.io.images import read_image, write_image
+from fsanet_tf.networks.network import load_network
+from fsanet_tf.prediction.config import PredictionConfig
+from fsanet_tf.prediction.estimate import find_faces
+from fsanet_tf.prediction.outputs import default_output, drawing_path, require_other_files
+from fsanet_tf.prediction.predictor import PosePredictor
+from fsanet_tf.prediction.sinks import FileSink, TableSink, TimeSequence, VideoSink
+from fsanet_tf.prediction.sources import Frame, photo_paths
+from fsanet_tf.prediction.track import track
 
-DEFAULTS = PredictionConfig()
-
-
-def define_options(values: flags.FlagValues) -> None:
-    """Define the options of `fsanet predict`."""
-    text = flags.DEFINE_string
-    text(
-        "source", DEFAULTS.source, "Photo, folder, video, GIF, webcam number or address.", flag_values=values
-    )
-    flags.DEFINE_bool(
-        "recursive", DEFAULTS.recursive, "Search a folder's subfolders too.", flag_values=values
-    )
-    text("network", DEFAULTS.network, "Network file, SavedModel folder, or shipped name.", flag_values=values)
-    flags.DEFINE_alias("model", "network", flag_values=values)
-    flags.DEFINE_enum(
-        "detector", DEFAULTS.detector, ("auto", *list_detectors()), "Face detector.", flag_values=values
-    )
-    flags.DEFINE_float(
-        "margin_ratio",
-        DEFAULTS.margin_ratio,
-        "Share of the box added on each side; by default the network's own.",
-        0.0,
-        flag_values=values,
-    )
-    define_network_options(values)
-    text(
-        "output",
-        DEFAULTS.output,
-        "Image, video or folder to write; by default SOURCE_poses in the current folder.",
-        flag_values=values,
-    )
-    flags.DEFINE_float(
-        "field_of_view_deg",
-        DEFAULTS.field_of_view_deg,
-        "Horizontal field of view of the camera; corrects the poses of faces away from the center.",
-        flag_values=values,
-    )
-    text("json", DEFAULTS.json, "Also write a JSON line per face to this file.", flag_values=values)
-    text("csv", DEFAULTS.csv, "Also write a CSV line per face to this file.", flag_values=values)
-    text(
-        "time_sequence",
-        DEFAULTS.time_sequence,
-        "Also plot each person's angles over time to this .png (video only).",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "every",
-        DEFAULTS.every,
-        "Detect faces in every n-th frame of a video; in between they are tracked.",
-        1,
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "hold_frames",
-        DEFAULTS.hold_frames,
-        "Number of frames for which a face is kept that the detector misses.",
-        0,
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "smooth", DEFAULTS.smooth, "Smooth each track's angles (One Euro filter).", flag_values=values
-    )
-    flags.DEFINE_enum("style", DEFAULTS.style, STYLES, "How poses are drawn.", flag_values=values)
-    flags.DEFINE_alias("draw", "style", flag_values=values)
-    flags.DEFINE_bool(
-        "uncertainty",
-        DEFAULTS.uncertainty,
-        "Write the expected error of each face into the drawing (fusion only).",
-        flag_values=values,
-    )
-    flags.DEFINE_bool("show", DEFAULTS.show, "Show a window; q closes it.", flag_values=values)
+RATE_FRAMES = 20  # over which the displayed frame rate is averaged
+MAX_REASONS = 20  # that are printed
 
 
-def run(values: flags.FlagValues) -> None:
+def run(config: PredictionConfig) -> None:
     """Predict, printing a line per photo."""
-    predict(fields_from_flags(PredictionConfig, values), report=lambda line: print(line, flush=True))
+    photos = photo_paths(config.source, config.recursive)
+    output = None
+    if config.draw:
+        output = Path(config.output) if config.output else default_output(config.source, photos)
+    tables: list[FileSink] = []
+    if config.csv:
+        tables.append(TableSink(config.csv, "csv"))
+    if config.json:
+        tables.append(TableSink(config.json, "json"))
+    if config.time_sequence:
+        if photos is not None:
+            raise OptionError("time_sequence", "expected a video, received photos")
+        tables.append(TimeSequence(config.time_sequence))
+    outputs = [table.path for table in tables]
+    if output and photos is not None:
+        outputs += {drawing_path(config.source, photo, output) for photo in photos} - {output}
+    require_other_files([Path(config.source), *(photos or [])], [*outputs, *([output] if output else [])])
+    with finish_on_signals() as signals:
+        if photos is None:
+            reasons = _predict_video(config, output, tables, signals)
+        else:
+            reasons = _predict_photos(config, photos, output, tables, signals)
+        for reason in reasons[:MAX_REASONS]:
+            print(f"left out: {reason}")
+        if output and output.exists():
+            print(f"drawn: {printable_name(output)}")
+    if reasons:
+        raise InputError(f"{printable_name(config.source)}: not all could be done ({len(reasons)} left out)")
+
+
+def _predict_photos(
+    config: PredictionConfig,
+    photos: list[Path],
+    output: Path | None,
+    tables: list[FileSink],
+    signals: list[int],
+) -> list[str]:
+    """Do each photo; return what was left out and why."""
+    network = load_network(config.network, trust=config.trust)
+    predictor = PosePredictor(network, config.margin_ratio, config.mirror, config.refine)
+    detect = make_detector(config.detector)
+    folder = Path(config.source) if Path(config.source).is_dir() else None
+    reasons: list[str] = []
+    with Attached(tables, reasons) as attached:
+        for photo in tqdm(photos, unit="photo", disable=len(photos) == 1):
+            try:
+                image = read_image(photo)
+                camera = _camera(config, image)
+                faces = find_faces(image, predictor, detect, camera, config.any_orientation)
+            except Exception as error:  # whatever a decoder or detector raises, the other photos are done
+                reasons.append(_reason(photo, error))
+                continue
+            frame = Frame(str(photo.relative_to(folder) if folder else photo.name), 0.0, image, faces)
+            attached.write(frame)
+            for line in describe(printable_name(photo), frame):
+                print(line, flush=True)
+            drawn = frame.draw(config.style, config.uncertainty)
+            if output:
+                try:
+                    write_image(drawing_path(config.source, photo, output), drawn)
+                except (InputError, OSError, cv2.error) as error:
+                    reasons.append(_reason(photo, error))
+            if signals or (config.show and _show(drawn, wait_ms=0)):
+                break
+        if len(reasons) == len(photos):
+            raise InputError(reasons[0])
+    return reasons
+
+
+def _predict_video(
+    config: PredictionConfig, output: Path | None, tables: list[FileSink], signals: list[int]
+) -> list[str]:
+    """Do each frame; return what was left out and why."""
+    if output:
+        VideoSink(output, 1.0)  # reports an unknown format before anything is loaded
+    frames = track(
+        config.source,
+        load_network(config.network, trust=config.trust),
+        config.detector,
+        margin_ratio=config.margin_ratio,
+        mirror=config.mirror,
+        every=config.every,
+        hold_frames=config.hold_frames,
+        smooth=config.smooth,
+        field_of_view_deg=config.field_of_view_deg,
+    )
+    rates = _frame_rates()
+    reasons: list[str] = []
+    videos: list[FileSink] = [VideoSink(output, frames.rate)] if output else []
+    with (
+        Attached(tables, reasons) as attached,
+        Attached(videos, reasons) as video,
+        tqdm(total=frames.length, unit="frame") as progress,
+    ):
+        while not signals:
+            try:
+                frame = next(frames)
+            except StopIteration:
+                break
+            except (InputError, cv2.error) as error:
+                reasons.append(f"frame {progress.n}: {_reason(config.source, error)}")
+                progress.update()
+                continue
+            progress.update()
+            attached.write(frame)
+            if output or config.show:
+                drawn = frame.draw(config.style, config.uncertainty)
+                if config.show_rate:
+                    write_text(drawn, f"{next(rates):.0f} frames/s", (6, 20), 14)
+                video.write(drawn)
+                if config.show and _show(drawn, wait_ms=1):
+                    break
+    if signals:
+        print("stopped; keeping what was drawn")
+    if frames.missing and frames.length is None:  # a camera that has ended
+        print(frames.missing)
+    elif frames.missing:
+        reasons.append(frames.missing)
+    return reasons
+
+
+class Attached:
+    """Context manager for sinks of which one that fails does not end the others.
+
+    Args:
+        sinks: The sinks.
+        reasons: Receives the reasons of those that failed.
+    """
+
+    def __init__(self, sinks: Iterable[FileSink], reasons: list[str]):
+        self._sinks: list[Any] = list(sinks)
+        self._reasons = reasons
+
+    def __enter__(self) -> Attached:
+        with contextlib.ExitStack() as entered:
+            for sink in self._sinks:
+                entered.enter_context(sink)
+            entered.pop_all()
+        return self
+
+    def write(self, item: Frame | np.ndarray) -> None:
+        """Write to each sink."""
+        for sink in list(self._sinks):
+            try:
+                sink.write(item)
+            except (InputError, OSError, cv2.error) as error:
+                self._sinks.remove(sink)
+                self._close(sink, error)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        for sink in self._sinks:
+            self._close(sink, error)
+
+    def _close(self, sink: FileSink, error: BaseException | None) -> None:
+        try:
+            sink.__exit__(type(error) if error else None, error, None)
+        except (InputError, OSError, cv2.error) as problem:
+            error = problem
+        if isinstance(error, InputError | OSError | cv2.error):
+            self._reasons.append(_reason(sink.path, error))
+
+
+@contextlib.contextmanager
+def finish_on_signals() -> Iterator[list[int]]:
+    """Let the block finish its frame and its files before SIGINT, SIGTERM or SIGHUP end it.
+
+    A second signal interrupts it at once. Afterwards the first is delivered to whoever handled it before.
+
+    Yields:
+        The signals that were received.
+    """
+    received: list[int] = []
+
+    def receive(number: int, _frame: object) -> None:
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) != signal.SIG_IGN:
+                replaced[number] = signal.signal(number, receive)
+    try:
+        yield received
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+    if received:
+        signal.raise_signal(received[0])
+
+
+def describe(name: str, frame: Frame) -> list[str]:
+    """Describe the faces of a photo, one line each, numbered as in the drawing."""
+    if not frame.faces:
+        return [f"{name}: no face found"]
+    return [
+        f"{name}{f', face {number}' if number else ''}: "
+        f"yaw {face.yaw:+.1f}°  pitch {face.pitch:+.1f}°  roll {face.roll:+.1f}°"
+        for number, face in zip(face_numbers(frame.faces), frame.faces, strict=True)
+    ]
+
+
+def _reason(path: str | Path, error: BaseException) -> str:
+    """Describe an error in one line that names the file."""
+    name = printable_name(path)
+    text = " ".join(str(error).split()) or type(error).__name__
+    if not isinstance(error, InputError | OSError):
+        text = f"{type(error).__name__}: {text}"
+    return text if name in text else f"{name}: {text}"
+
+
+def _camera(config: PredictionConfig, image: np.ndarray) -> np.ndarray | None:
+    if config.field_of_view_deg is None:
+        return None
+    return camera_matrix(config.field_of_view_deg, image.shape)
+
+
+def _frame_rates() -> Iterator[float]:
+    """Frames per second, averaged over the last frames."""
+    times = deque([time.perf_counter()], RATE_FRAMES)
+    while True:
+        times.append(time.perf_counter())
+        yield (len(times) - 1) / (times[-1] - times[0])
+
+
+def _show(image: np.ndarray, wait_ms: int) -> bool:
+    """Show a window; return whether q was pressed."""
+    try:
+        cv2.imshow("fsanet_tf", image)
+    except cv2.error as error:
+        raise OptionError("show", "there is no display to show a window on") from error
+    return cv2.waitKey(wait_ms) & 0xFF == ord("q")
 
 
 COMMAND = Command(
     "predict",
     "Estimate and draw the head poses of a photo, a folder of photos, a video or a webcam.",
-    define_options,
-    run,
+    run=run,
+    config=PredictionConfig,
     positional="source",
 )

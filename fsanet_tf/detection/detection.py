@@ -1,4 +1,4 @@
-"""A detected face, and how a detector's box relates to the landmark box that networks are trained on."""
+"""A detected face, and the protocol of face detectors."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["Detection", "Detector"]
+from fsanet_tf.geometry.crop import Box
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+__all__ = ["Detection", "Detector"]
 
 
 def intersection(a: Box, b: Box) -> float:
@@ -18,14 +18,32 @@ def intersection(a: Box, b: Box) -> float:
     return max(width, 0.0) * max(height, 0.0)
 
 
+def overlap(a: Box, b: Box) -> float:
+    """Compute the intersection over union of two boxes, in [0, 1]."""
+    shared = intersection(a, b)
+    if not shared:
+        return 0.0
+    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return shared / (sum(areas) - shared)
+
+
+def move(box: Box, by: tuple[float, float]) -> Box:
+    """Shift a box by x and y pixels."""
+    return box[0] + by[0], box[1] + by[1], box[2] + by[0], box[3] + by[1]
+
+
+def scaled_box(box: Box, scale: float) -> Box:
+    """Convert a box from a frame to the frame enlarged by a factor."""
+    return box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale
+
+
 class Detection(NamedTuple):
     """A detected face.
 
     Attributes:
-        box: left, top, right, bottom in pixels; it may extend beyond the frame.
-        score: Confidence in [0, 1].
-        landmark_box: Estimated box around the landmarks, from which networks are trained to crop; None:
-            the same as `box`.
+        box: Face box, the smallest box around the visible landmarks: left, top, right, bottom in pixels; it
+            may extend beyond the frame.
+        score: Confidence in [0, 1]; None: not detected in this frame, but tracked from an earlier one.
         track: Number of the face in a video; None: not tracked.
 
     Example:
@@ -34,8 +52,7 @@ class Detection(NamedTuple):
     """
 
     box: Box
-    score: float = 1.0
-    landmark_box: Box | None = None
+    score: float | None = 1.0
     track: int | None = None
 
     @classmethod
@@ -47,7 +64,8 @@ class Detection(NamedTuple):
 class Detector(Protocol):
     """A face detector: uint8 BGR frame `(height, width, 3)` in, detections out.
 
-    Any function of that form is one; `make_detector` builds those of the package.
+    Any function of that form is one and can be passed wherever the name of a detector is expected;
+    `make_detector` builds those of the package.
 
     Example:
         >>> def whole_frame(frame: np.ndarray) -> list[fsanet_tf.Detection]:

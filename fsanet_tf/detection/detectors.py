@@ -1,8 +1,11 @@
-"""Face detectors behind one interface: a BGR frame in, boxes and scores out."""
+"""Face detectors behind one interface: a BGR frame in, face boxes and scores out."""
 
 import dataclasses
+import math
 import sys
-from collections.abc import Callable
+import threading
+import warnings
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,9 @@ import cv2
 import numpy as np
 
 from fsanet_tf.detection.assets import Asset, find_file, require_assets, try_download
-from fsanet_tf.detection.detection import Box, Detection, Detector
+from fsanet_tf.detection.detection import Detection, Detector, intersection, move, scaled_box
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.geometry.crop import require_bgr
-from fsanet_tf.parallel import DEFAULT_THREADS, Pool, Slots
+from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, as_bgr
 from fsanet_tf.registry import Registry
 
 __all__ = ["DetectorKind", "list_detectors", "make_detector"]
@@ -48,16 +50,18 @@ LBP_ASSETS = (
         "0140e887d150411f06932af5c6170d0e82339fc286ad1668ef2a9d77bab1e3f9",
     ),
 )
-CAFFE_SSD = ("deploy.prototxt", "res10_300x300_ssd_iter_140000*.caffemodel")  # the original demo's files
 MIN_SCORE = 0.5
 YUNET_MIN_SCORE = 0.6
 YUNET_NMS = 0.3  # OpenCV's defaults
 YUNET_TOP_K = 5000
 YUNET_STRIDES, YUNET_DIVISOR = (8, 16, 32), 32  # of the network itself
 
-# How far below the detector box's center the landmark box's lies, as a share of the detector box's side.
-LANDMARK_DROP = 0.12
+FACE_DROP = 0.12  # how far the face box's center lies below the detector box's, as a share of its side
 DOWNLOAD_PATIENCE_S = 6.0
+
+MIN_FRAME = 64  # pixels; smaller frames are padded: YuNet returns garbage for sides of 32 and less
+SMALL_FACE = 96  # pixels; of a larger reduced frame only faces up to this size count
+DUPLICATE = 0.5  # share of the smaller of two boxes that the other covers, if both are one face
 
 
 def make_yunet() -> Detector:
@@ -77,15 +81,8 @@ def make_yunet() -> Detector:
 
 
 def make_ssd() -> Detector:
-    """Build OpenCV's SSD face detector.
-
-    In the original demo's Caffe form if it is present and OpenCV reads it, else in its TensorFlow form.
-    """
-    caffe = [path for path in map(find_file, CAFFE_SSD) if path]
-    if len(caffe) == len(CAFFE_SSD) and hasattr(cv2.dnn, "readNetFromCaffe"):
-        network = cv2.dnn.readNetFromCaffe(*caffe)
-    else:
-        network = cv2.dnn.readNetFromTensorflow(*require_assets("ssd", SSD_ASSETS))
+    """Build OpenCV's SSD face detector."""
+    network = cv2.dnn.readNetFromTensorflow(*require_assets("ssd", SSD_ASSETS))
 
     def detect(frame: np.ndarray) -> list[Detection]:
         height, width = frame.shape[:2]
@@ -152,24 +149,27 @@ class DetectorKind:
     """A detector that can be chosen by name.
 
     Attributes:
-        make: Builds it.
-        landmark_side: Side of the landmark box as a share of the detector box's; the median that
-            `python -m benchmarks.detector_boxes` measures. None: its detections are taken as they are.
+        make: Builds it; threads that detect at the same time get one each.
+        face_side: Side of the face box as a share of the detector box's; the median that
+            `python -m benchmarks.detector_boxes` measures. None: it returns face boxes.
         assets: Files that it needs.
         package: Package that it needs and a plain installation lacks.
+        sides: Longest sides in pixels to which larger frames are reduced, ascending: the detector looks for
+            faces in the first and for small ones in the others. Empty: frames are never reduced.
 
     Example:
         >>> def make_whole_frame():
         ...     return lambda frame: [fsanet_tf.Detection((0, 0, frame.shape[1], frame.shape[0]))]
-        >>> kind = fsanet_tf.DetectorKind(make_whole_frame, landmark_side=0.8)
+        >>> kind = fsanet_tf.DetectorKind(make_whole_frame, face_side=0.8)
         >>> kind.is_present()
         True
     """
 
     make: Callable[[], Detector]
-    landmark_side: float | None = None
+    face_side: float | None = None
     assets: tuple[Asset, ...] = ()
     package: str | None = None
+    sides: tuple[int, ...] = ()
 
     def is_present(self) -> bool:
         """Return whether its files and its package are on this machine."""
@@ -183,11 +183,11 @@ class DetectorKind:
 DETECTORS = Registry(
     "detector",
     {
-        "yunet": DetectorKind(make_yunet, 0.74, YUNET_ASSETS),
-        "mtcnn": DetectorKind(make_mtcnn, 0.77, package="mtcnn"),
+        "yunet": DetectorKind(make_yunet, 0.74, YUNET_ASSETS, sides=(640, 1024)),
+        "mtcnn": DetectorKind(make_mtcnn, 0.77, package="mtcnn", sides=(640,)),
         "ssd": DetectorKind(make_ssd, 0.74, SSD_ASSETS),
-        "haar": DetectorKind(make_haar, 0.79),
-        "lbp": DetectorKind(make_lbp, 1.22, LBP_ASSETS),
+        "haar": DetectorKind(make_haar, 0.79, sides=(1024,)),
+        "lbp": DetectorKind(make_lbp, 1.22, LBP_ASSETS, sides=(1024,)),
     },
 )
 
@@ -202,15 +202,20 @@ def list_detectors() -> list[str]:
     return list(DETECTORS)
 
 
-def make_detector(name: str = "auto") -> Detector:
-    """Build a face detector by name. Any number of threads may share it.
+def make_detector(detector: str | Detector = "auto") -> Detector:
+    """Build a face detector. Any number of threads may share it.
+
+    Large frames are reduced for it, small ones padded, and its boxes converted to face boxes. Boxes that are
+    not finite, not in order or outside the frame, and scores outside [0, 1], are left out with a warning.
 
     Args:
-        name: One of `list_detectors()`, or `auto`: YuNet, which is downloaded once (230 KB). If it cannot
-            be downloaded, the best detector that is present; one line on standard error says which and why.
+        detector: One of `list_detectors()`; `auto`: YuNet, which is downloaded once (230 KB), or, if it
+            cannot be, the best detector that is present, as one line on standard error says; or a function of
+            the form of `Detector`, which returns face boxes.
 
     Returns:
-        A function of a uint8 BGR frame `(height, width, 3)`, which returns a list of `Detection`.
+        A function of a uint8 BGR frame `(height, width, 3)`, which returns a list of `Detection`, the highest
+        score first.
 
     Raises:
         InputError: If there is no such detector, or a file or package that it needs is missing.
@@ -220,23 +225,120 @@ def make_detector(name: str = "auto") -> Detector:
         >>> len(detect(fsanet_tf.read_image("astronaut")))
         1
     """
-    name = resolve_detector(name)
-    if name not in DETECTORS:
-        raise InputError(f"detector must be auto or one of {', '.join(DETECTORS)}. Received: {name}")
-    kind: DetectorKind = DETECTORS[name]
-    pool = Pool(kind.make, Slots(DEFAULT_THREADS))  # no detector may serve two threads at once
-    with pool.borrow():
-        pass  # one that cannot be built is reported now
+    if isinstance(detector, str):
+        name = resolve_detector(detector)
+        if name not in DETECTORS:
+            raise InputError(f"detector must be auto or one of {', '.join(DETECTORS)}. Received: {name}")
+        kind: DetectorKind = DETECTORS[name]
+    else:
+        name, kind = getattr(detector, "__name__", type(detector).__name__), _one_at_a_time(detector)
+    free = [
+        kind.make()
+    ]  # one that cannot be built is reported now; each serves one thread at a time
 
-    def detect_with_landmark_boxes(frame: np.ndarray) -> list[Detection]:
-        require_bgr(frame, "frame")
-        with pool.borrow() as detect:
-            faces = detect(frame)
-        if kind.landmark_side is None:
-            return faces
-        return [face._replace(landmark_box=_landmark_box(face.box, kind.landmark_side)) for face in faces]
+    def detect(frame: np.ndarray) -> list[Detection]:
+        frame = as_bgr(frame, "frame")
+        try:
+            own = free.pop()  # atomic, as is append
+        except IndexError:
+            own = kind.make()
+        try:
+            found = _detect_at_scales(
+                lambda part: [_require_detection(name, face) for face in own(part)], frame, kind.sides
+            )
+        finally:
+            free.append(own)
+        kept = [face for face in found if _is_valid(face, frame.shape)]
+        if len(kept) < len(found):
+            warnings.warn(
+                f"detector {name}: {len(found) - len(kept)} invalid detections left out", stacklevel=2
+            )
+        if kind.face_side is not None:
+            kept = [face._replace(box=_face_box(face.box, kind.face_side)) for face in kept]
+        return sorted(kept, key=lambda face: -face.score)
 
-    return detect_with_landmark_boxes
+    return detect
+
+
+def _one_at_a_time(detector: Detector) -> DetectorKind:
+    """Wrap a user's detector, which may not be thread-safe."""
+    if not callable(detector):
+        raise InputError(f"detector: expected a name or a function of a frame, received {detector!r}")
+    lock = threading.Lock()
+
+    def detect(frame: np.ndarray) -> list[Detection]:
+        with lock:
+            return detector(frame)
+
+    return DetectorKind(lambda: detect)
+
+
+def _detect_at_scales(detect: Detector, frame: np.ndarray, sides: Sequence[int]) -> list[Detection]:
+    """Detect on the frame reduced to each side, in whose coordinates the results are."""
+    longest = max(frame.shape[:2])
+    sides = sorted({min(side, longest) for side in sides} or {longest})
+    found: list[Detection] = []
+    reduced = frame
+    for side in reversed(sides):
+        scale = side / longest
+        if side < longest:
+            size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
+            reduced = cv2.resize(reduced, size, interpolation=cv2.INTER_AREA)
+        limit = math.inf if side == sides[0] else SMALL_FACE / scale
+        faces = [f._replace(box=scaled_box(f.box, 1 / scale)) for f in _detect_padded(detect, reduced)]
+        found += [face for face in faces if not face.box[2] - face.box[0] > limit]
+    return found if len(sides) == 1 else _without_duplicates(found)
+
+
+def _detect_padded(detect: Detector, frame: np.ndarray) -> list[Detection]:
+    """Detect on a frame that is at least `MIN_FRAME` wide and high."""
+    height, width = frame.shape[:2]
+    x, y = (max(0, MIN_FRAME - side + 1) // 2 for side in (width, height))
+    if not (x or y):
+        return detect(frame)
+    padded = cv2.copyMakeBorder(frame, y, y, x, x, cv2.BORDER_CONSTANT)
+    return [face._replace(box=move(face.box, (-x, -y))) for face in detect(padded)]
+
+
+def _without_duplicates(found: Sequence[Detection]) -> list[Detection]:
+    """Keep the highest score of the detections of a face."""
+    kept: list[Detection] = []
+    for face in sorted(found, key=lambda face: -(face.score or 0)):
+        if all(
+            intersection(face.box, other.box) <= DUPLICATE * min(map(_area, (face.box, other.box)))
+            for other in kept
+        ):
+            kept.append(face)
+    return kept
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _require_detection(name: str, face: Detection) -> Detection:
+    if not isinstance(face, Detection) or len(face.box) != 4:
+        raise InputError(
+            f"detector {name}: expected a Detection with a box of four numbers, received {face!r}"
+        )
+    return face
+
+
+def _is_valid(face: Detection, frame_shape: tuple[int, ...]) -> bool:
+    """Return whether a detection is one of the frame."""
+    left, top, right, bottom = face.box
+    height, width = frame_shape[:2]
+    return (
+        all(abs(edge) < MAX_COORDINATE for edge in face.box)  # not for NaN
+        and left < right
+        and top < bottom
+        and left < width
+        and top < height
+        and right > 0
+        and bottom > 0
+        and face.score is not None
+        and 0 <= face.score <= 1
+    )
 
 
 def resolve_detector(name: str) -> str:
@@ -254,9 +356,9 @@ def resolve_detector(name: str) -> str:
     return chosen
 
 
-def _landmark_box(box: Box, share: float) -> Box:
+def _face_box(box: Box, share: float) -> Box:
     left, top, right, bottom = box
     side = max(right - left, bottom - top)
-    center_x, center_y = (left + right) / 2, (top + bottom) / 2 + LANDMARK_DROP * side
+    center_x, center_y = (left + right) / 2, (top + bottom) / 2 + FACE_DROP * side
     half = side * share / 2
     return center_x - half, center_y - half, center_x + half, center_y + half

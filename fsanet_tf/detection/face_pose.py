@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from fsanet_tf.detection.detection import Box
+from fsanet_tf.geometry.crop import Box
 from fsanet_tf.geometry.pose import quaternions, rotation_matrices
 
 __all__ = ["FacePose"]
@@ -15,12 +15,14 @@ class FacePose:
     """A face and its pose.
 
     Attributes:
-        box: left, top, right, bottom of the face in pixels, as the detector returned it.
-        score: Confidence of the detector, in [0, 1].
+        box: Face box: left, top, right, bottom in pixels.
+        score: Confidence of the detector, in [0, 1]; None: not detected in this frame, but tracked.
         yaw, pitch, roll: In degrees, with the signs of 300W-LP.
         track: Number of the face in a video; None: not tracked.
         index: Position of its detection in the call that predicted it.
-        uncertainty_deg: Expected geodesic error in degrees; None for a single network.
+        uncertainty_deg: Expected geodesic error in degrees; None: the network does not predict it.
+        face_score: The network's probability that this is a face; None: the network does not predict it.
+        position_mm: x (right), y (down), z (away) from the camera in millimeters; None: no camera was given.
 
     Example:
         >>> face = fsanet_tf.FacePose((10, 20, 110, 140), 0.9, yaw=30.0, pitch=-5.0, roll=0.0)
@@ -29,13 +31,15 @@ class FacePose:
     """
 
     box: Box
-    score: float
+    score: float | None
     yaw: float
     pitch: float
     roll: float
     track: int | None = None
     index: int = 0
     uncertainty_deg: float | None = None
+    face_score: float | None = None
+    position_mm: tuple[float, float, float] | None = None
 
     @property
     def pose_deg(self) -> tuple[float, float, float]:

@@ -1,27 +1,13 @@
-"""Tracking of face boxes from frame to frame."""
+"""Tracking of detected boxes from frame to frame, for networks that do not localize."""
 
 import dataclasses
 from collections.abc import Sequence
 
-from fsanet_tf.detection.detection import Box, Detection, intersection
+from fsanet_tf.detection.detection import Detection, move, overlap
 
 __all__ = ["Tracker"]
 
 MIN_OVERLAP = 0.2  # intersection over union at which a box is still the same face
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Compute the intersection over union of two boxes, in [0, 1]."""
-    shared = intersection(a, b)
-    if not shared:
-        return 0.0
-    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return shared / (sum(areas) - shared)
-
-
-def move(box: Box, by: tuple[float, float]) -> Box:
-    """Shift a box by x and y pixels."""
-    return box[0] + by[0], box[1] + by[1], box[2] + by[0], box[3] + by[1]
 
 
 @dataclasses.dataclass
@@ -34,10 +20,10 @@ class Track:
     velocity: tuple[float, float] = (0.0, 0.0)
 
     def at(self, frame: int) -> Detection:
-        """Extrapolate the face to a later frame at constant velocity."""
-        by = (self.velocity[0] * (frame - self.frame), self.velocity[1] * (frame - self.frame))
-        landmarks = None if self.face.landmark_box is None else move(self.face.landmark_box, by)
-        return self.face._replace(box=move(self.face.box, by), landmark_box=landmarks, track=self.number)
+        """Extrapolate the face to a later frame at constant velocity, where it has no score."""
+        elapsed = frame - self.frame
+        by = (self.velocity[0] * elapsed, self.velocity[1] * elapsed)
+        return Detection(move(self.face.box, by), self.face.score if elapsed == 0 else None, self.number)
 
 
 class Tracker:
@@ -51,7 +37,8 @@ class Tracker:
         hold_frames: Number of frames for which a face may be missed.
 
     Example:
-        >>> tracker = fsanet_tf.Tracker(hold_frames=15)
+        >>> from fsanet_tf.detection.tracking import Tracker
+        >>> tracker = Tracker(hold_frames=15)
         >>> [face.track for face in tracker.update(0, [fsanet_tf.Detection((0, 0, 9, 9))])]
         [1]
     """
@@ -90,8 +77,9 @@ class Tracker:
 
     @staticmethod
     def _follow(track: Track, frame: int, face: Detection) -> None:
-        old, new, frames = track.face.box, face.box, frame - track.frame
-        across = (new[0] + new[2] - old[0] - old[2]) / 2
-        down = (new[1] + new[3] - old[1] - old[3]) / 2
-        track.velocity = (across / frames, down / frames)
+        old, new, elapsed = track.face.box, face.box, frame - track.frame
+        if elapsed > 0:  # else the frame is updated again, and tells nothing of the velocity
+            across = (new[0] + new[2] - old[0] - old[2]) / 2
+            down = (new[1] + new[3] - old[1] - old[3]) / 2
+            track.velocity = (across / elapsed, down / elapsed)
         track.face, track.frame = face, frame

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fsanet_tf.detection.detection import Box
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.poses import draw_face
+from fsanet_tf.geometry.crop import Box
 
 __all__ = ["draw_faces"]
 
@@ -28,7 +28,7 @@ def draw_faces(
         uncertainty: Whether to write the expected errors of faces that have one.
 
     Raises:
-        ValueError: If the style is unknown.
+        InputError: If the style is unknown, or the image read-only.
 
     Example:
         >>> image = fsanet_tf.read_image("photo.jpg")

@@ -1,11 +1,14 @@
 """Head poses drawn onto images."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 
-from fsanet_tf.detection.detection import Box, intersection
+from fsanet_tf.detection.detection import intersection
+from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import Box
 from fsanet_tf.geometry.pose import rotation_matrices
 
 __all__ = ["draw_axes", "draw_cube", "draw_face"]
@@ -44,8 +47,9 @@ def draw_axes(
         >>> fsanet_tf.draw_axes(image, (10.0, -5.0, 0.0), center=(225, 120), length=60)
     """
     directions = rotation_matrices(np.asarray(pose_deg))[:2]  # x and y of the three axes
-    for axis, color in enumerate(AXIS_COLORS):
-        _line(image, center, np.array(center) + length * directions[:, axis], color, thickness)
+    with _canvas(image) as canvas:
+        for axis, color in enumerate(AXIS_COLORS):
+            _line(canvas, center, np.array(center) + length * directions[:, axis], color, thickness)
 
 
 def draw_cube(
@@ -67,9 +71,25 @@ def draw_cube(
     """
     rotation = rotation_matrices(np.asarray(pose_deg))
     corners = np.array(center) + side / 2 * (CUBE @ rotation.T)[:, :2]
-    for edges, color in ((CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])):
-        for start, end in edges:
-            _line(image, corners[start], corners[end], color, thickness)
+    with _canvas(image) as canvas:
+        for edges, color in ((CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])):
+            for start, end in edges:
+                _line(canvas, corners[start], corners[end], color, thickness)
+
+
+@contextlib.contextmanager
+def _canvas(image: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield an array that OpenCV draws on: the image, or a copy that is then written into it.
+
+    Raises:
+        InputError: If the image is read-only.
+    """
+    if not image.flags.writeable:
+        raise InputError("image: expected an array to draw on, received a read-only one (draw on a copy)")
+    canvas = np.ascontiguousarray(image)  # mirrored and sliced views are not contiguous
+    yield canvas
+    if canvas is not image:
+        image[...] = canvas
 
 
 def _line(image: np.ndarray, start, end, color: tuple[int, int, int], thickness: int) -> None:
@@ -116,7 +136,7 @@ def draw_face(
         uncertainty_deg: Expected error, written after the angles; None: not written.
 
     Raises:
-        ValueError: If the style is unknown.
+        InputError: If the style is unknown, or the image read-only.
 
     Example:
         >>> image = fsanet_tf.read_image("photo.jpg")
@@ -124,23 +144,24 @@ def draw_face(
         ...     fsanet_tf.draw_face(image, face.box, face.pose_deg)
     """
     if style not in STYLES:
-        raise ValueError(f"style must be one of {', '.join(STYLES)}. Received: {style}")
+        raise InputError(f"style must be one of {', '.join(STYLES)}. Received: {style}")
     left, top, right, bottom = (round(edge) for edge in box)
     side = max(right - left, bottom - top)
     thickness = max(1, side // 80)
     center = ((left + right) / 2, (top + bottom) / 2)
-    cv2.rectangle(image, (left, top), (right, bottom), BOX_COLOR, max(1, thickness // 2), cv2.LINE_AA)
-    if style != "axes":
-        draw_cube(image, pose_deg, center, side * CUBE_SIDE, thickness)
-    if style != "cube":
-        draw_axes(image, pose_deg, center, side * AXIS_LENGTH, thickness + 1)
     expected = "" if uncertainty_deg is None else f"(error {uncertainty_deg:.0f})"
     text = f"{label} {format_angles(pose_deg)} {expected}".strip()
     height = int(np.clip(side / 10, MIN_TEXT, MAX_TEXT))
-    origin = _place_text(
-        image, text, (left, top, right, bottom), height, [] if occupied is None else occupied
-    )
-    write_text(image, text, origin, height)
+    with _canvas(image) as canvas:
+        cv2.rectangle(canvas, (left, top), (right, bottom), BOX_COLOR, max(1, thickness // 2), cv2.LINE_AA)
+        if style != "axes":
+            draw_cube(canvas, pose_deg, center, side * CUBE_SIDE, thickness)
+        if style != "cube":
+            draw_axes(canvas, pose_deg, center, side * AXIS_LENGTH, thickness + 1)
+        origin = _place_text(
+            canvas, text, (left, top, right, bottom), height, [] if occupied is None else occupied
+        )
+        write_text(canvas, text, origin, height)
 
 
 def _place_text(

@@ -13,7 +13,7 @@ import fsanet_tf
 from fsanet_tf.detection.assets import require_assets
 from fsanet_tf.detection.detectors import (
     DETECTORS,
-    LANDMARK_DROP,
+    FACE_DROP,
     YUNET_ASSETS,
     YUNET_DIVISOR,
     YUNET_MIN_SCORE,
@@ -84,8 +84,8 @@ def make_config(networks: list[dict[str, Any]]) -> dict[str, Any]:
             "score_threshold": YUNET_MIN_SCORE,
             "nms_threshold": YUNET_NMS,
             "top_k": YUNET_TOP_K,
-            "landmark_side": DETECTORS["yunet"].landmark_side,
-            "landmark_drop": LANDMARK_DROP,
+            "landmark_side": DETECTORS["yunet"].face_side,
+            "landmark_drop": FACE_DROP,
         },
         "live": {"detect_every": DETECT_EVERY},
         "smoothing": dataclasses.asdict(SmoothingConfig()),

@@ -171,27 +171,40 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     )
     if empty or max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height):
         raise InputError(f"box {tuple(window)}: contains no face in an image of {width}×{height}")
-    x, x_block, x_weights = _linear_weights(left, right, image_size)
-    y, y_block, y_weights = _linear_weights(top, bottom, image_size)
-    columns, rows = x_weights.shape[1], y_weights.shape[1]
-    pixels = _pixels(image, x, y, columns * x_block, rows * y_block).astype(np.float32)
-    blocks = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA)  # exact means
-    lines = (y_weights @ blocks.reshape(rows, -1)).reshape(image_size, columns, 3)
-    return np.matmul(x_weights, lines)
+    x, x_block, x_first, x_share = _linear_places(left, right, image_size)
+    y, y_block, y_first, y_share = _linear_places(top, bottom, image_size)
+    columns, rows = int(x_first[-1]) + 2, int(y_first[-1]) + 2
+    pixels = _pixels(image, x, y, columns * x_block, rows * y_block)
+    blocks = pixels.astype(np.float32)
+    if max(x_block, y_block) > 1:
+        blocks = cv2.resize(blocks, (columns, rows), interpolation=cv2.INTER_AREA)  # exact means
+    lines = _between(blocks, y_first, y_share[:, None, None], axis=0)
+    return _between(lines, x_first, x_share[:, None], axis=1)
 
 
-def _linear_weights(low: float, high: float, count: int) -> tuple[int, int, np.ndarray]:
-    """Return the first source pixel, the size of a block, and the weights `(count, blocks)` along an axis."""
+def _linear_places(low: float, high: float, count: int) -> tuple[int, int, np.ndarray, np.ndarray]:
+    """Return where samples lie along an axis.
+
+    Returns:
+        The first source pixel, the size of a block, and for each sample the block before it and the share of
+        the one after it.
+    """
     step = (high - low) / count
     block = max(1, round(step))
     start = math.floor(low) - block
     position = (low + (np.arange(count) + 0.5) * step - start) / block - 0.5  # in blocks
-    first = np.floor(position).astype(int)
-    weights = np.zeros((count, int(first[-1]) + 2), np.float32)
-    rows = np.arange(count)
-    weights[rows, first] = 1 - (position - first)
-    weights[rows, first + 1] = position - first
-    return start, block, weights
+    first = position.astype(int)  # positions are positive
+    return start, block, first, (position - first).astype(np.float32)
+
+
+def _between(values: np.ndarray, first: np.ndarray, share: np.ndarray, axis: int) -> np.ndarray:
+    """Interpolate linearly along an axis."""
+    before = values.take(first, axis)
+    between = values.take(first + 1, axis)
+    between -= before
+    between *= share
+    between += before
+    return between
 
 
 def _pixels(image: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:
@@ -273,7 +286,7 @@ def crop_box(
     image = as_bgr(image)
     left, top, right, bottom = box
     cut = image[top : bottom + inclusive, left : right + inclusive]
-    if min(left, top) < 0 or cut.size == 0:
+    if min(left, top, right, bottom) < 0 or cut.size == 0:
         raise InputError(f"box {box}: contains no pixels of an image of {image.shape[1]}×{image.shape[0]}")
     return cv2.resize(cut, (image_size, image_size))
 

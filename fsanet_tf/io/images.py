@@ -1,6 +1,7 @@
 """Image files: read as uint8 BGR, written atomically."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,9 @@ __all__ = ["read_image", "write_image"]
 
 HEIC_HINT = "received HEIC, which OpenCV does not decode: convert it to JPEG or PNG first"
 HEIC_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
+AVIF_BRANDS = (b"avif", b"avis")
+AVIF_ROTATION = b"\0\0\0\x09irot"  # followed by the number of quarter turns counterclockwise
+QUARTER_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 ASTRONAUT = "astronaut"  # name of the photo that the package ships
 
@@ -35,14 +39,11 @@ def read_image(path: str | Path) -> np.ndarray:
     if str(path) == ASTRONAUT:
         path = Path(__file__).with_name("astronaut.jpg")
     path = require_file(path, "an image")
-    try:
-        image = cv2.imread(str(path), COLOR)
-    except cv2.error:  # larger than OpenCV allows
-        image = None
-    if image is None:
-        with path.open("rb") as file:
-            raise _not_decoded(path, file.read(12))
-    return image if image.dtype == np.uint8 else _to_8_bits(image)
+    try:  # OpenCV itself opens only names that it can encode
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+    return decode_image(content, str(path))
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
@@ -57,23 +58,42 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
     """
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), COLOR) if content else None
-    except cv2.error:
+    except cv2.error:  # larger than OpenCV allows
         image = None
     if image is None:
-        raise _not_decoded(name, content[:12])
-    return image if image.dtype == np.uint8 else _to_8_bits(image)
+        is_heic = content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS
+        raise InputError(f"{name}: expected an image, {HEIC_HINT if is_heic else 'could not decode it'}")
+    if content[4:8] == b"ftyp" and content[8:12] in AVIF_BRANDS:  # OpenCV ignores its rotation
+        _, found, after = content[:4096].partition(AVIF_ROTATION)
+        turns = after[0] & 3 if found and after else 0
+        image = cv2.rotate(image, QUARTER_TURNS[turns]) if turns else image
+    return to_8_bits(image)
 
 
-def _not_decoded(name: str | Path, header: bytes) -> InputError:
-    is_heic = header[4:8] == b"ftyp" and header[8:12] in HEIC_BRANDS
-    return InputError(f"{name}: expected an image, {HEIC_HINT if is_heic else 'could not decode it'}")
+def decode_pil(image: Any) -> np.ndarray:
+    """Convert a PIL image as `read_image` would read it from a file.
+
+    Raises:
+        InputError: If it is truncated.
+    """
+    from PIL import ImageOps
+
+    try:
+        image = ImageOps.exif_transpose(image)
+        wide = image.mode.startswith(("I", "F"))
+        pixels = np.asarray(image if wide else image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"image: expected a PIL image, could not decode it ({error})") from error
+    return cv2.cvtColor(to_8_bits(pixels), cv2.COLOR_GRAY2BGR if wide else cv2.COLOR_RGB2BGR)
 
 
-def _to_8_bits(image: np.ndarray) -> np.ndarray:
+def to_8_bits(image: np.ndarray) -> np.ndarray:
     """Scale an image of 16 bits or floats to 8 bits by its real range.
 
     Cameras store 10, 12 or 14 bits in 16: the largest value tells how many. Floats are in [0, 1].
     """
+    if image.dtype == np.uint8:
+        return image
     if np.issubdtype(image.dtype, np.floating):
         largest = 1.0
     else:

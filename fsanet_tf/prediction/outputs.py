@@ -1,8 +1,11 @@
 """Where drawings go: names next to the source, folders that keep their structure, never the source itself."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from fsanet_tf.errors import InputError
+from fsanet_tf.io.files import printable_name
+from fsanet_tf.prediction.sources import is_live
 
 DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
@@ -10,8 +13,7 @@ DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 def default_output(source: str, photos: list[Path] | None) -> Path:
     """Name the output after the source, in the current folder; `photos` is None for a video or camera."""
     if photos is None:
-        stem = "camera" if source.isdigit() or "://" in source else Path(source).stem
-        return Path(f"{stem}_poses.mp4")
+        return Path(f"{'camera' if is_live(source) else Path(source).stem}_poses.mp4")
     return Path(f"{Path(source).stem}_poses{'' if Path(source).is_dir() else '.png'}")
 
 
@@ -26,17 +28,10 @@ def drawing_path(source: str, photo: Path, output: Path) -> Path:
     return path if path.suffix.lower() in DRAWN_SUFFIXES else path.with_name(f"{path.name}.png")
 
 
-def require_other_outputs(source: str, photos: list[Path], output: Path, others: list[str | None]) -> None:
-    """Raise `InputError` if an output would replace a source.
-
-    Args:
-        source: The source.
-        photos: Its photos.
-        output: Where they are drawn to.
-        others: Further files that are written; None: none.
-    """
-    inputs = {path.resolve() for path in (Path(source), *photos)}
-    drawings = [drawing_path(source, photo, output) for photo in photos]
-    for path in (output, *drawings, *(Path(path) for path in others if path)):
-        if path.resolve() in inputs:
-            raise InputError(f"{path}: is the source, expected another output")
+def require_other_files(sources: Iterable[Path], outputs: Iterable[Path]) -> None:
+    """Raise `InputError` if an output would replace a source or another output."""
+    taken = dict.fromkeys((path.resolve() for path in sources), "is the source, expected another output")
+    for path in outputs:
+        if problem := taken.get(path.resolve()):
+            raise InputError(f"{printable_name(path)}: {problem}")
+        taken[path.resolve()] = "is written twice, expected different outputs"

@@ -1,4 +1,4 @@
-"""From a frame and boxes to poses: every face by the one crop, all of them in one batch."""
+"""From a frame and face boxes to poses: every face by the one crop, all of them in one batch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from fsanet_tf.detection.detection import Box, Detection
+from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.face_pose import FacePose
-from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.camera import pose_in_camera
-from fsanet_tf.geometry.crop import crop_box, grow_box, require_bgr
-from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.geometry.camera import pose_in_camera, position_in_camera
+from fsanet_tf.geometry.crop import Box, as_bgr, crop_face, moved_box, require_box
+from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
+from fsanet_tf.networks.network import Mirrored, Network, load_network, predict_crops
 
 __all__ = ["PosePredictor"]
+
+MIN_FACE_SCORE = 0.5  # below, a network says that its crop shows no face
+MAX_REFINE = 2  # corrections of a box; further ones change nothing
+
+Networks = str | Path | Network | Sequence[str | Path | Network]
 
 
 class PosePredictor:
@@ -25,9 +31,11 @@ class PosePredictor:
     Any number of threads may share one. Copies and pickles load their network again.
 
     Args:
-        network: A path, the name of a shipped network, or a loaded `Network`.
-        margin_ratio: Share of the landmark box added on each side; default: the network's own.
+        network: A path, the name of a shipped network, a loaded `Network`, or several, which are averaged.
+        margin_ratio: Share of the face box added on each side; default: the network's own.
         mirror: Average with the predictions for mirrored crops: more accurate, in twice the time.
+        refine: How often, 0 to 2, a box is corrected by the network before the pose is predicted; ignored by
+            networks that do not localize.
 
     Raises:
         InputError: If there is no such network, or the file cannot be used.
@@ -40,18 +48,23 @@ class PosePredictor:
 
     def __init__(
         self,
-        network: str | Path | Network = "fusion",
+        network: Networks = "fusion",
         margin_ratio: float | None = None,
         mirror: bool = False,
+        refine: int = 0,
     ):
+        if refine not in range(MAX_REFINE + 1):
+            raise OptionError("refine", f"expected a whole number from 0 to {MAX_REFINE}, received {refine}")
+        self.network = load_network(network)
         self.mirror = mirror
-        self.network = network if isinstance(network, Network) else load_network(network)
-        self.crop_rule = self.network.crop
+        self.refine = refine
+        self.localizes = BOX_OFFSET in self.network.card.outputs
+        self.crop_rule = self.network.card.crop
         if margin_ratio is not None:
             self.crop_rule = dataclasses.replace(self.crop_rule, margin_ratio=margin_ratio)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PosePredictor, (self.network, self.crop_rule.margin_ratio, self.mirror)
+        return PosePredictor, (self.network, self.crop_rule.margin_ratio, self.mirror, self.refine)
 
     def predict(
         self, frame: np.ndarray, faces: Sequence[Detection], camera: np.ndarray | None = None
@@ -59,11 +72,12 @@ class PosePredictor:
         """Predict the poses of all faces of a frame, in one batch.
 
         Args:
-            frame: uint8 BGR `(height, width, 3)`, in [0, 255].
+            frame: uint8 BGR `(height, width, 3)`, or grayscale `(height, width)`, in [0, 255].
             faces: Detections. One whose crop contains no pixel of the frame is left out; the `index` of
                 each result tells which remain.
             camera: `(3, 3)`: matrix of the camera (see `camera_matrix`), which corrects the poses of faces
-                away from the center; None: poses as their crops show them, as in the datasets.
+                away from the center and locates them; None: poses as their crops show them, as in the
+                datasets.
 
         Returns:
             Faces with poses, in the order of the detections.
@@ -71,47 +85,80 @@ class PosePredictor:
         Raises:
             InputError: If the frame or a detection is invalid, or a prediction is not finite.
         """
-        kept, crops = self.crop(frame, faces)
-        if not kept:
-            return []
-        poses, uncertainty = self.network.predict_with_uncertainty(crops, self.mirror)
-        if not np.isfinite(poses).all():
-            raise InputError(f"{self.network.name}: a predicted pose is not finite")
-        if camera is not None:
-            centers = [_center(faces[i].landmark_box or faces[i].box) for i in kept]
-            poses = np.array(
-                [pose_in_camera(pose, center, camera) for pose, center in zip(poses, centers, strict=True)]
-            )
-        expected = [None] * len(kept) if uncertainty is None else uncertainty.tolist()
-        return [
-            FacePose(faces[i].box, faces[i].score, yaw, pitch, roll, faces[i].track, i, error)
-            for i, (yaw, pitch, roll), error in zip(kept, poses.tolist(), expected, strict=True)
-        ]
-
-    def crop(self, frame: np.ndarray, faces: Sequence[Detection]) -> tuple[list[int], np.ndarray]:
-        """Crop the faces that lie in the frame.
-
-        Args:
-            frame, faces: As for `predict`.
-
-        Returns:
-            The positions of the faces that remain, and their crops, float32 `(N, size, size, 3)`.
-
-        Raises:
-            InputError: If the frame or a detection is invalid.
-        """
-        require_bgr(frame, "frame")
-        size = self.network.image_size
-        kept, crops = [], []
         for index, face in enumerate(faces):
             if not isinstance(face, Detection):
                 raise InputError(f"face {index}: expected a Detection, received {type(face).__name__}")
-            box = grow_box(face.landmark_box or face.box, self.crop_rule, frame.shape)
-            if box[0] < box[2] and box[1] < box[3]:
-                crops.append(crop_box(frame, box, size))
-                kept.append(index)
+        boxes = [face.box for face in faces]
+        for _ in range(self.refine if self.localizes else 0):
+            boxes = self.corrected(frame, boxes)
+        kept, outputs = self.outputs(frame, boxes)
+        found = as_faces([faces[i]._replace(box=boxes[i]) for i in kept], kept, outputs)
+        return found if camera is None else [in_camera(face, camera) for face in found]
+
+    def outputs(
+        self, frame: np.ndarray, boxes: Sequence[Box], mirror: bool | None = None
+    ) -> tuple[list[int], dict[str, np.ndarray]]:
+        """Crop face boxes and run the network on them.
+
+        Args:
+            frame: As for `predict`.
+            boxes: Face boxes.
+            mirror: In place of the predictor's own.
+
+        Returns:
+            The positions of the boxes that lie in the frame, and the network's outputs for these.
+        """
+        kept, crops = self.crop(frame, boxes)
+        mirror = self.mirror if mirror is None else mirror
+        return kept, predict_crops(Mirrored(self.network) if mirror else self.network, crops) if kept else {}
+
+    def corrected(self, frame: np.ndarray, boxes: Sequence[Box]) -> list[Box]:
+        """Move face boxes to where the network, which must localize, sees the faces."""
+        moved = list(boxes)
+        kept, outputs = self.outputs(frame, boxes, mirror=False)
+        for row, i in enumerate(kept):
+            moved[i] = moved_box(boxes[i], self.crop_rule, outputs[BOX_OFFSET][row].tolist())
+        return moved
+
+    def crop(self, frame: np.ndarray, boxes: Sequence[Box]) -> tuple[list[int], np.ndarray]:
+        """Crop the face boxes that lie in the frame.
+
+        Returns:
+            The positions of the boxes that remain, and their crops, float32 `(N, size, size, 3)`.
+
+        Raises:
+            InputError: If the frame or a box is invalid.
+        """
+        frame = as_bgr(frame, "frame")
+        size = self.network.image_size
+        kept, crops = [], []
+        for index, box in enumerate(boxes):
+            require_box(box)
+            try:
+                crops.append(crop_face(frame, box, self.crop_rule, size))
+            except InputError:  # it contains no pixel of the frame
+                continue
+            kept.append(index)
         return kept, np.array(crops, np.float32).reshape(-1, size, size, 3)
 
 
-def _center(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+def as_faces(
+    detections: Sequence[Detection], indices: Sequence[int], outputs: dict[str, np.ndarray]
+) -> list[FacePose]:
+    """Combine detections with a network's outputs for them, a row each."""
+    faces = []
+    for row, (face, index) in enumerate(zip(detections, indices, strict=True)):
+        yaw, pitch, roll = outputs[POSE][row].tolist()
+        error, score = (
+            float(outputs[name][row]) if name in outputs else None for name in (UNCERTAINTY, FACE_SCORE)
+        )
+        faces.append(FacePose(face.box, face.score, yaw, pitch, roll, face.track, index, error, score))
+    return faces
+
+
+def in_camera(face: FacePose, camera: np.ndarray) -> FacePose:
+    """Return a face with its pose relative to the camera and its position."""
+    center = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+    yaw, pitch, roll = pose_in_camera(np.array(face.pose_deg), center, camera).tolist()
+    position = position_in_camera(face.box, camera)
+    return dataclasses.replace(face, yaw=yaw, pitch=pitch, roll=roll, position_mm=position)

@@ -78,14 +78,21 @@ class PoseSmoother:
 
     def __init__(self, config: SmoothingConfig | None = None):
         self._config = config or SmoothingConfig()
-        self._filters: dict[int | None, OneEuroFilter] = {}
+        self._filters: dict[int, OneEuroFilter] = {}
 
     def __call__(self, faces: Sequence[FacePose], time_s: float) -> list[FacePose]:
-        """Return the faces with smoothed poses; filters of vanished tracks are dropped."""
-        filters = {f.track: self._filters.get(f.track) or OneEuroFilter(self._config) for f in faces}
+        """Return the faces with smoothed poses, those without a track as they are.
+
+        Filters of vanished tracks are dropped.
+        """
+        tracks = {face.track for face in faces if face.track is not None}
+        filters = {track: self._filters.get(track) or OneEuroFilter(self._config) for track in tracks}
         self._filters = filters
         smoothed = []
         for face in faces:
+            if face.track is None:
+                smoothed.append(face)
+                continue
             yaw, pitch, roll = filters[face.track](np.array(face.pose_deg), time_s).tolist()
             smoothed.append(dataclasses.replace(face, yaw=yaw, pitch=pitch, roll=roll))
         return smoothed

@@ -1,37 +1,127 @@
 """Image sources: photos, folders, videos, GIFs and cameras, as frames with a name and a time."""
 
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import stat
+import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.errors import InputError
+from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.images import ASTRONAUT
 
-PHOTOS = (
-    ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".heic", ".heif"
+__all__ = ["Frame"]
+
+PHOTO_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm",
+    ".pgm", ".heic", ".heif",
 )  # fmt: skip
-ANIMATIONS = (".gif", ".webp")  # may move
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".avi",
+    ".mkv",
+    ".mov",
+    ".webm",
+    ".m4v",
+    ".ts",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".gif",
+)
+# How the content of files starts, where the name does not tell.
+PHOTO_STARTS = (
+    b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP", b"P2", b"P3", b"P5", b"P6"
+)  # fmt: skip
+VIDEO_STARTS = (b"GIF8", b"\x1a\x45\xdf\xa3", b"G@", b"\0\0\x01\xba", b"FLV")
+PHOTO_BRANDS = (b"avif", b"heic", b"heix", b"mif1")  # of files with `ftyp`; the others are videos
 DEFAULT_RATE = 25.0
+READ_AHEAD = 4  # frames
 NO_SUCH = "no such photo, folder, video or camera"
 
 
 class Frame(NamedTuple):
-    """An image of a source: its name, its time in seconds, uint8 BGR pixels `(height, width, 3)`."""
+    """A photo, or a frame of a video or camera.
+
+    Attributes:
+        name: File of the photo, or number of the frame.
+        time_s: Time of the frame in seconds; 0 for a photo.
+        image: uint8 BGR `(height, width, 3)`.
+        faces: The faces with their poses.
+
+    Example:
+        >>> image = fsanet_tf.read_image("photo.jpg")
+        >>> frame = fsanet_tf.Frame("photo.jpg", 0.0, image, fsanet_tf.estimate("photo.jpg", detector="haar"))
+        >>> frame.draw("cube").shape == image.shape
+        True
+    """
 
     name: str
     time_s: float
     image: np.ndarray
+    faces: Sequence[FacePose] = ()
+
+    def draw(self, style: str = "axes", uncertainty: bool = False) -> np.ndarray:
+        """Return a copy of the image with the faces drawn, as by `draw_faces`."""
+        drawn = self.image.copy()
+        draw_faces(drawn, self.faces, style, uncertainty)
+        return drawn
+
+
+def is_live(source: str) -> bool:
+    """Return whether a source is a camera's number, an address, a device or a pipe, not a file."""
+    return source.isdigit() or "://" in source or _is_special(Path(source))
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        return path.exists() and not (path.is_file() or path.is_dir())
+    except (OSError, ValueError):
+        return False
+
+
+def file_kind(path: str | Path) -> str | None:
+    """Tell what a file is: the one notion of a photo and a video.
+
+    By its suffix; if that says nothing, by how its content starts.
+
+    Returns:
+        `"photo"`, `"video"` (animations included), or None: neither.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    if suffix in PHOTO_SUFFIXES and suffix != ".webp":
+        return "photo"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(32)
+    except OSError:
+        return "photo" if suffix in PHOTO_SUFFIXES else None
+    if start[8:12] == b"WEBP":
+        return "video" if start[12:16] == b"VP8X" and start[20] & 2 else "photo"  # the flag of animations
+    if suffix in PHOTO_SUFFIXES or start.startswith(PHOTO_STARTS):
+        return "photo"
+    if start[4:8] == b"ftyp":
+        return "photo" if start[8:12] in PHOTO_BRANDS else "video"
+    return "video" if start.startswith(VIDEO_STARTS) or start[8:12] == b"AVI " else None
 
 
 def photo_paths(source: str, recursive: bool = False) -> list[Path] | None:
     """Return the photos of a source, or None if it is a video or camera.
-
-    A file is a photo if its suffix says so or, without a known suffix, its content.
 
     Args:
         source: A photo, a folder, or something else.
@@ -43,45 +133,51 @@ def photo_paths(source: str, recursive: bool = False) -> list[Path] | None:
     path = Path(source)
     if source == ASTRONAUT:
         return [path]
+    if is_live(source):
+        return None
     if path.is_dir():
         found = path.rglob("*") if recursive else path.iterdir()
-        photos = sorted(p for p in found if p.is_file() and _is_photo(p))
+        photos = sorted(p for p in found if p.is_file() and file_kind(p) == "photo")
         if not photos:
-            raise InputError(f"{source}: expected photos ({', '.join(PHOTOS)}), found none")
+            raise InputError(f"{source}: expected photos ({', '.join(PHOTO_SUFFIXES)}), found none")
         return photos
     if path.is_file():
-        return [path] if _is_photo(path) else None
-    if path.suffix.lower() in PHOTOS:
-        raise InputError(f"{source}: {NO_SUCH}")
+        return [path] if file_kind(path) == "photo" else None
+    if path.suffix.lower() in PHOTO_SUFFIXES:
+        raise InputError(f"{printable_name(source)}: {NO_SUCH}")
     return None
 
 
-def _is_photo(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    if suffix in ANIMATIONS:
-        return not _is_animation(path)
-    return suffix in PHOTOS or (suffix not in VIDEOS and cv2.haveImageReader(str(path)))
-
-
-def _is_animation(path: Path) -> bool:
-    if path.suffix.lower() == ".gif":
-        return True
-    try:
-        return cv2.haveImageReader(str(path)) and cv2.imcount(str(path)) > 1
-    except cv2.error:
-        return False
-
-
-def open_video(source: str) -> "Video | Animation":
+def open_video(source: str | Path) -> Video | Animation:
     """Open a video, a camera or an animated image.
 
     Raises:
         InputError: If it cannot be opened, or has no frame.
     """
     path = Path(source)
-    if path.suffix.lower() == ".webp" and path.is_file():
-        return Animation(path)
-    return Video(source)
+    if not is_live(str(source)) and path.is_file():
+        with path.open("rb") as file:
+            if file.read(12)[8:] == b"WEBP":
+                return Animation(path)
+    return Video(str(source))
+
+
+@contextlib.contextmanager
+def opencv_name(path: str | Path) -> Iterator[str]:
+    """Name a file so that OpenCV opens it and nothing else.
+
+    It would take `a:b.mp4` for an address, and crashes on names that are not UTF-8: these get a link.
+    """
+    absolute = os.path.abspath(path)
+    try:
+        absolute.encode("utf-8")
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = os.path.join(folder, f"video{printable_name(Path(path).suffix)}")
+            os.symlink(absolute, link)
+            yield link
+        return
+    yield absolute
 
 
 class Animation:
@@ -93,6 +189,7 @@ class Animation:
     Attributes:
         rate: Frames per second, on average.
         length: Number of frames.
+        is_live: False.
         missing: Empty; as for `Video`.
 
     Raises:
@@ -100,14 +197,15 @@ class Animation:
     """
 
     def __init__(self, path: Path):
-        read, animation = cv2.imreadanimation(str(path))
+        read, animation = cv2.imdecodeanimation(np.frombuffer(path.read_bytes(), np.uint8)[None])
         if not read:
-            raise InputError(f"{path}: expected an animated image, could not decode it")
+            raise InputError(f"{printable_name(path)}: expected an animated image, could not decode it")
         self._images = [np.ascontiguousarray(image[..., :3]) for image in animation.frames]
         durations_s = np.maximum(np.array(animation.durations, float), 1.0) / 1000
         self._times_s = np.concatenate([[0.0], np.cumsum(durations_s)[:-1]])
         self.length = len(self._images)
         self.rate = self.length / durations_s.sum()
+        self.is_live = False
         self.missing = ""
 
     def __iter__(self) -> Iterator[Frame]:
@@ -117,14 +215,18 @@ class Animation:
 
 
 class Video:
-    """Frames of a video file, a GIF, a webcam (its number) or an address such as `rtsp://…`.
+    """Frames of a video file, a GIF, a webcam (its number or device), a pipe, or an address such as `rtsp://…`.
+
+    A thread of its own decodes. Of a file each frame is yielded; of a camera the newest, however long the
+    caller takes for one.
 
     Args:
         source: Which one.
 
     Attributes:
         rate: Frames per second.
-        length: Number of frames that the file claims; None for a camera.
+        length: Number of frames that the file claims; None if it claims none.
+        is_live: Whether it is a camera or a stream, whose frames cannot wait.
         missing: After the last frame: what went wrong, or an empty string.
 
     Raises:
@@ -132,42 +234,67 @@ class Video:
     """
 
     def __init__(self, source: str):
-        self.source = source
-        self.is_live = source.isdigit() or "://" in source
-        if not self.is_live and not Path(source).is_file():
-            raise InputError(f"{source}: {NO_SUCH}")
-        self._capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
+        self.source = printable_name(source)
+        live, special = is_live(source), _is_special(Path(source))
+        if not live and not Path(source).is_file():
+            raise InputError(f"{self.source}: {NO_SUCH}")
+        if live:
+            self._capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
+        else:
+            with opencv_name(source) as name:
+                self._capture = cv2.VideoCapture(name)
         opened, self._first = self._capture.read()
         if not opened:
             self._capture.release()
-            kind = "a camera that responds" if self.is_live else "a photo or video"
-            raise InputError(f"{source}: expected {kind}, could not read it")
+            kind = "a camera that responds" if live else "a photo or video"
+            raise InputError(f"{self.source}: expected {kind}, could not read it")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate < 1000 else DEFAULT_RATE
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.length = count if not self.is_live and count > 0 else None
+        self.length = count if count > 0 else None
+        is_pipe = special and stat.S_ISFIFO(os.stat(source).st_mode)
+        self.is_live = live and self.length is None and not is_pipe
         self.missing = ""
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames, one in memory at a time."""
-        number, image, ok, start = 0, self._first, True, time.monotonic()
-        first_s = self._position_s()
-        last_s = -1 / self.rate
+        """Yield the frames, a few in memory at a time."""
+        decoded: queue.Queue = queue.Queue(1 if self.is_live else READ_AHEAD)
+        stopped = threading.Event()
+        reader = threading.Thread(target=self._read, args=(decoded, stopped), daemon=True)
+        reader.start()
+        number, last_s = 0, -1 / self.rate
         try:
-            while ok:
-                time_s = time.monotonic() - start if self.is_live else self._position_s() - first_s
+            while (item := decoded.get()) is not None:
+                image, time_s = item
                 if not time_s > last_s:  # the stream has no times, or they repeat
                     time_s = last_s + 1 / self.rate
                 last_s = time_s
                 yield Frame(f"{number:06d}", time_s, image)
                 number += 1
-                ok, image = self._capture.read()
         finally:
-            self._capture.release()
+            stopped.set()
+            with contextlib.suppress(queue.Empty):  # the reader may wait for space
+                decoded.get_nowait()
         if self.is_live:
             self.missing = f"{self.source}: the camera stopped after {number} frames"
         elif self.length and number < self.length:
             self.missing = f"{self.source}: {number} of {self.length} frames could be read"
+
+    def _read(self, decoded: queue.Queue, stopped: threading.Event) -> None:
+        """Decode until the end, or until nobody takes the frames any more."""
+        start, first_s, image, ok = time.monotonic(), self._position_s(), self._first, True
+        try:
+            while ok and not stopped.is_set():
+                item = image, time.monotonic() - start if self.is_live else self._position_s() - first_s
+                if self.is_live:
+                    with contextlib.suppress(queue.Empty):  # nobody has taken the last one, which is old now
+                        decoded.get_nowait()
+                decoded.put(item)
+                ok, image = self._capture.read()
+        finally:
+            self._capture.release()
+            if not stopped.is_set():
+                decoded.put(None)
 
     def _position_s(self) -> float:
         """Timestamp of the frame that was read last, in seconds; frame rates may vary."""

@@ -7,17 +7,19 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from fsanet_tf.data.preprocessing.landmark_pairs import crop_face, read_labels, visible_box
+import fsanet_tf
+from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
 from fsanet_tf.detection.detection import Detection
-from fsanet_tf.geometry.crop import LANDMARK_CROP
+from fsanet_tf.geometry.crop import LANDMARK_CROP, crop_face
 from fsanet_tf.io.images import read_image
-from fsanet_tf.networks.batching import predict_poses
-from fsanet_tf.networks.network import load_network
+from fsanet_tf.networks.network import load_network, predict_crops
+from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.predictor import PosePredictor
 from tests.conftest import assert_one_clear_line, run_fsanet
 
@@ -53,6 +55,12 @@ def media(tmp_path):
     return tmp_path
 
 
+def assert_left_out(result, message):
+    """The command did the rest, and its one error line says how much was left out."""
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error")]
+    assert result.returncode == 1 and errors == [f"error: {message}"], result
+
+
 def test_several_faces_are_numbered(media):
     face = cv2.imread(str(media / "photos/a.png"))
     cv2.imwrite(str(media / "two.png"), np.hstack([face, face]))
@@ -68,12 +76,75 @@ def test_a_reader_that_has_enough_is_no_error(media):
     assert process.wait() == 1 and "Broken pipe" not in errors and "Traceback" not in errors
 
 
-def test_folder_is_done_and_what_cannot_be_read_is_named(media):
-    result = run_fsanet("predict", "--source=photos", "--detector=haar", "--output=out", cwd=media)
-    assert result.returncode == 0, result.stderr
+def test_a_folder_is_done_and_what_cannot_be_done_is_named(media):
+    photos = media / "photos"
+    good = cv2.imread(str(photos / "a.png"))
+    cv2.imwrite(str(photos / "narrow.png"), good[:20])
+    cv2.imwrite(str(photos / f"{'x' * 246}.png"), good)
+    for name in ("caf\udce9.png", "Ж.png", "suffix_less"):
+        (photos / name).write_bytes((photos / "a.png").read_bytes())
+    (photos / "locked.png").symlink_to(media / "nowhere")
+    (media / "out/Ж.png").mkdir(parents=True)  # cannot be drawn there
+    result = run_fsanet("predict", "photos", "--detector=haar", "--output=out", "--csv=t.csv", cwd=media)
+    assert_left_out(result, "photos: not all could be done (2 left out)")
     assert "photos/a.png: yaw" in result.stdout and "photos/b.png: no face found" in result.stdout
-    assert "left out: photos/c.png" in result.stdout
-    assert sorted(path.name for path in (media / "out").iterdir()) == ["a.png", "b.png"]
+    assert "left out: photos/c.png" in result.stdout and "left out: photos/Ж.png" in result.stdout
+    names = {row["frame"] for row in csv.DictReader((media / "t.csv").open(encoding="utf-8"))}
+    assert names == {"a.png", f"{'x' * 246}.png", r"caf\xe9.png", "Ж.png", "suffix_less"}
+    drawn = {path.name for path in (media / "out").iterdir()}
+    assert len(drawn) == 7 and "caf\udce9.png" in drawn and not list(media.rglob(".fsanet*"))
+
+
+def test_a_detector_that_fails_ends_neither_folder_nor_video(media, monkeypatch):
+    calls = []
+
+    def make():
+        def detect(frame):
+            calls.append(frame)
+            if len(calls) == 2:
+                raise RuntimeError("out of\nluck")
+            return [Detection((80.0, 50.0, 170.0, 140.0))]
+
+        return detect
+
+    fsanet_tf.register("detector", "moody")(fsanet_tf.DetectorKind(make))
+    (media / "photos/c.png").unlink()
+    result = run_fsanet("predict", "photos", "--detector=moody", "--csv=t.csv", cwd=media)
+    assert_left_out(result, "photos: not all could be done (1 left out)")
+    assert "left out: photos/b.png: RuntimeError: out of luck" in result.stdout
+    calls.clear()
+    result = run_fsanet("predict", "v.avi", "--detector=moody", "--csv=v.csv", cwd=media)
+    assert "left out: frame 1: v.avi: RuntimeError: out of luck" in result.stdout, result
+    assert len(list(csv.DictReader((media / "v.csv").open()))) == 11
+
+
+def test_tables_only(media):
+    result = run_fsanet("predict", "v.avi", "--detector=haar", "--nodraw", "--json=v.jsonl", cwd=media)
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in media.iterdir()) == ["photos", "v.avi", "v.jsonl"]
+
+
+def test_a_drawing_that_fails_keeps_the_table(media):
+    (media / "v.mp4").mkdir()
+    result = run_fsanet(
+        "predict", "v.avi", "--detector=haar", "--output=v.mp4", "--csv=v.csv", "--every=4", cwd=media
+    )
+    assert_left_out(result, "v.avi: not all could be done (1 left out)")
+    assert "left out: v.mp4: cannot write it: Is a directory" in result.stdout
+    assert list(csv.DictReader((media / "v.csv").open()))
+
+
+def test_the_options_are_checked_in_python_too():
+    for options, message in (
+        ({"every": 0}, "every: expected a whole number of at least 1, received 0"),
+        ({"style": "sphere"}, "style: expected one of axes, cube, both, received sphere"),
+        ({"margin_ratio": float("nan")}, "margin_ratio: expected a number of at least 0"),
+        ({"output": "a.png", "draw": False}, "output: expected none without drawings"),
+    ):
+        with pytest.raises(fsanet_tf.InputError, match=message):
+            PredictionConfig(**options)
+    config = PredictionConfig(source=Path("v.mp4"), network="a.tflite", margin_ratio=np.float32(0.5))
+    assert (config.source, config.network, config.margin_ratio) == ("v.mp4", ("a.tflite",), 0.5)
 
 
 def test_video_holds_the_last_boxes_for_a_while(media):
@@ -87,7 +158,7 @@ def test_video_holds_the_last_boxes_for_a_while(media):
 
 
 def test_tracks_smoothing_and_time_sequence(media):
-    arguments = ("--source=v.avi", "--detector=haar", "--every=2", "--smooth", "--draw=both", "--csv=v.csv")
+    arguments = ("--source=v.avi", "--detector=haar", "--every=2", "--smooth", "--style=both", "--csv=v.csv")
     result = run_fsanet("predict", *arguments, "--time_sequence=t.png", "--output=v.mp4", cwd=media)
     assert result.returncode == 0, result.stderr
     rows = list(csv.DictReader((media / "v.csv").open()))
@@ -101,27 +172,21 @@ def test_a_truncated_video_is_done_as_far_as_it_goes(media):
     content = (media / "v.avi").read_bytes()
     (media / "cut.avi").write_bytes(content[: len(content) // 2])
     result = run_fsanet("predict", "--source=cut.avi", "--detector=haar", "--output=cut.mp4", cwd=media)
-    assert result.returncode == 0, result.stderr
+    assert_left_out(result, "cut.avi: not all could be done (1 left out)")
     assert "frames could be read" in result.stdout
     assert cv2.VideoCapture(str(media / "cut.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) >= 1
 
 
-def test_ctrl_c_finishes_the_file(media):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_finishes_the_files(number, media):
     astronaut = read_image("astronaut")[:256, 96:352]
     writer = cv2.VideoWriter(str(media / "long.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (256, 256))
     for _ in range(800):
         writer.write(astronaut)
     writer.release()
-    command = [
-        sys.executable,
-        "-m",
-        "fsanet_tf",
-        "predict",
-        "--source=long.avi",
-        "--detector=haar",
-        "--csv=long.csv",
-    ]
-    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background jobs ignore it
+    before = set(media.iterdir())
+    command = [sys.executable, "-m", "fsanet_tf", "predict", "long.avi", "--detector=haar", "--csv=long.csv"]
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
     )
@@ -129,20 +194,21 @@ def test_ctrl_c_finishes_the_file(media):
     while not re.search(r" [1-9]\d*/800 ", shown):  # the bar has begun to move
         shown += (character := process.stderr.read(1))
         assert character, shown
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     stdout, _ = process.communicate(timeout=300)
-    assert process.returncode == 0 and "keeping what was drawn" in stdout
+    assert process.returncode != 0 and "stopped; keeping what was drawn" in stdout
     frames = cv2.VideoCapture(str(media / "long_poses.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)
     assert 1 <= frames < 800
-    assert len(list(csv.DictReader((media / "long.csv").open()))) in (frames, frames + 1)
+    assert len(list(csv.DictReader((media / "long.csv").open()))) == frames
+    assert {path.name for path in set(media.iterdir()) - before} == {"long_poses.mp4", "long.csv"}
 
 
 def test_angles_are_those_of_evaluation(released, reference):
     photo = sorted((reference / "data/AFLW2000").rglob("*.jpg"))[0]
-    crop, pose = crop_face(photo, LANDMARK_CROP, 64)
     weights = released / "fsanet_capsule_3_16_2_21_5.h5"
-    evaluated = predict_poses([load_network(weights)], crop[None])[0]
-    points, _ = read_labels(photo.with_suffix(".mat"))
+    points, pose = read_labels(photo.with_suffix(".mat"))
+    crop = crop_face(cv2.imread(str(photo)), visible_box(points), LANDMARK_CROP)
+    evaluated = predict_crops(load_network(weights), crop[None])["pose"][0]
     (face,) = PosePredictor(weights).predict(cv2.imread(str(photo)), [Detection(visible_box(points), 1.0)])
     np.testing.assert_allclose(face.pose_deg, evaluated, atol=1e-3)
     assert np.abs(evaluated - pose).max() < 30
@@ -168,6 +234,7 @@ BROKEN = {
     "cut.mkv": "expected a photo or video",
     "text.txt": "expected a photo or video",
     "99": "expected a camera that responds",
+    "http://127.0.0.1:9/shot.jpg": "expected a camera that responds",
     "rtsp://127.0.0.1:9/none": "expected a camera that responds",
     "http://127.0.0.1:9/none.mp4": "expected a camera that responds",
 }
@@ -193,7 +260,9 @@ def test_broken_source_is_one_clear_line(source, tmp_path):
 
 
 def test_mistakes_are_one_clear_line(tmp_path):
-    assert_one_clear_line(run_fsanet("predict", "--model=nothing", cwd=tmp_path), "nothing: no such network")
+    assert_one_clear_line(
+        run_fsanet("predict", "--network=nothing", cwd=tmp_path), "nothing: no such network"
+    )
     assert_one_clear_line(
         run_fsanet("predict", "--time_sequence=t.png", cwd=tmp_path), "--time_sequence: expected a video"
     )

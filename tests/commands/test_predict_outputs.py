@@ -50,6 +50,18 @@ def test_an_output_never_replaces_its_source(arguments, photos, face):
     assert {path: path.read_bytes() for path in photos.parent.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("arguments", [
+    ("photos/a.jpg", "--csv=z.png", "--output=z.png"), ("v.avi", "--csv=t", "--json=./t"),
+    ("photos", "--output=o", "--csv=o/a.jpg"),
+])  # fmt: skip
+def test_outputs_never_replace_each_other(arguments, photos, face):
+    write_video(photos.parent / "v.avi", face)
+    before = set(photos.parent.rglob("*"))
+    result = run_fsanet("predict", *arguments, "--detector=haar", cwd=photos.parent)
+    assert_one_clear_line(result, "is written twice, expected different outputs")
+    assert set(photos.parent.rglob("*")) == before
+
+
 def test_a_folder_of_one_photo_becomes_a_folder(photos):
     result = run_fsanet("predict", "photos", "--detector=haar", "--output=out", cwd=photos.parent)
     assert result.returncode == 0, result.stderr

@@ -1,9 +1,11 @@
 """Detectors by name: what `auto` is, what they accept, and where their files come from."""
 
+import cv2
 import numpy as np
 import pytest
 
 from fsanet_tf.detection import detectors
+from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
@@ -54,22 +56,91 @@ def test_a_download_that_hangs_is_given_up(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     "frame",
-    [None, np.zeros((90, 90), np.uint8), np.zeros((90, 90, 4), np.uint8), np.zeros((90, 90, 3)), "photo.jpg"],
-    ids=["None", "gray", "BGRA", "float", "path"],
+    [None, np.zeros((90, 90, 4), np.uint8), np.zeros((90, 90, 3)), "photo.jpg"],
+    ids=["None", "BGRA", "float", "path"],
 )
 def test_what_is_no_bgr_frame_is_refused(frame):
     with pytest.raises(InputError, match="frame: expected a uint8 BGR image"):
         make_detector("haar")(frame)
 
 
-def test_pillow_images_and_arrays_are_accepted_by_estimate():
-    import fsanet_tf
+@pytest.mark.parametrize("name", ["yunet", "ssd", "lbp", "haar", "mtcnn"])
+def test_every_detector_draws_the_face_box_of_the_astronaut(name, reference, monkeypatch):
+    monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
+    face = make_detector(name)(read_image("astronaut"))[0]  # the surest first
+    left, top, right, bottom = face.box
+    assert abs((left + right) / 2 - 222) < 12 and abs((top + bottom) / 2 - 130) < 15, face
+    assert 70 < right - left < 110 and right - left == pytest.approx(bottom - top) and 0 < face.score <= 1
 
-    image = pytest.importorskip("PIL.Image")
-    frame = read_image("astronaut")
-    rgb = np.ascontiguousarray(frame[..., ::-1])
-    expected = fsanet_tf.estimate(frame, detector="haar", color_order="BGR")
-    assert fsanet_tf.estimate(rgb, detector="haar", color_order="RGB") == expected
-    assert fsanet_tf.estimate(image.fromarray(rgb), detector="haar") == expected
-    with pytest.raises(InputError, match="color_order: expected BGR or RGB for an array, received None"):
-        fsanet_tf.estimate(frame)
+
+def test_detectors_and_files_that_are_absent_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("FSANET_DETECTORS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(
+        InputError, match=r"detector yunet: no face_detection_yunet\*\.onnx in .*FSANET_DETECTORS"
+    ):
+        make_detector("yunet")
+    with pytest.raises(InputError, match="detector must be auto or one of"):
+        make_detector("eyes")
+    with pytest.raises(InputError, match="detector: expected a name or a function of a frame, received 7"):
+        make_detector(7)
+
+
+FRAME = np.zeros((90, 120, 3), np.uint8)
+BAD = [
+    Detection((np.nan, 0, 10, 10)), Detection((0, 0, np.inf, 10)), Detection((10, 0, 0, 10)),
+    Detection((200, 0, 210, 10)), Detection((-50, -50, -5, 0)), Detection((0, 0, 1e25, 10)),
+    Detection((0, 0, 10, 10), 1.5), Detection((0, 0, 10, 10), np.nan), Detection((5, 5, 5, 9)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_what_no_detector_may_return_is_left_out_with_a_warning(bad):
+    good = Detection((-5.0, 10.0, 40.0, 60.0), 0.3)
+    with pytest.warns(UserWarning, match="detector <lambda>: 1 invalid detections left out"):
+        assert make_detector(lambda frame: [bad, good])(FRAME) == [good]
+
+
+@pytest.mark.parametrize("found", [[(1, 2, 3, 4)], [Detection((1, 2, 3))], [None]])
+def test_what_is_no_detection_is_refused(found):
+    with pytest.raises(InputError, match="detector <lambda>: expected a Detection with a box of four"):
+        make_detector(lambda frame: found)(FRAME)
+
+
+@pytest.mark.parametrize("name", ["yunet", "ssd", "haar", "lbp"])
+@pytest.mark.parametrize("size", [(20, 800), (32, 640), (16, 500), (32, 32), (1, 1), (800, 20)])
+def test_narrow_frames_have_plausible_boxes(size, name, reference, monkeypatch):
+    monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
+    detect = make_detector(name)
+    for frame in (np.zeros((*size, 3), np.uint8), cv2.resize(read_image("astronaut"), size[::-1])):
+        found = detect(frame)
+        assert found == detect(frame)
+        assert np.isfinite([face.box for face in found]).all() and len(found) <= 1
+
+
+def test_a_small_picture_of_a_face_is_padded_and_its_box_shifted_back(reference, monkeypatch):
+    monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
+    small = cv2.resize(read_image("astronaut")[40:220, 130:310], (32, 32), interpolation=cv2.INTER_AREA)
+    (face,) = make_detector("yunet")(small)
+    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+    assert abs(x - 16) < 3 and abs(y - 16) < 4
+
+
+@pytest.mark.parametrize("side", [256, 2048, 6000])
+def test_the_right_face_comes_first_at_every_size(side, reference, monkeypatch):
+    monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
+    frame = cv2.resize(read_image("astronaut"), (side, side))
+    face = make_detector("yunet")(frame)[0]
+    x, y = (np.array(face.box[:2]) + face.box[2:]) / 2 * 512 / side
+    assert abs(x - 222) < 12 and abs(y - 130) < 15
+
+
+def test_small_faces_of_a_large_photo_are_found(reference, monkeypatch):
+    monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
+    photo = np.full((1500, 2000, 3), 90, np.uint8)
+    face = read_image("astronaut")[20:240, 110:330]
+    photo[600:1500, 100:1000] = cv2.resize(face, (900, 900))
+    for x in range(1100, 1900, 160):
+        photo[300:380, x : x + 80] = cv2.resize(face, (80, 80), interpolation=cv2.INTER_AREA)
+    found = make_detector("yunet")(photo)
+    assert len(found) == 6 and sorted(round(f.box[2] - f.box[0]) > 200 for f in found) == [False] * 5 + [True]

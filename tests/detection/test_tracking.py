@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.detection import Detection, overlap
 from fsanet_tf.detection.face_pose import FacePose
-from fsanet_tf.detection.tracking import Tracker, overlap
+from fsanet_tf.detection.tracking import Tracker
 from fsanet_tf.prediction.smoothing import OneEuroFilter, PoseSmoother, SmoothingConfig
 
 
 def face(x, size=10):
-    return Detection((x, 0, x + size, size), 1.0, (x + 2, 2, x + size - 2, size))
+    return Detection((x, 0, x + size, size), 0.9)
 
 
 def test_overlap():
@@ -30,7 +30,7 @@ def test_a_face_moves_on_between_detections():
     tracker.update(0, [face(0)])
     tracker.update(2, [face(4)])
     (shown,) = tracker.at(3)
-    assert shown.box == (6, 0, 16, 10) and shown.landmark_box == (8, 2, 14, 10)
+    assert shown.box == (6, 0, 16, 10) and shown.score is None and shown.track == 1
 
 
 def test_a_missed_face_is_held_where_it_was_and_then_dropped():
@@ -39,6 +39,20 @@ def test_a_missed_face_is_held_where_it_was_and_then_dropped():
     tracker.update(1, [face(2)])
     assert [len(tracker.update(frame, [])) for frame in (2, 3, 4)] == [1, 1, 0]
     assert [f.track for f in tracker.update(5, [face(2)])] == [2]
+
+
+def test_a_face_that_is_held_has_no_score():
+    tracker = Tracker(hold_frames=2)
+    assert [f.score for f in tracker.update(0, [face(0)])] == [0.9]
+    assert [f.score for f in tracker.update(1, [])] == [None]
+
+
+def test_a_frame_may_be_updated_twice():
+    tracker = Tracker(hold_frames=2)
+    tracker.update(0, [face(0)])
+    tracker.update(1, [face(2)])
+    (shown,) = tracker.update(1, [face(3)])
+    assert shown.box == (3, 0, 13, 10) and tracker.at(2)[0].box == (5, 0, 15, 10)
 
 
 def test_one_euro_calms_noise_and_follows_a_turn(rng):
@@ -66,3 +80,9 @@ def test_smoother_keeps_people_apart():
             [FacePose((0, 0, 1, 1), 1.0, 10, 0, 0, 1), FacePose((5, 0, 6, 1), 1.0, -30, 0, 0, 2)], time_s
         )
     assert first.pose_deg == pytest.approx((10, 0, 0)) and second.pose_deg == pytest.approx((-30, 0, 0))
+
+
+def test_faces_without_a_track_are_returned_as_they_are():
+    smooth = PoseSmoother()
+    faces = [FacePose((0, 0, 1, 1), 1.0, 10, 0, 0), FacePose((5, 0, 6, 1), 1.0, -30, 0, 0)]
+    assert smooth(faces, 0.0) == faces == smooth(faces, 0.1)

@@ -6,6 +6,7 @@ import pytest
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.drawing.poses import draw_axes, draw_cube, draw_face, format_angles
+from fsanet_tf.errors import InputError
 
 
 def farthest(image, color, center=(100, 100)):
@@ -66,7 +67,7 @@ def test_the_label_stays_inside(box):
 
 
 def test_unknown_style_is_refused():
-    with pytest.raises(ValueError, match="style must be one of axes, cube, both"):
+    with pytest.raises(InputError, match="style must be one of axes, cube, both"):
         draw_face(np.zeros((9, 9, 3), np.uint8), (0, 0, 5, 5), (0, 0, 0), "sphere")
 
 
@@ -96,3 +97,21 @@ def test_expected_errors_are_written_if_asked_for():
     draw_faces(asked, faces, uncertainty=True)
     changed = (plain != asked).any(axis=2)
     assert changed[161:].any() and not changed[:160].any()  # only the text below the box
+
+
+def test_views_are_drawn_on_and_read_only_arrays_are_refused():
+    expected, image = np.zeros((200, 300, 3), np.uint8), np.zeros((200, 300, 3), np.uint8)
+    arguments = (60, 60, 160, 160), (30.0, 10.0, 0.0), "both"
+    draw_face(expected, *arguments)
+    for view in (
+        image[:, ::-1],
+        image[::2, ::2].repeat(2, 0).repeat(2, 1)[:, ::-1],
+        np.asfortranarray(image),
+    ):
+        view[...] = 0
+        draw_face(view, *arguments)
+        np.testing.assert_array_equal(view, expected)
+    image.setflags(write=False)
+    for draw in (lambda: draw_face(image, *arguments), lambda: draw_axes(image, (0, 0, 0), (9, 9), 5)):
+        with pytest.raises(InputError, match="image: expected an array to draw on, received a read-only one"):
+            draw()

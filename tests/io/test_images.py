@@ -54,3 +54,28 @@ def test_an_unknown_format_is_refused_and_leaves_nothing(image, tmp_path):
     with pytest.raises(InputError, match=r"a\.xyz: cannot write an image of this format"):
         write_image(tmp_path / "a.xyz", image)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.jpg", "Ж" * 120 + ".png"])
+def test_names_of_any_bytes_and_length_are_read_and_written(name, image, tmp_path):
+    try:
+        (tmp_path / name).touch()
+    except OSError:
+        pytest.skip("no such name on this file system")
+    write_image(tmp_path / name, image)
+    assert np.abs(read_image(tmp_path / name).astype(int) - image).mean() < 6
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_exif_and_the_rotation_of_avif_are_applied(orientation, image, tmp_path):
+    pil = pytest.importorskip("PIL.Image")
+    codes = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
+    exif = pil.Exif()
+    exif[0x0112] = orientation
+    for suffix in (".jpg", ".avif"):
+        try:
+            pil.fromarray(image[..., ::-1].copy()).save(tmp_path / f"a{suffix}", exif=exif)
+        except (KeyError, ValueError, OSError):
+            continue  # Pillow without AVIF
+        expected = cv2.rotate(image, codes[orientation]).astype(int)
+        assert np.abs(read_image(tmp_path / f"a{suffix}").astype(int) - expected).mean() < 8, suffix

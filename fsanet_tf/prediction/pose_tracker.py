@@ -1,0 +1,229 @@
+"""Faces of a video, frame by frame: followed by the network where it localizes, else by the detector."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import cv2
+import numpy as np
+
+from fsanet_tf.detection.detection import Detection, Detector, overlap, scaled_box
+from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.detection.tracking import MIN_OVERLAP, Tracker
+from fsanet_tf.errors import OptionError
+from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
+from fsanet_tf.geometry.crop import Box, as_bgr, moved_box
+from fsanet_tf.networks.card import BOX_OFFSET
+from fsanet_tf.prediction.estimate import load_detector_once, load_network_once
+from fsanet_tf.prediction.predictor import MIN_FACE_SCORE, Networks, PosePredictor, as_faces, in_camera
+from fsanet_tf.prediction.smoothing import PoseSmoother
+
+__all__ = ["FollowingConfig", "PoseTracker"]
+
+HOLD_FRAMES = 15  # for which a face is kept that the detector misses
+
+
+@dataclasses.dataclass(frozen=True)
+class FollowingConfig:
+    """Constants of following faces by a network that localizes.
+
+    Attributes:
+        detect_every_s: Seconds after which the detector looks for new faces.
+        reduced_side: Longest side in pixels of the frames it sees in between, while no face is followed.
+        min_face_score: `face_score` below which a crop shows no face.
+        hold_frames: Successive frames of a lower score after which a face is dropped.
+        scale_gain: Share of the logarithm of a face's growth by which its box grows per frame; its center
+            follows in full. Less means less jitter.
+        min_overlap: Intersection over union at which a detection is a face that is followed already.
+        max_overlap: Intersection over union at which two followed faces are one; the older one stays.
+    """
+
+    detect_every_s: float = 0.5
+    reduced_side: int = 640
+    min_face_score: float = MIN_FACE_SCORE
+    hold_frames: int = 3
+    scale_gain: float = 0.3
+    min_overlap: float = MIN_OVERLAP
+    max_overlap: float = 0.4
+
+
+@dataclasses.dataclass
+class Followed:
+    """A face that the network follows: its number, its box in the next frame, its recent low scores."""
+
+    number: int
+    box: Box
+    misses: int = 0
+
+
+class PoseTracker:
+    """Find the faces of successive frames, with stable numbers.
+
+    A network that localizes follows the faces itself: the box of each comes from its answer for the last
+    frame, and the detector runs when no face is followed and every half second for new ones. For other
+    networks it runs in each frame.
+
+    Args:
+        network: As of `estimate`.
+        detector: As of `estimate`.
+        margin_ratio, mirror: As of `PosePredictor`.
+        every: Detect in every n-th frame; default: every half second where the network follows faces, else in
+            each frame.
+        hold_frames: Number of frames after which a face is dropped that is not found any more; default: 3
+            where the network follows faces, else 15.
+        smooth: Whether to smooth the angles of each face (One Euro filter).
+        field_of_view_deg: Horizontal field of view of the camera, which corrects the poses of faces away from
+            the center and locates them.
+        live: Whether frames come from a camera: the detector then runs on a thread of its own, for which
+            only the first frame waits. If not, equal frames and times give equal results.
+
+    Raises:
+        InputError: If the network or the detector cannot be used, or an argument is out of range.
+
+    Example:
+        >>> tracker = fsanet_tf.PoseTracker("1x1", detector="haar")
+        >>> frame = fsanet_tf.read_image("astronaut")
+        >>> [face.track for face in tracker(frame, time_s=0.0)]
+        [1]
+    """
+
+    def __init__(
+        self,
+        network: Networks = "fusion",
+        detector: str | Detector = "auto",
+        *,
+        margin_ratio: float | None = None,
+        mirror: bool = False,
+        every: int | None = None,
+        hold_frames: int | None = None,
+        smooth: bool = False,
+        field_of_view_deg: float | None = None,
+        live: bool = False,
+    ):
+        for name, value, low in (("every", every, 1), ("hold_frames", hold_frames, 0)):
+            if value is not None and not (isinstance(value, int) and value >= low):
+                raise OptionError(name, f"expected a whole number of at least {low}, received {value}")
+        self._predictor = PosePredictor(load_network_once(network), margin_ratio, mirror)
+        self._detect = load_detector_once(detector)
+        self._every = every
+        self._field_of_view_deg = field_of_view_deg
+        self._smooth = PoseSmoother() if smooth else None
+        self._neutral_deg: np.ndarray | None = None
+        self._number = 0  # of the next frame
+        self._tracker = Tracker(HOLD_FRAMES if hold_frames is None else hold_frames)
+        self.following = FollowingConfig()
+        if hold_frames is not None:
+            self.following = dataclasses.replace(self.following, hold_frames=max(hold_frames, 1))
+        self._followed: list[Followed] = []
+        self._count = 0  # of faces that were followed so far
+        self._due_s = -math.inf
+        self._worker = ThreadPoolExecutor(1) if live and self._predictor.localizes else None
+        self._pending: Future[list[Detection]] | None = None
+
+    def __call__(self, frame: np.ndarray, time_s: float) -> list[FacePose]:
+        """Find the faces of the next frame.
+
+        Args:
+            frame: uint8 BGR `(height, width, 3)`, or grayscale `(height, width)`.
+            time_s: Its time in seconds, later than the last one's.
+
+        Returns:
+            The faces with their poses; `track` numbers them, and `score` is None where the detector did not
+            see them in this frame.
+        """
+        frame = as_bgr(frame, "frame")
+        faces = self._follow(frame, time_s) if self._predictor.localizes else self._track_boxes(frame)
+        self._number += 1
+        if self._field_of_view_deg is not None:
+            camera = camera_matrix(self._field_of_view_deg, frame.shape)
+            faces = [in_camera(face, camera) for face in faces]
+        if self._neutral_deg is not None:
+            faces = [_relative(face, self._neutral_deg) for face in faces]
+        return self._smooth(faces, time_s) if self._smooth else faces
+
+    def calibrate(self, faces: Sequence[FacePose]) -> None:
+        """Take the mean pose of some faces as the neutral one, relative to which later poses are returned.
+
+        Args:
+            faces: One person's faces of some frames, looking straight ahead; none: end the calibration.
+        """
+        self._neutral_deg = None
+        if faces:
+            self._neutral_deg = mean_pose(np.array([face.pose_deg for face in faces]))
+
+    def _track_boxes(self, frame: np.ndarray) -> list[FacePose]:
+        if self._number % (self._every or 1) == 0:
+            detections = self._tracker.update(self._number, self._detect(frame))
+        else:
+            detections = self._tracker.at(self._number)
+        return self._predictor.predict(frame, detections)
+
+    def _follow(self, frame: np.ndarray, time_s: float) -> list[FacePose]:
+        """Run the network on the boxes that the last frame leads to, and on new detections."""
+        scores: dict[int, float | None] = {}
+        fresh: list[Detection] = []
+        for found in self._detections(frame, time_s):
+            same = [f for f in self._followed if overlap(f.box, found.box) >= self.following.min_overlap]
+            scores.update((f.number, found.score) for f in same)
+            if not same:
+                fresh.append(found)
+        if fresh:  # a detector's boxes differ from the network's
+            boxes = self._predictor.corrected(frame, [face.box for face in fresh])
+            fresh = [face._replace(box=box) for face, box in zip(fresh, boxes, strict=True)]
+        candidates = [Detection(f.box, scores.get(f.number), f.number) for f in self._followed] + fresh
+        kept, outputs = self._predictor.outputs(frame, [face.box for face in candidates])
+        faces = as_faces([candidates[i] for i in kept], kept, outputs) if kept else []
+        followed = {f.number: f for f in self._followed}
+        self._followed, results = [], []
+        for row, face in enumerate(faces):
+            is_face = face.face_score is None or face.face_score >= self.following.min_face_score
+            track = followed.get(face.track or 0) or Followed(0, face.box)
+            track.misses = 0 if is_face else track.misses + 1
+            if is_face:
+                x, y, growth = outputs[BOX_OFFSET][row].tolist()
+                offset = (x, y, growth * self.following.scale_gain)
+                track.box = moved_box(face.box, self._predictor.crop_rule, offset)
+            is_second = any(
+                overlap(track.box, other.box) > self.following.max_overlap for other in self._followed
+            )
+            if is_second or (not is_face and not track.number) or track.misses >= self.following.hold_frames:
+                continue
+            if not track.number:
+                self._count += 1
+                track.number = self._count
+            self._followed.append(track)
+            results.append(dataclasses.replace(face, box=track.box, track=track.number))
+        return results
+
+    def _detections(self, frame: np.ndarray, time_s: float) -> list[Detection]:
+        """Return what the detector has found, if it was its turn or no face is followed."""
+        due = time_s >= self._due_s if self._every is None else self._number % self._every == 0
+        if self._pending is None and not due and self._followed:
+            return []
+        if due:
+            step = self.following.detect_every_s
+            self._due_s = (math.floor(time_s / step) + 1) * step
+        if self._worker is None:
+            return self._detect(frame) if due else self._detect_reduced(frame)
+        if self._pending is None:
+            self._pending = self._worker.submit(self._detect, frame.copy())
+        if self._number and not self._pending.done():
+            return []
+        found, self._pending = self._pending.result(), None
+        return found
+
+    def _detect_reduced(self, frame: np.ndarray) -> list[Detection]:
+        scale = self.following.reduced_side / max(frame.shape[:2])
+        if scale >= 1:
+            return self._detect(frame)
+        size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
+        found = self._detect(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+        return [face._replace(box=scaled_box(face.box, 1 / scale)) for face in found]
+
+
+def _relative(face: FacePose, neutral_deg: np.ndarray) -> FacePose:
+    yaw, pitch, roll = relative_pose(np.array(face.pose_deg), neutral_deg).tolist()
+    return dataclasses.replace(face, yaw=yaw, pitch=pitch, roll=roll)

@@ -1,0 +1,256 @@
+"""What frames can be written to: context managers that a caller attaches to a source.
+
+Each writes its file atomically: it is complete when the block ends, also by Ctrl-C, and not there if an error
+ended it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from collections import defaultdict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, TypeVar
+
+import cv2
+import numpy as np
+
+from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.errors import InputError
+from fsanet_tf.io.files import printable_name, replace_when_done
+from fsanet_tf.prediction.sources import Frame, opencv_name
+
+__all__ = ["TableSink", "TimeSequence", "VideoSink"]
+
+FORMATS = (".mp4", ".avi", ".mkv")
+MAX_TIME_BASE = 65535  # of MPEG-4: frames per second times a power of ten may not be more
+MAX_PENDING = 4  # frames that wait to be encoded
+PROBE_BYTES = 1 << 16
+FIELDS = (
+    "frame", "time_s", "track", "left", "top", "right", "bottom", "score", "yaw", "pitch", "roll",
+    "uncertainty_deg", "face_score", "x_mm", "y_mm", "z_mm",
+)  # fmt: skip
+MIN_SHARE = 0.1  # of the longest track; shorter ones are spurious detections
+
+SinkType = TypeVar("SinkType", bound="FileSink")
+
+
+class FileSink:
+    """A file that is complete or not there.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self: SinkType) -> SinkType:
+        self._temporary = self._stack.enter_context(replace_when_done(self.path))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            with self._stack:
+                self._finish()
+        else:
+            self._stack.__exit__(kind, error, trace)
+
+    def _finish(self) -> None:
+        """Complete the temporary file."""
+
+
+class VideoSink(FileSink):
+    """Write images to a video: `.mp4`, `.avi` or `.mkv`. A thread of its own encodes.
+
+    Args:
+        path: The video.
+        rate: Frames per second; rounded to what MPEG-4 can represent.
+
+    Raises:
+        InputError: If the format is unknown; when writing or at the end of the block, if OpenCV cannot encode
+            the images or the disk refuses the file, or if there was no image.
+
+    Example:
+        >>> with fsanet_tf.VideoSink("gray.mp4", rate=25) as video:
+        ...     video.write(np.full((90, 160, 3), 128, np.uint8))
+    """
+
+    def __init__(self, path: str | Path, rate: float):
+        super().__init__(path)
+        if self.path.suffix.lower() not in FORMATS:
+            raise InputError(f"{path}: cannot write such a video (expected {', '.join(FORMATS)})")
+        self._rate = encodable_rate(rate)
+        self._writer: cv2.VideoWriter | None = None
+        self._count = 0
+        self._pending: deque[Future] = deque()
+
+    def __enter__(self) -> VideoSink:
+        super().__enter__()
+        self._name = self._stack.enter_context(opencv_name(self._temporary))
+        self._stack.callback(lambda: self._writer and self._writer.release())
+        self._encoder = self._stack.enter_context(ThreadPoolExecutor(1))
+        return self
+
+    def write(self, image: np.ndarray) -> None:
+        """Append an image, uint8 BGR `(height, width, 3)`; the first one's size is the video's."""
+        while len(self._pending) >= MAX_PENDING:
+            self._pending.popleft().result()
+        # MPEG-4 has even sides. The copy allows the caller to change the image.
+        height, width = image.shape[:2]
+        even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        self._pending.append(self._encoder.submit(self._encode, even))
+        self._count += 1
+
+    def _encode(self, image: np.ndarray) -> None:
+        if self._writer is None:
+            self._size = (image.shape[1], image.shape[0])
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(self._name, code, self._rate, self._size)
+            if not self._writer.isOpened():
+                problem = (
+                    self._disk_problem()
+                    or "OpenCV cannot encode images of {}×{} at {:g} frames/s".format(*self._size, self._rate)
+                )
+                raise InputError(f"{printable_name(self.path)}: cannot write it: {problem}")
+        if (image.shape[1], image.shape[0]) != self._size:
+            image = cv2.resize(image, self._size)
+        self._writer.write(image)
+
+    def _finish(self) -> None:
+        while self._pending:
+            self._pending.popleft().result()
+        if self._writer is None:
+            raise InputError(f"{printable_name(self.path)}: no image was written to it")
+        self._writer.release()
+        found = _count_frames(self._name)  # OpenCV reports neither a full disk nor a codec that fails
+        if found != self._count:
+            problem = self._disk_problem() or "the encoder failed"
+            raise InputError(
+                f"{printable_name(self.path)}: {found} of {self._count} frames could be written: {problem}"
+            )
+
+    def _disk_problem(self) -> str | None:
+        """Return why the file cannot grow, or None if it can."""
+        try:
+            with self._temporary.open("ab") as file:
+                file.write(bytes(PROBE_BYTES))
+        except OSError as error:
+            return error.strerror
+        return None
+
+
+def encodable_rate(rate: float) -> float:
+    """Round a frame rate to what MPEG-4 can represent: decimals as far as its time base allows."""
+    decimals = 3
+    while decimals and rate * 10**decimals > MAX_TIME_BASE:
+        decimals -= 1
+    return max(round(rate, decimals), 0.001)
+
+
+def _count_frames(name: str) -> int:
+    capture = cv2.VideoCapture(name)
+    count = 0
+    while capture.grab():
+        count += 1
+    capture.release()
+    return count
+
+
+class TableSink(FileSink):
+    """Write a line per face to a table in UTF-8.
+
+    Args:
+        path: The table.
+        format: `csv`, or `json`: JSON Lines; default: `csv` if that is the file's suffix.
+
+    Example:
+        >>> with fsanet_tf.VideoSink("clip.mp4", rate=25) as video:
+        ...     video.write(fsanet_tf.read_image("photo.jpg"))
+        >>> with fsanet_tf.TableSink("faces.csv") as table:
+        ...     for frame in fsanet_tf.track("clip.mp4", detector="haar"):
+        ...         table.write(frame)
+    """
+
+    def __init__(self, path: str | Path, format: Literal["csv", "json"] | None = None):
+        super().__init__(path)
+        self._format = format or ("csv" if self.path.suffix.lower() == ".csv" else "json")
+
+    def __enter__(self) -> TableSink:
+        super().__enter__()
+        file = self._temporary.open("w", newline="", encoding="utf-8")
+        self._file = self._stack.enter_context(file)
+        if self._format == "csv":
+            self._csv = csv.DictWriter(self._file, FIELDS)
+            self._csv.writeheader()
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Write the faces of a frame; bytes of its name that are not UTF-8 are escaped."""
+        for face in frame.faces:
+            row = dict(zip(FIELDS, _values(frame, face), strict=True))
+            if self._format == "csv":
+                self._csv.writerow(row)
+            else:
+                self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _values(frame: Frame, face: FacePose) -> tuple:
+    return (
+        printable_name(frame.name),
+        round(frame.time_s, 3),
+        face.track,
+        *(round(float(edge), 2) for edge in face.box),
+        face.score,
+        *face.pose_deg,
+        face.uncertainty_deg,
+        face.face_score,
+        *(face.position_mm or (None, None, None)),
+    )
+
+
+class TimeSequence(FileSink):
+    """Plot yaw, pitch and roll over time, a panel per person (the original's `time_demo`).
+
+    Without any face there is no plot.
+
+    Args:
+        path: The image.
+
+    Raises:
+        MissingExtraError: If Matplotlib is not installed.
+
+    Example:
+        >>> with fsanet_tf.VideoSink("clip.mp4", rate=25) as video:
+        ...     video.write(fsanet_tf.read_image("photo.jpg"))
+        >>> with fsanet_tf.TimeSequence("angles.png") as plot:
+        ...     for frame in fsanet_tf.track("clip.mp4", detector="haar"):
+        ...         plot.write(frame)
+    """
+
+    def __enter__(self) -> TimeSequence:
+        self._times: dict[int | None, list[float]] = defaultdict(list)
+        self._poses: dict[int | None, list[tuple[float, float, float]]] = defaultdict(list)
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Add the faces of a frame."""
+        for face in frame.faces:
+            self._times[face.track].append(frame.time_s)
+            self._poses[face.track].append(face.pose_deg)
+
+    def _finish(self) -> None:
+        longest = max(map(len, self._times.values()), default=0)
+        kept = [track for track, times in self._times.items() if len(times) >= MIN_SHARE * longest]
+        if kept:
+            from fsanet_tf.drawing.plots import draw_angles_over_time
+
+            draw_angles_over_time(
+                {f"person {t}": (np.array(self._times[t]), np.array(self._poses[t])) for t in kept}, self.path
+            )

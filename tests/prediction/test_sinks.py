@@ -1,0 +1,89 @@
+"""Videos and tables that are complete or not there, whatever the rate, the size and the name."""
+
+import contextlib
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.errors import InputError
+from fsanet_tf.prediction.sinks import TableSink, TimeSequence, VideoSink
+from fsanet_tf.prediction.sources import Frame
+
+GRAY = np.full((60, 80, 3), 128, np.uint8)
+FACE = FacePose((1.0, 2.0, 30.0, 40.0), 0.9, 10.0, 5.0, 0.0, track=1)
+
+
+@pytest.mark.parametrize(("rate", "written"), [
+    (25.0, 25.0), (29.97, 29.97), (66.667, 66.67), (90.009, 90.01), (211.222, 211.22), (1000.0, 1000.0)
+])  # fmt: skip
+def test_rates_that_mpeg4_cannot_represent_are_rounded(rate, written, tmp_path):
+    with VideoSink(tmp_path / "v.mp4", rate) as video:
+        for _ in range(5):
+            video.write(GRAY)
+    capture = cv2.VideoCapture(str(tmp_path / "v.mp4"))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(written, rel=1e-4)
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 5
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (7, 9)])
+def test_small_and_odd_images_are_written(size, suffix, tmp_path):
+    with VideoSink(tmp_path / f"v{suffix}", 10) as video:
+        video.write(np.full((*size, 3), 200, np.uint8))
+    read, image = cv2.VideoCapture(str(tmp_path / f"v{suffix}")).read()
+    assert read and image.shape[0] in (size[0], size[0] + 1) and abs(int(image.mean()) - 200) < 8
+
+
+def test_a_name_that_is_not_utf8_is_written(tmp_path):
+    path = tmp_path / "caf\udce9.mp4"
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip("no such name on this file system")
+    with VideoSink(path, 10) as video, TableSink(tmp_path / "t.csv") as table:
+        video.write(GRAY)
+        table.write(Frame("caf\udce9.jpg", 0.0, GRAY, [FACE]))
+    assert path.stat().st_size > 200
+    (row,) = csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8"))
+    assert row["frame"] == r"caf\xe9.jpg" and row["right"] == "30.0" and row["x_mm"] == ""
+
+
+def test_ctrl_c_keeps_what_was_written_and_an_error_nothing(tmp_path):
+    def write(error, name):
+        video, table = VideoSink(tmp_path / f"{name}.mp4", 10), TableSink(tmp_path / f"{name}.jsonl")
+        with contextlib.suppress(error), video, table:
+            video.write(GRAY)
+            table.write(Frame("Ж", 0.5, GRAY, [FACE, FACE]))
+            raise error
+
+    write(KeyboardInterrupt, "kept")
+    write(RuntimeError, "gone")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.jsonl", "kept.mp4"]
+    first, _ = (tmp_path / "kept.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(first)["frame"] == "Ж" and "Ж" in first
+
+
+def test_what_cannot_be_written_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"a\.xyz: cannot write such a video"):
+        VideoSink(tmp_path / "a.xyz", 10)
+    with pytest.raises(InputError, match="no image was written"), VideoSink(tmp_path / "a.mp4", 10):
+        pass
+    with (
+        pytest.raises(InputError, match=r"OpenCV cannot encode images of 20000×2 at 10 frames/s"),
+        VideoSink(tmp_path / "a.mp4", 10) as video,
+    ):
+        video.write(np.zeros((2, 20000, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_frames_without_faces_make_no_plot(tmp_path):
+    with TimeSequence(tmp_path / "none.png") as plot:
+        plot.write(Frame("0", 0.0, GRAY))
+    with TimeSequence(tmp_path / "one.png") as plot:
+        for number in range(3):
+            plot.write(Frame(str(number), number / 10, GRAY, [FACE]))
+    assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
