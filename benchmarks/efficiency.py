@@ -18,7 +18,7 @@ from benchmarks.inference import VARIANTS, frozen_graph
 from benchmarks.peers import OPENTRACK, opentrack, port
 from fsanet_tf.drawing.plots import draw_efficiency
 from fsanet_tf.evaluation.metrics import Errors, measure
-from fsanet_tf.export.latency import interleave
+from benchmarks.latency import interleave
 from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.keras_files import load_model
