@@ -13,9 +13,9 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.latency import interleave, time_faces
 from benchmarks.original import TENSORFLOW_1, define_original_python, original_network
 from benchmarks.peers import port
-from benchmarks.latency import interleave, time_faces
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.networks.pretrained import keras_file
 

@@ -63,8 +63,9 @@ def main() -> None:
     given = flags.FLAGS
     network = load_network("fusion")
     for name in ("yunet", HALF):
-        matched = match_faces(Path(given.input_dir), name, network, (network.card.crop.margin_ratio,), given.count)
-        error = matched.errors(network.card.crop.margin_ratio)
+        margin = network.card.crop.margin_ratio
+        matched = match_faces(Path(given.input_dir), name, network, (margin,), given.count)
+        error = matched.errors(margin)
         print(
             f"{name}: {len(matched.faces)} of {matched.looked_at} faces, MAE {error.mae:.2f}°, geodesic "
             f"{error.geodesic:.2f}°"

@@ -30,7 +30,7 @@ class Peer:
     name: str
     image_size: int
     poses: Callable[[np.ndarray], np.ndarray]
-    card: NetworkCard = NetworkCard()
+    card: NetworkCard = dataclasses.field(default_factory=NetworkCard)
 
     def predict(self, crops: np.ndarray, /) -> dict[str, np.ndarray]:
         """Predict, as `fsanet_tf.Network.predict`."""

@@ -8,9 +8,9 @@ from absl import flags
 
 from benchmarks.comparison import Comparison, compare, run_benchmark
 from benchmarks.inference import ORIGINAL, PEER, UNIT, frozen_graph
+from benchmarks.latency import interleave, time_faces
 from benchmarks.peers import port
 from fsanet_tf.detection.detection import Detection
-from benchmarks.latency import interleave, time_faces
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.parallel import DEFAULT_THREADS
 from fsanet_tf.prediction.predictor import PosePredictor

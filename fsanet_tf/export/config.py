@@ -42,17 +42,14 @@ class ExportConfig:
         (), "What to write; by default all that the data allow, but not `web`.", choices=FORMATS.keys()
     )
     mirror: bool = option(
-        False, "Whether the files average with the poses of the mirrored crops: more accurate, in twice the time."
+        False,
+        "Whether the files average with the poses of the mirrored crops: more accurate, in twice the time.",
     )
-    batch: str = option(
-        "1", "Faces per call of the TFLite files; int8 takes one.", choices=("1", "dynamic")
-    )
+    batch: str = option("1", "Faces per call of the TFLite files; int8 takes one.", choices=("1", "dynamic"))
     representative_data: str | None = option(
         None, "Faces (`.npz`) that determine int8's ranges; int8 needs them."
     )
-    integer_io: bool = option(
-        False, "Whether int8 takes int8 pixels (minus 128) and returns int16 outputs."
-    )
+    integer_io: bool = option(False, "Whether int8 takes int8 pixels (minus 128) and returns int16 outputs.")
     parity_data: str | None = option(
         None, "Faces (`.npz`) to compare on; by default the representative ones, else crops of the astronaut."
     )
@@ -60,14 +57,17 @@ class ExportConfig:
         0.05, "Degrees of mean absolute error on labeled faces that a file may lose.", low=0.0
     )
     web_runtime: str | None = option(
-        None, "A copy of onnxruntime-web for `web`; by default that of FSANET_WEB_RUNTIME, or npm fetches it once."
+        None,
+        "A copy of onnxruntime-web for `web`; by default that of FSANET_WEB_RUNTIME, or npm fetches it once.",
     )
 
     def __post_init__(self):
         if not self.network:
             raise OptionError("network", "expected at least one, received none")
         if INT8 in self.formats and not self.representative_data:
-            raise OptionError("representative_data", f"expected faces for the ranges of {INT8}, received none")
+            raise OptionError(
+                "representative_data", f"expected faces for the ranges of {INT8}, received none"
+            )
 
     def chosen_formats(self) -> tuple[str, ...]:
         """Return the formats, or all that the data allow if none is named."""

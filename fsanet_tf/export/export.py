@@ -106,9 +106,9 @@ WRITERS: dict[str, Callable[[_Job, Path], list[Trial] | None]] = {
 def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
     """Export a network, or the mean of several, to one file per format.
 
-    Each file is loaded again and compared with the Keras network in degrees. It is not written if an output is not
-    finite, if its error on labeled faces grows by more than `max_mae_increase`, or, without labels, if its poses are
-    far from Keras's. `parity.json` in the output folder contains the report.
+    Each file is loaded again and compared with the Keras network in degrees. It is not written if an output
+    is not finite, if its error on labeled faces grows by more than `max_mae_increase`, or, without labels, if
+    its poses are far from Keras's. `parity.json` in the output folder contains the report.
 
     Args:
         config: What to write.
@@ -153,7 +153,9 @@ def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
                 files.append(require_parity(row, config.max_mae_increase))
         except InputError as error:
             refused.append(str(error))
-    left_out = () if config.formats or representative else (f"{INT8}: left out, it needs --representative_data",)
+    left_out = (
+        () if config.formats or representative else (f"{INT8}: left out, it needs --representative_data",)
+    )
     report = ExportReport(tuple(files), samples.origin, tuple(trials), tuple(refused), left_out)
     write_json(output_dir / "parity.json", dataclasses.asdict(report))
     return report

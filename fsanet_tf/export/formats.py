@@ -1,8 +1,8 @@
 """Conversion of a network to SavedModel, frozen graph, ONNX and TFLite.
 
 Every format starts from the same frozen function, whose weights are constants: no file needs this
-package, and the converter can fold normalizations into convolutions. Every format has the network's outputs by
-their names, and contains its card.
+package, and the converter can fold normalizations into convolutions. Every format has the network's outputs
+by name, and contains its card.
 """
 
 import json
@@ -42,8 +42,8 @@ def freeze(model: keras.Model, batch: int | None = None) -> tuple[Any, Callable[
 
     Returns:
         The concrete function of `input_1`, float32 `(batch, size, size, 3)` BGR in [0, 255], and a function
-        that calls it and returns its outputs by name. The nodes of the graph have the original's names, `input_1`
-        and `pred_pose/mul_24`; further outputs have their own, such as `uncertainty_deg`.
+        that calls it and returns its outputs by name. The nodes of the graph have the original's names,
+        `input_1` and `pred_pose/mul_24`; further outputs have their own, such as `uncertainty_deg`.
     """
     names = list(model.output)
 
@@ -103,8 +103,8 @@ def export_saved_model(model: keras.Model, path: Path, card: NetworkCard) -> Non
     size. Two take a whole picture and crop by the card's rule: `serving_picture` takes `picture`, uint8
     BGR `(height, width, 3)`, and `boxes`, float32 `(N, 4)`: left, top, right, bottom of the face boxes
     in pixels; `serving_picture_bytes` takes `picture_bytes`, one encoded picture, instead. Encoded JPEGs are
-    turned as their Exif data say. All return the network's outputs by name, and `yaw`, `pitch`, `roll` `(N,)` in
-    degrees: NaN for a box that does not overlap the picture, and for an image with NaN. The card is in
+    turned as their Exif data say. All return the network's outputs by name, and `yaw`, `pitch`, `roll` `(N,)`
+    in degrees: NaN for a box that does not overlap the picture, and for an image with NaN. The card is in
     `assets.extra/card.json`.
     """
     _, predict = freeze(model)
@@ -112,8 +112,11 @@ def export_saved_model(model: keras.Model, path: Path, card: NetworkCard) -> Non
 
     def answers(image: tf.Tensor, valid: tf.Tensor | bool = True) -> Named:
         count = tf.shape(image)[0]
-        outputs = predict(tf.pad(image, [[0, tf.cast(count == 0, tf.int32)], [0, 0], [0, 0], [0, 0]]))
-        valid &= tf.reduce_all(tf.math.is_finite(image), axis=(1, 2, 3))
+        blank = tf.zeros((1, size, size, 3))[: tf.cast(count == 0, tf.int32)]  # networks need a face
+        outputs = predict(tf.concat([image, blank], 0))
+        valid &= (
+            tf.abs(tf.reduce_sum(image, axis=(1, 2, 3))) < np.inf
+        )  # no NaN; converters know these operations
         for name, values in outputs.items():
             rows = valid[:, None] if values.shape.rank == 2 else valid
             outputs[name] = tf.where(rows, values[:count], np.nan)

@@ -27,7 +27,7 @@ NUM_ASTRONAUTS = 32
 OWN_LABELS_DEG = 0.2  # mean error below which labels are not another's
 TIMED_CALLS, WARMUP_CALLS = 30, 5
 TIMED = (".tflite", ".onnx")
-# Mean difference from Keras in degrees that is accepted of faces without labels, by the end of the file's name.
+# Mean difference from Keras in degrees that is accepted without labels, by the end of the file's name.
 MAX_DIFFERENCE_DEG = {"_float16.tflite": 0.5, "_dynamic.tflite": 2.0, "_int8.tflite": 2.0, "": 0.05}
 
 
@@ -43,8 +43,8 @@ class Parity:
         mae_deg: Mean absolute error; None if the faces have no labels.
         mae_increase_deg: Difference from the Keras network's.
         worst_face_deg: Largest increase of one face's mean absolute error.
-        ms_per_face: Median milliseconds of a call with one face and one thread on this machine; None for formats
-            that TensorFlow runs.
+        ms_per_face: Median milliseconds of a call with one face and one thread on this machine; None for
+            formats that TensorFlow runs.
         not_float32: Operations of a `.tflite` file whose output is not float32, by kind.
         gpu_refused: Operations that TFLite's GPU delegate would refuse.
     """
@@ -116,7 +116,9 @@ def astronaut_samples(image_size: int, rule: CropRule) -> Samples:
         scale, x, y = random.uniform(0.8, 1.25), *random.uniform(-15, 15, 2)
         half_width, half_height = scale * (right - left) / 2, scale * (bottom - top) / 2
         x, y = x + (left + right) / 2, y + (top + bottom) / 2
-        crop = crop_face(photo, (x - half_width, y - half_height, x + half_width, y + half_height), rule, image_size)
+        crop = crop_face(
+            photo, (x - half_width, y - half_height, x + half_width, y + half_height), rule, image_size
+        )
         crops.append(np.clip(crop[:, :: 1 if i % 2 else -1] * random.uniform(0.5, 1.5), 0, 255))
     origin = f"{NUM_ASTRONAUTS} crops of the packaged photo (--parity_data names faces of yours)"
     return Samples(np.stack(crops).astype(np.float32), None, origin)
@@ -145,7 +147,9 @@ def compare_with_keras(
     network = load_network(path / network_file, num_threads=1)
     answers = network.predict(samples.crops)
     if answers.keys() != expected.keys():
-        raise InputError(f"{path.name}: expected the outputs {', '.join(expected)}, received {', '.join(answers)}")
+        raise InputError(
+            f"{path.name}: expected the outputs {', '.join(expected)}, received {', '.join(answers)}"
+        )
     for name, values in answers.items():
         if not np.isfinite(values).all():
             raise InputError(f"{path.name}: not written: its {name} is not finite for some faces")
@@ -179,8 +183,8 @@ def require_parity(row: Parity, max_mae_increase: float) -> Parity:
     """Return the row; refuse a file whose poses differ too much from the Keras network's.
 
     Raises:
-        InputError: If its error on labeled faces has grown by more than `max_mae_increase`, or, without labels,
-            its poses are further from Keras's than the format's limit.
+        InputError: If its error on labeled faces has grown by more than `max_mae_increase`, or, without
+            labels, its poses are further from Keras's than the format's limit.
     """
     if row.mae_increase_deg is not None:
         if row.mae_increase_deg > max_mae_increase:
@@ -192,8 +196,8 @@ def require_parity(row: Parity, max_mae_increase: float) -> Parity:
     limit = next(limit for ending, limit in MAX_DIFFERENCE_DEG.items() if row.file.endswith(ending))
     if row.mean_deg > limit:
         raise InputError(
-            f"{row.file}: not written: its poses are {row.mean_deg:.2f}° from the Keras network's in the mean; "
-            f"expected at most {limit:g}°"
+            f"{row.file}: not written: its poses are {row.mean_deg:.2f}° from the Keras network's in the "
+            f"mean; expected at most {limit:g}°"
         )
     return row
 

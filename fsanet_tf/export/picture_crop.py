@@ -26,7 +26,9 @@ def crop_faces(
     height, width = shape[0], shape[1]
     size = tf.cast(tf.stack([width, height]), tf.float32)
     low, high = boxes[:, :2], boxes[:, 2:]
-    ordered = tf.reduce_all((low <= high) & (tf.abs(low) < MAX_COORDINATE) & (tf.abs(high) < MAX_COORDINATE), 1)
+    ordered = tf.reduce_all(
+        (low <= high) & (tf.abs(low) < MAX_COORDINATE) & (tf.abs(high) < MAX_COORDINATE), 1
+    )
     valid = ordered & tf.reduce_all((low < size) & (high > 0), 1)
     boxes = tf.where(valid[:, None], boxes, tf.concat([tf.zeros(2), size], 0))
     if rule.sampling == "original":
@@ -79,8 +81,8 @@ def _linear_weights(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return the first and the end of the pixels that an axis reads, and their weights `(count, pixels)`.
 
-    The weight of a pixel in a target pixel is that of its block in the linear interpolation, times its share of
-    the block. The first and last pixel of the picture stand for all beyond.
+    The weight of a pixel in a target pixel is that of its block in the linear interpolation, times its share
+    of the block. The first and last pixel of the picture stand for all beyond.
     """
     step = (high - low) / count
     block = tf.maximum(tf.round(step), 1)

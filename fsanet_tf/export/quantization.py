@@ -4,9 +4,9 @@ Rounding hurts where the channels of one tensor differ in range, since they shar
 small errors add up over a bright image. So the network is first rewritten, exactly in float, to be
 round-off friendly: the first separable convolutions become plain ones, whose input is the image, an
 integer already; channels between a ReLU and the convolutions that read it, and those within separable
-convolutions, get equal ranges (Nagel et al., Data-Free Quantization Through Weight Equalization, ICCV 2019). What can
-be rewritten is found from the Keras graph, so that it works for backbones of extensions too. Then the
-convolutions and large dense layers become int8, and every other kind of operation is tried in turn.
+convolutions, get equal ranges (Nagel et al., Data-Free Quantization Through Weight Equalization, ICCV 2019).
+What can be rewritten is found from the Keras graph, so that it works for backbones of extensions too. Then
+the convolutions and large dense layers become int8, and every other kind of operation is tried in turn.
 """
 
 import contextlib
@@ -39,7 +39,12 @@ INT8_MAX = 127
 MAX_DAMAGE_DEG = 0.02
 TRIAL_FACES = 64
 # What outputs may be, whatever the representative faces show; int16 outputs have these ranges.
-OUTPUT_RANGES = {POSE: (-180.0, 180.0), UNCERTAINTY: (0.0, 180.0), BOX_OFFSET: (-2.0, 2.0), FACE_SCORE: (0.0, 1.0)}
+OUTPUT_RANGES = {
+    POSE: (-180.0, 180.0),
+    UNCERTAINTY: (0.0, 180.0),
+    BOX_OFFSET: (-2.0, 2.0),
+    FACE_SCORE: (0.0, 1.0),
+}
 POOLINGS = (layers.AveragePooling2D, layers.MaxPooling2D)
 READERS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 Readers = Mapping[int, Sequence[keras.Operation]]
@@ -141,8 +146,8 @@ def _rescalings(network: keras.Model) -> Iterator[tuple[layers.Layer, layers.Lay
     """Find normalizations that may be divided by any scale, if what reads them is multiplied by it.
 
     Yields:
-        The normalization; a ReLU, which alone reads it; and the convolutions that alone read the ReLU, directly or
-        through a pooling.
+        The normalization; a ReLU, which alone reads it; and the convolutions that alone read the ReLU,
+        directly or through a pooling.
     """
     readers: dict[int, list[keras.Operation]] = defaultdict(list)
     for operation in network.operations:
@@ -169,7 +174,7 @@ def _is_relu(operation: keras.Operation) -> bool:
 
 
 def _convolutions_after(tensor: keras.KerasTensor, readers: Readers) -> list[layers.Layer]:
-    """Return the convolutions that read a tensor, directly or through a pooling; none if anything else does."""
+    """Return the convolutions that read a tensor, directly or through a pooling; none if others do too."""
     found: list[layers.Layer] = []
     for reader in readers[id(tensor)]:
         if isinstance(reader, POOLINGS):

@@ -211,5 +211,5 @@ def embed_in_tflite(content: bytes, card: NetworkCard) -> bytes:
     entry.name, entry.buffer = CARD_KEY.encode(), len(model.buffers)
     model.description = card.description().encode()
     model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
+    model.metadata = [old for old in model.metadata or [] if old.name != entry.name] + [entry]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

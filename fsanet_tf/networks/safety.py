@@ -2,8 +2,8 @@
 
 A frozen graph and a SavedModel are programs: loading and calling them can read and write files, open sockets
 and call Python. A network needs none of that, so only the operations that networks consist of are allowed.
-`.tflite` and `.onnx` files contain only arithmetic, and `.keras` and `.h5` files are read without running code of
-theirs.
+`.tflite` and `.onnx` files contain only arithmetic, and `.keras` and `.h5` files are read without running
+code of theirs.
 """
 
 import re
@@ -13,44 +13,34 @@ from typing import Any
 
 from fsanet_tf.errors import InputError, optional_dependencies
 
-# What the original's graphs, our exports and Keras's consist of, and the arithmetic of networks of extensions.
-ALLOWED = frozenset(
-    # arithmetic
-    """
-    Abs Acos Add AddN AddV2 Asin Atan Atan2 Ceil Cos Cross Cumsum Div DivNoNan Erf Exp Expm1 Floor FloorDiv FloorMod
-    Inv L2Loss Log Log1p Maximum Minimum Mod Mul MulNoNan Neg Pow RealDiv Reciprocal Rint Round Rsqrt Sign Sin Sqrt
-    Square SquaredDifference Sub Tan Tanh
-    All Any ArgMax ArgMin Max Mean Min Prod Sum TopKV2
-    BatchMatMul BatchMatMulV2 Einsum MatMul
-    Equal Greater GreaterEqual IsFinite IsInf IsNan Less LessEqual LogicalAnd LogicalNot LogicalOr NotEqual Select
-    SelectV2 Where
-    BitwiseAnd BitwiseOr LeftShift RightShift
-    """.split()
-    # layers
-    + """
-    AvgPool BiasAdd Conv2D DepthwiseConv2dNative Elu FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LeakyRelu
-    MaxPool Relu Relu6 Selu Sigmoid Softmax Softplus
-    """.split()
-    # shapes and types
-    + """
-    BatchToSpaceND BroadcastTo Cast ClipByValue ConcatV2 Const DepthToSpace EnsureShape ExpandDims Fill Gather GatherNd
-    GatherV2 Identity IdentityN LinSpace MirrorPad NoOp OneHot Pack Pad PadV2 Placeholder PlaceholderWithDefault
-    PreventGradient Range Rank Reshape ReverseV2 Shape ShapeN Size Slice SpaceToBatchND SpaceToDepth Split SplitV
-    Squeeze StopGradient StridedSlice Tile Transpose Unpack ZerosLike OnesLike
-    """.split()
-    # pictures from bytes
-    + "DecodeImage DecodeJpeg DecodePng DecodeRaw ResizeBilinear Substr".split()
-    # functions, branches, loops, and the values that loops collect
-    + """
-    Case Enter Exit If LoopCond Merge NextIteration PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf
-    StatelessWhile Switch While
-    TensorArrayGatherV3 TensorArrayReadV3 TensorArrayScatterV3 TensorArraySizeV3 TensorArrayV3 TensorArrayWriteV3
-    TensorListElementShape TensorListFromTensor TensorListGetItem TensorListLength TensorListReserve
-    TensorListSetItem TensorListStack
-    """.split()
-    # weights that are not constants, in Keras's exports
-    + "AssignVariableOp ReadVariableOp VarHandleOp VarIsInitializedOp VariableV2".split()
-)
+# What the original's graphs, our exports and Keras's consist of, and the arithmetic of networks of
+# extensions: numbers; layers; shapes and types; pictures from bytes; functions, branches, loops and the
+# values that loops collect; weights that are not constants.
+OPERATIONS = """
+Abs Acos Add AddN AddV2 Asin Atan Atan2 Ceil Cos Cross Cumsum Div DivNoNan Erf Exp Expm1 Floor FloorDiv
+FloorMod Inv L2Loss Log Log1p Maximum Minimum Mod Mul MulNoNan Neg Pow RealDiv Reciprocal Rint Round Rsqrt
+Sign Sin Sqrt Square SquaredDifference Sub Tan Tanh All Any ArgMax ArgMin Max Mean Min Prod Sum TopKV2
+BatchMatMul BatchMatMulV2 Einsum MatMul Equal Greater GreaterEqual IsFinite IsInf IsNan Less LessEqual
+LogicalAnd LogicalNot LogicalOr NotEqual Select SelectV2 Where BitwiseAnd BitwiseOr LeftShift RightShift
+
+AvgPool BiasAdd Conv2D DepthwiseConv2dNative Elu FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LeakyRelu
+MaxPool Relu Relu6 Selu Sigmoid Softmax Softplus
+
+BatchToSpaceND BroadcastTo Cast ClipByValue ConcatV2 Const DepthToSpace EnsureShape ExpandDims Fill Gather
+GatherNd GatherV2 Identity IdentityN LinSpace MirrorPad NoOp OneHot OnesLike Pack Pad PadV2 Placeholder
+PlaceholderWithDefault PreventGradient Range Rank Reshape ReverseV2 Shape ShapeN Size Slice SpaceToBatchND
+SpaceToDepth Split SplitV Squeeze StopGradient StridedSlice Tile Transpose Unpack ZerosLike
+
+DecodeImage DecodeJpeg DecodePng DecodeRaw ResizeBilinear Substr
+
+Case Enter Exit If LoopCond Merge NextIteration PartitionedCall StatefulPartitionedCall StatelessCase
+StatelessIf StatelessWhile Switch While TensorArrayGatherV3 TensorArrayReadV3 TensorArrayScatterV3
+TensorArraySizeV3 TensorArrayV3 TensorArrayWriteV3 TensorListElementShape TensorListFromTensor
+TensorListGetItem TensorListLength TensorListReserve TensorListSetItem TensorListStack
+
+AssignVariableOp ReadVariableOp VarHandleOp VarIsInitializedOp VariableV2
+"""
+ALLOWED = frozenset(OPERATIONS.split())
 SAVER = re.compile(
     r"__inference__traced_(save|restore)_\d+"
 )  # in every SavedModel; loading does not call them
@@ -65,8 +55,9 @@ def require_allowed(path: Path, nodes: Iterable[Any]) -> None:
     for node in nodes:
         if node.op not in ALLOWED:
             raise InputError(
-                f"{path}: contains the operation {node.op}, which is not one of a network and might read or write "
-                "files, open a connection or call Python; if you trust its source, load it with trust=True (--trust)"
+                f"{path}: contains the operation {node.op}, which is not one of a network and might read or "
+                "write files, open a connection or call Python; if you trust its source, load it with "
+                "trust=True (--trust)"
             )
 
 

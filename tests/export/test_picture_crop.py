@@ -26,8 +26,8 @@ BOXES = [
     (100.5, 200.25, 102.0, 202.5), (-300.0, -200.0, 900.5, 1000.5), (190.0, 70.0, 190.0, 118.0),
 ]  # fmt: skip
 OUTSIDE = [
-    (900.0, 900.0, 950.0, 950.0), (-50.0, -50.0, -5.0, -5.0), (10.0, 10.0, 5.0, 20.0), (10.0, 10.0, 20.0, np.nan),
-    (0.0, 0.0, np.inf, 9.0),
+    (900.0, 900.0, 950.0, 950.0), (-50.0, -50.0, -5.0, -5.0), (10.0, 10.0, 5.0, 20.0),
+    (10.0, 10.0, 20.0, np.nan), (0.0, 0.0, np.inf, 9.0),
 ]  # fmt: skip
 HUGE = (-1e5, -1e5, 1e5, 1e5)
 RULES = [CropRule(0.29, square=True), CropRule(0.6), CropRule(0.0)]
@@ -73,7 +73,10 @@ def as_jpeg(image: np.ndarray, orientation: int | None, **options) -> bytes:
 
 @pytest.mark.parametrize("orientation", [None, *range(10)])
 def test_jpegs_are_turned_and_decoded_as_python_does(orientation):
-    for content in (as_jpeg(FRAME[:300], orientation), as_jpeg(FRAME[:300], orientation, dpi=(72, 72), comment="x" * 999)):
+    for content in (
+        as_jpeg(FRAME[:300], orientation),
+        as_jpeg(FRAME[:300], orientation, dpi=(72, 72), comment="x" * 999),
+    ):
         expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         np.testing.assert_array_equal(decode_picture(tf.constant(content)).numpy(), expected)
 
@@ -82,7 +85,10 @@ def test_a_big_endian_or_damaged_exif_segment_is_read_or_ignored():
     content = as_jpeg(FRAME, 6)
     start = content.index(b"Exif\0\0") + 6
     little = content[start : start + 2] == b"II"
-    tiff = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0"]
+    tiff = [
+        b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0",
+    ]
     other = content[:start] + tiff[little ^ True] + content[start + len(tiff[0]) :]
     assert exif_orientation(tf.constant(content)).numpy() == 6
     assert exif_orientation(tf.constant(other)).numpy() == 8
@@ -144,6 +150,8 @@ def test_no_face_and_faces_of_nan_are_answered(served):
 def test_the_card_and_every_output_of_a_localizing_network_are_in_the_folder(tmp_path):
     model = build_model("fsanet_noS_metric", image_size=32, localize=True)
     export_saved_model(model, tmp_path / "net", NetworkCard(32))
-    answers = tf.saved_model.load(str(tmp_path / "net")).signatures["serving_default"](image=tf.zeros((2, 32, 32, 3)))
+    answers = tf.saved_model.load(str(tmp_path / "net")).signatures["serving_default"](
+        image=tf.zeros((2, 32, 32, 3))
+    )
     assert answers["box_offset"].shape == (2, 3) and answers["face_score"].shape == (2,)
     assert json.loads((tmp_path / "net/assets.extra/card.json").read_text())["image_size"] == 32

@@ -13,7 +13,7 @@
  *   version: string, default_network: string,
  *   detector: import("./pipeline.js").DetectorConfig,
  *   networks: import("./pipeline.js").NetworkConfig[],
- *   live: {detect_every: number},
+ *   live: {detect_every: number, min_overlap: number},
  *   smoothing: {min_cutoff_hz: number, beta: number, speed_cutoff_hz: number},
  *   drawing: {axis_colors: string[], box_color: string, axis_length: number, cube_side: number}
  * }} Config

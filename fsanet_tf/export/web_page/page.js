@@ -89,7 +89,7 @@ function stop() {
   video.load();
   photo?.close();
   photo = null;
-  tracks = new Tracks(headpose.config.smoothing);
+  tracks = new Tracks(headpose.config.smoothing, headpose.config.live.min_overlap);
   history = [];
   frameTimes = [];
   rate.textContent = "";
@@ -298,7 +298,7 @@ stage.addEventListener("drop", (event) => {
 
 try {
   headpose = await load();
-  tracks = new Tracks(headpose.config.smoothing);
+  tracks = new Tracks(headpose.config.smoothing, headpose.config.live.min_overlap);
   for (const { name, bytes } of headpose.config.networks) {
     networkChoice.add(new Option(`${name} (${(bytes / 1e6).toFixed(1)} MB)`, name));
   }

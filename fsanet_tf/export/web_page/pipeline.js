@@ -4,16 +4,16 @@
  *
  * @typedef {{data: Uint8ClampedArray, width: number, height: number}} Pixels RGBA, rows from the top
  * @typedef {[number, number, number, number]} Box left, top, right, bottom in pixels
- * @typedef {{box: Box, landmarkBox: Box, score: number}} Detection
+ * @typedef {{box: Box, score: number}} Detection `box` is the smallest box around the visible landmarks
  * @typedef {{yaw: number, pitch: number, roll: number, uncertaintyDeg: number | null}} Pose in degrees
  * @typedef {Detection & Pose & {track?: number}} Face
  * @typedef {{
  *   file: string, strides: number[], divisor: number, score_threshold: number, nms_threshold: number,
  *   top_k: number, landmark_side: number, landmark_drop: number
  * }} DetectorConfig
+ * @typedef {{margin_ratio: number, square: boolean, sampling: string}} CropRule
  * @typedef {{
- *   name: string, file: string, bytes: number, image_size: number, margin_ratio: number, square: boolean,
- *   uncertainty: boolean
+ *   name: string, file: string, bytes: number, image_size: number, crop: CropRule, outputs: string[]
  * }} NetworkConfig
  * @typedef {{inputNames: readonly string[], run: (feeds: Record<string, any>) => Promise<Record<string, any>>}} Session
  * @typedef {new (type: "float32", data: Float32Array, shape: number[]) => any} TensorClass
@@ -93,9 +93,7 @@ export async function detect(session, Tensor, frame, config) {
     }
   }
   return suppress(candidates, config).map(({ score, corner: [x, y, width, height] }) => {
-    /** @type {Box} */
-    const box = [x, y, x + width, y + height];
-    return { box, score, landmarkBox: landmarkBox(box, config) };
+    return { box: faceBox([x, y, x + width, y + height], config), score };
   });
 }
 
@@ -133,12 +131,12 @@ function overlap(a, b) {
 }
 
 /**
- * Estimate the box around the landmarks, from which networks are trained to crop.
+ * Estimate the box around the landmarks, by which networks crop, from the detector's.
  * @param {Box} box
  * @param {DetectorConfig} config
  * @returns {Box}
  */
-export function landmarkBox([left, top, right, bottom], config) {
+export function faceBox([left, top, right, bottom], config) {
   const side = Math.max(right - left, bottom - top);
   const centerX = (left + right) / 2;
   const centerY = (top + bottom) / 2 + config.landmark_drop * side;
@@ -147,16 +145,16 @@ export function landmarkBox([left, top, right, bottom], config) {
 }
 
 /**
- * Grow a box by the network's margin and clip it to the frame.
+ * Grow a box by a margin and clip it to the frame, as the original does.
  * @param {Box} box
- * @param {NetworkConfig} network
+ * @param {CropRule} rule
  * @param {number} width
  * @param {number} height
  * @returns {Box} whole pixels; empty if the box lies outside
  */
-export function growBox(box, network, width, height) {
+export function growBox(box, rule, width, height) {
   let [left, top, right, bottom] = box.map(Math.trunc);
-  if (network.square) {
+  if (rule.square) {
     const missing = Math.abs(right - left - (bottom - top));
     const before = Math.floor(missing / 2);
     if (right - left < bottom - top) {
@@ -165,8 +163,8 @@ export function growBox(box, network, width, height) {
       [top, bottom] = [top - before, bottom + missing - before];
     }
   }
-  const marginX = network.margin_ratio * (right - left);
-  const marginY = network.margin_ratio * (bottom - top);
+  const marginX = rule.margin_ratio * (right - left);
+  const marginY = rule.margin_ratio * (bottom - top);
   return [
     Math.max(Math.trunc(left - marginX), 0),
     Math.max(Math.trunc(top - marginY), 0),
@@ -175,6 +173,7 @@ export function growBox(box, network, width, height) {
   ];
 }
 
+const MAX_WINDOW_RATIO = 4; // a larger window, relative to the frame, shows no face
 const BITS = 11; // OpenCV's weights are integers of 1/2048
 
 /**
@@ -216,10 +215,6 @@ function roundHalfToEven(value) {
 export function cropAndResize({ data, width }, [left, top, right, bottom], size, crop) {
   const columns = right - left;
   const rows = bottom - top;
-  if (columns === 2 * size && rows === 2 * size) {
-    averageFour({ data, width }, left, top, size, crop); // OpenCV's own special case
-    return;
-  }
   const across = taps(columns, size, true);
   const down = taps(rows, size, false);
   const line = () => new Int32Array(3 * size);
@@ -253,22 +248,89 @@ export function cropAndResize({ data, width }, [left, top, right, bottom], size,
 }
 
 /**
- * @param {{data: Uint8ClampedArray, width: number}} frame
- * @param {number} left
- * @param {number} top
- * @param {number} size
- * @param {Float32Array} crop
+ * The window of a filtered crop: the box grown by the margin, at fractions of a pixel.
+ * @param {Box} box
+ * @param {CropRule} rule
+ * @returns {Box}
  */
-function averageFour({ data, width }, left, top, size, crop) {
+export function faceWindow([left, top, right, bottom], rule) {
+  let halfWidth = (right - left) / 2;
+  let halfHeight = (bottom - top) / 2;
+  if (rule.square) halfWidth = halfHeight = Math.max(halfWidth, halfHeight);
+  const grown = 1 + 2 * rule.margin_ratio;
+  const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+  return [x - halfWidth * grown, y - halfHeight * grown, x + halfWidth * grown, y + halfHeight * grown];
+}
+
+/**
+ * The blocks of source pixels that a filtered crop averages along an axis, and the two that each target pixel mixes.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} count
+ */
+function blocks(low, high, count) {
+  const step = (high - low) / count;
+  const block = Math.max(1, roundHalfToEven(step));
+  const start = Math.floor(low) - block;
+  const positions = Array.from({ length: count }, (_, i) => (low + (i + 0.5) * step - start) / block - 0.5);
+  const mixes = positions.map((position) => ({ first: Math.floor(position), share: position % 1 }));
+  return { start, block, mixes, number: mixes[count - 1].first + 2 };
+}
+
+/**
+ * Resample a window at fractions of a pixel into BGR values: means of blocks, then linear; the frame's edge repeats.
+ * @param {Pixels} frame
+ * @param {Box} window
+ * @param {number} size
+ * @param {Float32Array} crop receives `(size, size, 3)`
+ */
+export function sampleWindow({ data, width, height }, [left, top, right, bottom], size, crop) {
+  const across = blocks(left, right, size);
+  const down = blocks(top, bottom, size);
+  const means = new Float32Array(3 * across.number * down.number);
+  const area = across.block * down.block;
+  const inside = (/** @type {number} */ pixel, /** @type {number} */ end) => Math.min(Math.max(pixel, 0), end - 1);
+  for (let y = 0; y < down.number * down.block; y++) {
+    const row = width * inside(down.start + y, height);
+    const line = across.number * Math.floor(y / down.block);
+    for (let x = 0; x < across.number * across.block; x++) {
+      const from = 4 * (row + inside(across.start + x, width));
+      const to = 3 * (line + Math.floor(x / across.block));
+      for (let c = 0; c < 3; c++) means[to + c] += data[from + 2 - c];
+    }
+  }
   for (let y = 0, to = 0; y < size; y++) {
+    const { first: row, share: lower } = down.mixes[y];
     for (let x = 0; x < size; x++) {
-      const at = 4 * ((top + 2 * y) * width + left + 2 * x);
-      const below = at + 4 * width;
-      for (let c = 2; c >= 0; c--) {
-        crop[to++] = (data[at + c] + data[at + 4 + c] + data[below + c] + data[below + 4 + c] + 2) >> 2;
+      const { first: column, share: rightward } = across.mixes[x];
+      const at = 3 * (row * across.number + column);
+      const below = at + 3 * across.number;
+      for (let c = 0; c < 3; c++) {
+        const above = means[at + c] * (1 - rightward) + means[at + 3 + c] * rightward;
+        const under = means[below + c] * (1 - rightward) + means[below + 3 + c] * rightward;
+        crop[to++] = (above * (1 - lower) + under * lower) / area;
       }
     }
   }
+}
+
+/**
+ * Cut a face out of a frame by the network's rule, as `crop_face` in Python.
+ * @param {Pixels} frame
+ * @param {Box} box
+ * @param {NetworkConfig} network
+ * @returns {Float32Array | null} BGR `(size, size, 3)`; null if the box contains no pixel
+ */
+export function cropFace(frame, box, { crop: rule, image_size: size }) {
+  const crop = new Float32Array(3 * size * size);
+  const filtered = rule.sampling === "filtered";
+  const { width, height } = frame;
+  const window = filtered ? faceWindow(box, rule) : growBox(box, rule, width, height);
+  const [left, top, right, bottom] = window;
+  const outside = left >= right || top >= bottom || left >= width || top >= height || right <= 0 || bottom <= 0;
+  if (outside || Math.max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height)) return null;
+  (filtered ? sampleWindow : cropAndResize)(frame, window, size, crop);
+  return crop;
 }
 
 /**
@@ -282,16 +344,15 @@ function averageFour({ data, width }, left, top, size, crop) {
  */
 export async function predictPoses(session, Tensor, frame, detections, network) {
   const size = network.image_size;
-  const boxes = detections.map((face) => growBox(face.landmarkBox, network, frame.width, frame.height));
-  const inside = boxes.map(([left, top, right, bottom]) => left < right && top < bottom);
-  const kept = detections.filter((_, i) => inside[i]);
-  if (kept.length === 0) return [];
   const values = 3 * size * size;
-  const crops = new Float32Array(values * kept.length);
-  boxes
-    .filter((_, i) => inside[i])
-    .forEach((box, i) => cropAndResize(frame, box, size, crops.subarray(i * values, (i + 1) * values)));
-  const input = new Tensor("float32", crops, [kept.length, size, size, 3]);
+  const crops = new Float32Array(values * detections.length);
+  const kept = [];
+  for (const face of detections) {
+    const crop = cropFace(frame, face.box, network);
+    if (crop) crops.set(crop, values * (kept.push(face) - 1));
+  }
+  if (kept.length === 0) return [];
+  const input = new Tensor("float32", crops.subarray(0, values * kept.length), [kept.length, size, size, 3]);
   const outputs = await session.run({ [session.inputNames[0]]: input });
   const poses = outputs.pose.data;
   const expected = outputs.uncertainty_deg?.data;

@@ -5,8 +5,6 @@
  * @typedef {{min_cutoff_hz: number, beta: number, speed_cutoff_hz: number}} SmoothingConfig
  */
 
-const MIN_OVERLAP = 0.3; // of the boxes of one face in two frames
-
 /** @param {number} angle */
 const wrap = (angle) => ((((angle + 180) % 360) + 360) % 360) - 180;
 
@@ -66,9 +64,13 @@ function overlap(a, b) {
 
 /** Number faces through a video, and smooth their angles on request. */
 export class Tracks {
-  /** @param {SmoothingConfig} config */
-  constructor(config) {
+  /**
+   * @param {SmoothingConfig} config
+   * @param {number} minOverlap intersection over union at which a box is still the same face
+   */
+  constructor(config, minOverlap) {
     this.config = config;
+    this.minOverlap = minOverlap;
     this.next = 1;
     /** @type {{track: number, box: number[], filter: OneEuroFilter}[]} */
     this.known = [];
@@ -85,7 +87,7 @@ export class Tracks {
     this.known = [];
     return faces.map((face) => {
       free.sort((a, b) => overlap(b.box, face.box) - overlap(a.box, face.box));
-      const match = free.length && overlap(free[0].box, face.box) >= MIN_OVERLAP ? free.shift() : undefined;
+      const match = free.length && overlap(free[0].box, face.box) >= this.minOverlap ? free.shift() : undefined;
       const { track, filter } = match ?? { track: this.next++, filter: new OneEuroFilter(this.config) };
       this.known.push({ track, box: face.box, filter });
       const [yaw, pitch, roll] = filter.smooth([face.yaw, face.pitch, face.roll], timeS);

@@ -80,11 +80,7 @@ async function findFaces(pixels, live) {
   }
   const found = await detect(detector, ort.Tensor, halve(pixels), config.detector);
   const double = (/** @type {number[]} */ box) => /** @type {import("./pipeline.js").Box} */ (box.map((v) => 2 * v));
-  const detections = found.map((face) => ({
-    ...face,
-    box: double(face.box),
-    landmarkBox: double(face.landmarkBox),
-  }));
+  const detections = found.map((face) => ({ ...face, box: double(face.box) }));
   held = { detections, age: 0, size };
   return detections;
 }
