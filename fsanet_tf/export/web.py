@@ -13,7 +13,10 @@ import fsanet_tf
 from fsanet_tf.detection.assets import require_assets
 from fsanet_tf.detection.detectors import (
     DETECTORS,
-    LANDMARK_DROP,
+    DUPLICATE,
+    FACE_DROP,
+    MIN_FRAME,
+    SMALL_FACE,
     YUNET_ASSETS,
     YUNET_DIVISOR,
     YUNET_MIN_SCORE,
@@ -28,10 +31,12 @@ from fsanet_tf.export.formats import export_onnx
 from fsanet_tf.export.web_runtime import copy_runtime
 from fsanet_tf.io.files import write_json
 from fsanet_tf.networks.card import OUTPUTS, NetworkCard
+from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from fsanet_tf.prediction.smoothing import SmoothingConfig
 
 PAGE_FILES = ("index.html", "style.css", "page.js", "headpose.js", "worker.js", "pipeline.js", "smoothing.js")
 YUNET_FILE, CONFIG_FILE = "networks/yunet.onnx", "headpose.json"
+LIVE_SIDE = 320  # longest side in pixels of the frames of live footage that the detector sees
 DETECT_EVERY = 3  # frames of live footage; docs/live.md measures what that costs
 
 
@@ -89,10 +94,15 @@ def make_config(networks: list[dict[str, Any]]) -> dict[str, Any]:
             "score_threshold": YUNET_MIN_SCORE,
             "nms_threshold": YUNET_NMS,
             "top_k": YUNET_TOP_K,
-            "landmark_side": DETECTORS["yunet"].landmark_side,
-            "landmark_drop": LANDMARK_DROP,
+            "face_side": DETECTORS["yunet"].face_side,
+            "face_drop": FACE_DROP,
+            "sides": DETECTORS["yunet"].sides,
+            "min_frame": MIN_FRAME,
+            "small_face": SMALL_FACE,
+            "duplicate": DUPLICATE,
         },
-        "live": {"detect_every": DETECT_EVERY, "min_overlap": MIN_OVERLAP},
+        "live": {"detect_every": DETECT_EVERY, "side": LIVE_SIDE, "min_overlap": MIN_OVERLAP},
+        "following": dataclasses.asdict(FollowingConfig()),
         "smoothing": dataclasses.asdict(SmoothingConfig()),
         "drawing": {
             "axis_colors": list(map(_css_color, AXIS_COLORS)),

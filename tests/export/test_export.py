@@ -264,10 +264,11 @@ def test_a_network_of_nan_is_refused_without_labels(tmp_path):
 def test_a_file_far_from_keras_is_refused_without_labels(tmp_path, monkeypatch):
     from fsanet_tf.export import export
 
-    other = build_model("ssrnet_mt", image_size=32)
-    save_model(tmp_path / "net.keras", build_model("ssrnet_mt", image_size=32), NetworkCard(32))
-    write = lambda job, path: export.export_onnx(other, path, job.card)  # noqa: E731
-    monkeypatch.setitem(export.WRITERS, "onnx", write)
+    model = build_model("ssrnet_mt", image_size=32)
+    other = keras.Model(model.input, {"pose": model.output["pose"] + 1.0})
+    save_model(tmp_path / "net.keras", model, NetworkCard(32))
+    write = lambda job, path: export.export_frozen_graph(other, path, job.card)  # noqa: E731
+    monkeypatch.setitem(export.WRITERS, "frozen_graph", write)
     report = export_model(ExportConfig(str(tmp_path / "net.keras"), str(tmp_path / "out"), "onnx"))
     assert (
         report.files == ()
@@ -282,7 +283,10 @@ def test_a_networks_own_labels_are_no_truth(tmp_path):
     poses = model.predict(images.astype(np.float32), verbose=0)["pose"]
     save_dataset(tmp_path / "own.npz", FaceDataset.from_arrays(images, poses))
     config = ExportConfig(
-        str(tmp_path / "net.keras"), str(tmp_path / "out"), "onnx", parity_data=str(tmp_path / "own.npz")
+        str(tmp_path / "net.keras"),
+        str(tmp_path / "out"),
+        "frozen_graph",
+        parity_data=str(tmp_path / "own.npz"),
     )
     report = export_model(config)
     assert report.files[0].mae_deg is None and report.compared_on.endswith("labeled by this network")

@@ -6,10 +6,12 @@
  * @typedef {[number, number, number, number]} Box left, top, right, bottom in pixels
  * @typedef {{box: Box, score: number}} Detection `box` is the smallest box around the visible landmarks
  * @typedef {{yaw: number, pitch: number, roll: number, uncertaintyDeg: number | null}} Pose in degrees
- * @typedef {Detection & Pose & {track?: number}} Face
+ * @typedef {{nextBox?: Box, faceScore?: number}} Followed where a network that localizes sees the face, and whether
+ * @typedef {Detection & Pose & Followed & {track?: number}} Face
  * @typedef {{
  *   file: string, strides: number[], divisor: number, score_threshold: number, nms_threshold: number,
- *   top_k: number, landmark_side: number, landmark_drop: number
+ *   top_k: number, face_side: number, face_drop: number, sides: number[], min_frame: number, small_face: number,
+ *   duplicate: number
  * }} DetectorConfig
  * @typedef {{margin_ratio: number, square: boolean, sampling: string}} CropRule
  * @typedef {{
@@ -20,25 +22,66 @@
  */
 
 /**
- * Halve a frame, each pixel the rounded mean of four, as `cv2.resize` with `INTER_AREA`.
+ * The two ends of each target pixel in source pixels.
+ * @param {number} from
+ * @param {number} to
+ */
+function spans(from, to) {
+  return Array.from({ length: to }, (_, i) => [(i * from) / to, ((i + 1) * from) / to]);
+}
+
+/**
+ * Reduce a frame so that its longest side has `side` pixels, each the mean of those that it covers, as `cv2.resize`
+ * with `INTER_AREA`; smaller frames stay.
  * @param {Pixels} frame
+ * @param {number} side
  * @returns {Pixels}
  */
-export function halve({ data, width, height }) {
-  const halfWidth = width >> 1;
-  const halfHeight = height >> 1;
-  const half = new Uint8ClampedArray(4 * halfWidth * halfHeight);
-  for (let y = 0, to = 0; y < halfHeight; y++) {
-    let from = 8 * y * width;
-    for (let x = 0; x < halfWidth; x++, from += 8, to += 4) {
-      const below = from + 4 * width;
-      for (let c = 0; c < 3; c++) {
-        half[to + c] =
-          (data[from + c] + data[from + 4 + c] + data[below + c] + data[below + 4 + c] + 2) >> 2;
+export function reduce(frame, side) {
+  const scale = side / Math.max(frame.width, frame.height);
+  if (scale >= 1) return frame;
+  const width = Math.max(1, Math.round(frame.width * scale));
+  const height = Math.max(1, Math.round(frame.height * scale));
+  const across = spans(frame.width, width);
+  const data = new Uint8ClampedArray(4 * width * height);
+  const line = new Float32Array(3 * width);
+  const area = (frame.width / width) * (frame.height / height);
+  spans(frame.height, height).forEach(([top, bottom], y) => {
+    line.fill(0);
+    for (let row = Math.floor(top); row < Math.min(bottom, frame.height); row++) {
+      const down = Math.min(row + 1, bottom) - Math.max(row, top);
+      for (let x = 0; x < width; x++) {
+        const [left, right] = across[x];
+        for (let column = Math.floor(left); column < Math.min(right, frame.width); column++) {
+          const share = down * (Math.min(column + 1, right) - Math.max(column, left));
+          const at = 4 * (row * frame.width + column);
+          for (let c = 0; c < 3; c++) line[3 * x + c] += share * frame.data[at + c];
+        }
       }
     }
+    for (let x = 0, to = 4 * y * width; x < width; x++, to += 4) {
+      for (let c = 0; c < 3; c++) data[to + c] = Math.floor(line[3 * x + c] / area + 0.5);
+    }
+  });
+  return { data, width, height };
+}
+
+/**
+ * Pad a frame that is too small for the detector with black on all sides.
+ * @param {Pixels} frame
+ * @param {number} least width and height
+ * @returns {{padded: Pixels, x: number, y: number}} the frame, and where the picture begins
+ */
+function pad(frame, least) {
+  const [x, y] = [frame.width, frame.height].map((side) => Math.max(0, least - side + 1) >> 1);
+  if (!x && !y) return { padded: frame, x, y };
+  const width = frame.width + 2 * x;
+  const data = new Uint8ClampedArray(4 * width * (frame.height + 2 * y));
+  for (let row = 0; row < frame.height; row++) {
+    const line = frame.data.subarray(4 * row * frame.width, 4 * (row + 1) * frame.width);
+    data.set(line, 4 * ((row + y) * width + x));
   }
-  return { data: half, width: halfWidth, height: halfHeight };
+  return { padded: { data, width, height: frame.height + 2 * y }, x, y };
 }
 
 /**
@@ -62,14 +105,65 @@ export function detectorInput({ data, width, height }, divisor) {
 }
 
 /**
- * Find the faces of a frame, as `cv2.FaceDetectorYN`.
+ * Find the faces of a frame as `make_detector("yunet")` does: on the frame reduced to each side, small faces alone on
+ * the larger ones.
  * @param {Session} session
  * @param {TensorClass} Tensor
  * @param {Pixels} frame
  * @param {DetectorConfig} config
+ * @param {number[]} [sides]
  * @returns {Promise<Detection[]>} most certain first
  */
-export async function detect(session, Tensor, frame, config) {
+export async function detect(session, Tensor, frame, config, sides = config.sides) {
+  const longest = Math.max(frame.width, frame.height);
+  const distinct = [...new Set(sides.map((side) => Math.min(side, longest)))].sort((a, b) => b - a);
+  /** @type {{corner: number[], score: number}[]} */
+  let found = [];
+  let reduced = frame;
+  for (const side of distinct) {
+    const scale = side / longest;
+    reduced = reduce(reduced, side);
+    const { padded, x, y } = pad(reduced, config.min_frame);
+    const limit = side === distinct[distinct.length - 1] ? Infinity : config.small_face / scale;
+    for (const { corner, score } of await detectAtOneScale(session, Tensor, padded, config)) {
+      const [left, top, width, height] = corner;
+      const scaled = [(left - x) / scale, (top - y) / scale, width / scale, height / scale];
+      if (scaled.every(Number.isFinite) && scaled[2] <= limit) found.push({ corner: scaled, score });
+    }
+  }
+  found.sort((a, b) => b.score - a.score);
+  if (distinct.length > 1) found = withoutDuplicates(found, config.duplicate);
+  return found.map(({ corner: [x, y, width, height], score }) => {
+    return { box: faceBox([x, y, x + width, y + height], config), score };
+  });
+}
+
+/**
+ * Keep the best of the detections that cover one another.
+ * @param {{corner: number[], score: number}[]} sorted
+ * @param {number} most share of the smaller box that may be covered
+ */
+function withoutDuplicates(sorted, most) {
+  /** @type {typeof sorted} */
+  const kept = [];
+  for (const face of sorted) {
+    const area = (/** @type {number[]} */ corner) => corner[2] * corner[3];
+    const isNew = (/** @type {typeof face} */ other) =>
+      intersection(face.corner, other.corner) <= most * Math.min(area(face.corner), area(other.corner));
+    if (kept.every(isNew)) kept.push(face);
+  }
+  return kept;
+}
+
+/**
+ * Run the detector on a frame, as `cv2.FaceDetectorYN`.
+ * @param {Session} session
+ * @param {TensorClass} Tensor
+ * @param {Pixels} frame
+ * @param {DetectorConfig} config
+ * @returns {Promise<{score: number, corner: number[]}[]>} boxes as left, top, width, height
+ */
+async function detectAtOneScale(session, Tensor, frame, config) {
   const { planes, rows, columns } = detectorInput(frame, config.divisor);
   const input = new Tensor("float32", planes, [1, 3, rows, columns]);
   const outputs = await session.run({ [session.inputNames[0]]: input });
@@ -92,9 +186,7 @@ export async function detect(session, Tensor, frame, config) {
       candidates.push({ score, corner });
     }
   }
-  return suppress(candidates, config).map(({ score, corner: [x, y, width, height] }) => {
-    return { box: faceBox([x, y, x + width, y + height], config), score };
-  });
+  return suppress(candidates, config);
 }
 
 /** @param {number} value */
@@ -119,15 +211,24 @@ export function suppress(candidates, config) {
 }
 
 /**
+ * Area that two boxes (x, y, width, height) share.
+ * @param {number[]} a
+ * @param {number[]} b
+ */
+function intersection(a, b) {
+  const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
+  return width <= 0 || height <= 0 ? 0 : width * height;
+}
+
+/**
  * Intersection over union of two boxes (x, y, width, height).
  * @param {number[]} a
  * @param {number[]} b
  */
 function overlap(a, b) {
-  const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
-  const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
-  if (width <= 0 || height <= 0) return 0;
-  return (width * height) / (a[2] * a[3] + b[2] * b[3] - width * height);
+  const shared = intersection(a, b);
+  return shared ? shared / (a[2] * a[3] + b[2] * b[3] - shared) : 0;
 }
 
 /**
@@ -139,8 +240,8 @@ function overlap(a, b) {
 export function faceBox([left, top, right, bottom], config) {
   const side = Math.max(right - left, bottom - top);
   const centerX = (left + right) / 2;
-  const centerY = (top + bottom) / 2 + config.landmark_drop * side;
-  const half = (side * config.landmark_side) / 2;
+  const centerY = (top + bottom) / 2 + config.face_drop * side;
+  const half = (side * config.face_side) / 2;
   return [centerX - half, centerY - half, centerX + half, centerY + half];
 }
 
@@ -340,9 +441,10 @@ export function cropFace(frame, box, { crop: rule, image_size: size }) {
  * @param {Pixels} frame
  * @param {Detection[]} detections
  * @param {NetworkConfig} network
+ * @param {number} [scaleGain] share of a face's growth by which `nextBox` grows
  * @returns {Promise<Face[]>}
  */
-export async function predictPoses(session, Tensor, frame, detections, network) {
+export async function predictPoses(session, Tensor, frame, detections, network, scaleGain = 1) {
   const size = network.image_size;
   const values = 3 * size * size;
   const crops = new Float32Array(values * detections.length);
@@ -354,13 +456,96 @@ export async function predictPoses(session, Tensor, frame, detections, network) 
   if (kept.length === 0) return [];
   const input = new Tensor("float32", crops.subarray(0, values * kept.length), [kept.length, size, size, 3]);
   const outputs = await session.run({ [session.inputNames[0]]: input });
-  const poses = outputs.pose.data;
-  const expected = outputs.uncertainty_deg?.data;
+  const [poses, errors] = [outputs.pose.data, outputs.uncertainty_deg?.data];
+  const [offsets, scores] = [outputs.box_offset?.data, outputs.face_score?.data];
   return kept.map((face, i) => ({
     ...face,
     yaw: poses[3 * i],
     pitch: poses[3 * i + 1],
     roll: poses[3 * i + 2],
-    uncertaintyDeg: expected ? expected[i] : null,
+    uncertaintyDeg: errors ? errors[i] : null,
+    ...(offsets && { nextBox: movedBox(face.box, network.crop, offsets.subarray(3 * i, 3 * i + 3), scaleGain) }),
+    ...(scores && { faceScore: scores[i] }),
   }));
+}
+
+/**
+ * Where the face is, given where the network sees it in its crop, as `moved_box` in Python.
+ * @param {Box} box
+ * @param {CropRule} rule
+ * @param {ArrayLike<number>} offset `box_offset` of the face
+ * @param {number} scaleGain share of the growth that is followed
+ * @returns {Box}
+ */
+export function movedBox(box, rule, offset, scaleGain) {
+  const [left, top, right, bottom] = faceWindow(box, rule);
+  const x = (box[0] + box[2]) / 2 + offset[0] * (right - left);
+  const y = (box[1] + box[3]) / 2 + offset[1] * (bottom - top);
+  const scale = Math.exp(scaleGain * offset[2]) / 2;
+  const [halfWidth, halfHeight] = [(box[2] - box[0]) * scale, (box[3] - box[1]) * scale];
+  return [x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight];
+}
+
+/**
+ * Follow the faces of a video by a network that localizes.
+ * @typedef {{detect_every_s: number, min_face_score: number, hold_frames: number, scale_gain: number,
+ *   min_overlap: number, max_overlap: number}} FollowingConfig
+ */
+export class Follower {
+  /** @param {FollowingConfig} config */
+  constructor(config) {
+    this.config = config;
+    /** @type {(Detection & {misses: number})[]} */
+    this.faces = [];
+    this.dueS = -Infinity;
+  }
+
+  /**
+   * Whether the detector should look for faces, new ones or any.
+   * @param {number} timeS
+   */
+  isDue(timeS) {
+    if (timeS < this.dueS && this.faces.length) return false;
+    this.dueS = timeS + this.config.detect_every_s;
+    return true;
+  }
+
+  /**
+   * Add what the detector has found, if it is not followed already.
+   * @param {Detection[]} found
+   */
+  add(found) {
+    const fresh = found.filter(({ box }) => !this.faces.some((f) => boxOverlap(f.box, box) >= this.config.min_overlap));
+    this.faces.push(...fresh.map((face) => ({ ...face, misses: -1 })));
+  }
+
+  /**
+   * Move to where the network sees the faces, and drop those that it sees no more.
+   * @param {Face[]} answers for `faces`, without those that left the frame
+   * @returns {Face[]} the faces that remain
+   */
+  update(answers) {
+    const before = this.faces;
+    this.faces = [];
+    return answers.filter((face) => {
+      const last = before.find((known) => known.box === face.box);
+      const isFace = (face.faceScore ?? 1) >= this.config.min_face_score;
+      const misses = isFace ? 0 : (last?.misses ?? -1) < 0 ? Infinity : (last?.misses ?? 0) + 1;
+      const box = (isFace && face.nextBox) || face.box;
+      const isSecond = this.faces.some((other) => boxOverlap(other.box, box) > this.config.max_overlap);
+      if (misses >= this.config.hold_frames || isSecond) return false;
+      this.faces.push({ box, score: face.score, misses });
+      return true;
+    });
+  }
+}
+
+/**
+ * Intersection over union of two boxes (left, top, right, bottom).
+ * @param {number[]} a
+ * @param {number[]} b
+ */
+export function boxOverlap(a, b) {
+  const asCorner = (/** @type {number[]} */ box) => [box[0], box[1], box[2] - box[0], box[3] - box[1]];
+  return overlap(asCorner(a), asCorner(b));
 }
