@@ -15,8 +15,8 @@ from fsanet_tf.networks.batching import predict_poses
 
 from benchmarks.accuracy import RELEASED, crops_of
 from benchmarks.command import run
+from benchmarks.harness import interleave
 from benchmarks.inference import VARIANTS, frozen_graph
-from benchmarks.latency import interleave
 from benchmarks.peers import OPENTRACK, opentrack, port
 from fsanet_tf.drawing.plots import draw_efficiency
 from fsanet_tf.evaluation.metrics import Errors, measure

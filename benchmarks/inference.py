@@ -12,8 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from benchmarks.comparison import Comparison, compare, run_benchmark
-from benchmarks.latency import interleave, time_faces
+from benchmarks.harness import Comparison, compare, interleave, run_benchmark, time_faces
 from benchmarks.original import TENSORFLOW_1, define_original_python, original_network
 from benchmarks.peers import port
 from fsanet_tf.networks.network import Network, load_network

@@ -1,43 +1,30 @@
-"""Milliseconds of calls that take turns."""
+"""Milliseconds per face of networks: `python -m benchmarks.latency --network=1x1,exported/var_int8.tflite`.
 
-import random
-import time
-from collections.abc import Callable, Mapping
+The networks are called in turns in one process, with one face per call and with 64; the baseline is the first.
+"""
 
-import numpy as np
+from absl import flags
 
-from fsanet_tf.networks.network import Network
+from benchmarks.harness import Comparison, compare, run_benchmark, time_faces, use_threads
+from fsanet_tf.networks.network import load_network
 
-WARMUPS = 5
-
-
-def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Time calls in milliseconds.
-
-    The calls take turns, so that other load affects all alike, in a new order each round, so that none
-    always finds the caches that another left.
-    """
-    order = list(calls)
-    shuffle = random.Random(0).shuffle
-    for call in calls.values():
-        for _ in range(WARMUPS):
-            call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        shuffle(order)
-        for name in order:
-            start = time.perf_counter()
-            calls[name]()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return times
+BATCH = 64
 
 
-def time_faces(networks: dict[str, Network], count: int, rounds: int) -> dict[str, list[float]]:
-    """Measure the milliseconds per face, by network, of calls with `count` faces."""
+def measure() -> list[Comparison]:
+    given = flags.FLAGS
+    use_threads(given.threads)
+    networks = {name: load_network(name, given.threads) for name in given.network}
+    threads = f"{given.threads} thread" + ("s" if given.threads > 1 else "")
+    return [
+        compare("Latency", f"{count} per call, {threads}", "ms a face", given.network[0], times)
+        for count, rounds in ((1, given.rounds), (BATCH, max(3, given.rounds // 10)))
+        for times in [time_faces(networks, count, rounds)]
+    ]
 
-    def call(network: Network) -> Callable[[], object]:
-        faces = np.zeros((count, network.image_size, network.image_size, 3), np.float32)
-        return lambda: network.predict(faces)
 
-    times = interleave({name: call(network) for name, network in networks.items()}, rounds)
-    return {name: [time / count for time in calls] for name, calls in times.items()}
+if __name__ == "__main__":
+    flags.DEFINE_list("network", ["1x1", "fusion"], "Network files or shipped names.")
+    flags.DEFINE_integer("threads", 1, "Threads of every runtime.", 1)
+    flags.DEFINE_integer("rounds", 200, "Calls with one face; a tenth with 64.", 1)
+    run_benchmark(measure)

@@ -16,7 +16,7 @@ import cv2
 from absl import flags
 
 from benchmarks.browser import browser, camera_flags, read_frames, serve, wait_until_loaded, write_y4m
-from benchmarks.command import run
+from benchmarks.harness import run
 from fsanet_tf.export.config import ExportConfig
 from fsanet_tf.export.export import export_model
 

@@ -10,8 +10,8 @@ import numpy as np
 from absl import flags
 
 from benchmarks.browser import read_frames
-from benchmarks.command import run
 from benchmarks.detector_boxes import match_faces
+from benchmarks.harness import run
 from fsanet_tf.detection.detection import Detection, Detector
 from fsanet_tf.detection.detectors import DETECTORS, DetectorKind, make_detector, make_yunet
 from fsanet_tf.export.web import DETECT_EVERY

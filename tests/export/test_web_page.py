@@ -77,9 +77,7 @@ def detectors(reference):
 def folder(detectors, tmp_path_factory) -> Path:
     """The page that `fsanet export --format=web` writes."""
     output = tmp_path_factory.mktemp("exported")
-    result = run_fsanet(
-        "export", "--weights=fusion", "--format=web", f"--output_dir={output}", "--latency_rounds=0"
-    )
+    result = run_fsanet("export", "--network=fusion", "--formats=web", f"--output_dir={output}")
     assert result.returncode == 0, result.stderr
     return output / "web"
 
