@@ -48,18 +48,16 @@ def exported(tmp_path_factory) -> Path:
 
 def run_litert(path: Path, crops: np.ndarray) -> np.ndarray:
     interpreter = Interpreter(str(path))
-    (image,), (pose,) = interpreter.get_input_details(), interpreter.get_output_details()
+    image = interpreter.get_input_details()[0]
     if image["shape_signature"][0] == -1:
         interpreter.resize_tensor_input(image["index"], crops.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(image["index"], crops)
-    interpreter.invoke()
-    return interpreter.get_tensor(pose["index"])
+    return interpreter.get_signature_runner()(image=crops)["pose"]
 
 
 def run_openvino(path: Path, crops: np.ndarray) -> np.ndarray:
     compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return next(values for values in compiled(crops).values() if values.ndim == 2)
+    answers = {name: values for output, values in compiled(crops).items() for name in output.get_names()}
+    return answers["pose"] if "pose" in answers else next(v for v in answers.values() if v.ndim == 2)
 
 
 def run_opencv(path: Path, crops: np.ndarray) -> np.ndarray:
