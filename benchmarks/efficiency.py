@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags
+from fsanet_tf.networks.batching import predict_poses
 
 from benchmarks.accuracy import RELEASED, crops_of
 from benchmarks.command import run
+from benchmarks.harness import interleave
 from benchmarks.inference import VARIANTS, frozen_graph
 from benchmarks.peers import OPENTRACK, opentrack, port
 from fsanet_tf.drawing.plots import draw_efficiency
 from fsanet_tf.evaluation.metrics import Errors, measure
-from fsanet_tf.export.latency import interleave
 from fsanet_tf.io.files import replace_when_done
-from fsanet_tf.networks.batching import predict_poses
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.networks.pretrained import keras_files

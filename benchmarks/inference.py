@@ -12,10 +12,9 @@ from pathlib import Path
 
 from absl import flags
 
-from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, interleave, run_benchmark, time_faces
 from benchmarks.original import TENSORFLOW_1, define_original_python, original_network
 from benchmarks.peers import port
-from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.networks.pretrained import keras_file
 
@@ -49,9 +48,9 @@ def exported(reference: Path, variant: str, folder: Path) -> dict[str, Path]:
         source = f"--input_dir={reference / 'data/AFLW2000'}"
         _python("preprocessing/create_300w_lp.py", source, f"--output={faces}")
     if not (folder / "parity.json").exists():  # what export.py writes last
-        weights = f"--weights={released_weights(reference, variant)}"
-        command = ("export.py", weights, f"--representative_data={faces}", "--latency_rounds=0")
-        _python(*command, "--batch=dynamic", "--format=tflite_float32", f"--output_dir={folder}_open")
+        network = f"--network={released_weights(reference, variant)}"
+        command = ("export.py", network, f"--representative_data={faces}")
+        _python(*command, "--batch=dynamic", "--formats=tflite_float32", f"--output_dir={folder}_open")
         _python(*command, f"--output_dir={folder}")
     (stem,) = {path.name.removesuffix("_saved_model") for path in folder.glob("*_saved_model")}
     return {

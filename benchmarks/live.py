@@ -16,7 +16,7 @@ import cv2
 from absl import flags
 
 from benchmarks.browser import browser, camera_flags, read_frames, serve, wait_until_loaded, write_y4m
-from benchmarks.command import run
+from benchmarks.harness import run
 from fsanet_tf.export.config import ExportConfig
 from fsanet_tf.export.export import export_model
 
@@ -90,7 +90,7 @@ def main() -> None:
     frames = read_frames(Path(given.video), 60, SIZE)
     encoded = [base64.b64encode(cv2.imencode(".jpg", f)[1].tobytes()).decode() for f in frames]
     with tempfile.TemporaryDirectory() as name:
-        export_model(ExportConfig(("fusion",), name, ("web",), latency_rounds=0))
+        export_model(ExportConfig("fusion", name, "web"))
         print_bytes(Path(name) / "web")
         clips = {fps: Path(name) / f"{fps}.y4m" for fps in (30, 60)}
         for fps, clip in clips.items():

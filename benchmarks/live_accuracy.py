@@ -10,8 +10,8 @@ import numpy as np
 from absl import flags
 
 from benchmarks.browser import read_frames
-from benchmarks.command import run
 from benchmarks.detector_boxes import match_faces
+from benchmarks.harness import run
 from fsanet_tf.detection.detection import Detection, Detector
 from fsanet_tf.detection.detectors import DETECTORS, DetectorKind, make_detector, make_yunet
 from fsanet_tf.export.web import DETECT_EVERY
@@ -63,8 +63,9 @@ def main() -> None:
     given = flags.FLAGS
     network = load_network("fusion")
     for name in ("yunet", HALF):
-        matched = match_faces(Path(given.input_dir), name, network, (network.crop.margin_ratio,), given.count)
-        error = matched.errors(network.crop.margin_ratio)
+        margin = network.card.crop.margin_ratio
+        matched = match_faces(Path(given.input_dir), name, network, (margin,), given.count)
+        error = matched.errors(margin)
         print(
             f"{name}: {len(matched.faces)} of {matched.looked_at} faces, MAE {error.mae:.2f}°, geodesic "
             f"{error.geodesic:.2f}°"

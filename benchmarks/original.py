@@ -12,9 +12,9 @@ from typing import cast
 import numpy as np
 from absl import flags
 
+from benchmarks.peers import Peer
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE
-from fsanet_tf.networks.network import Network
 from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
 
 TENSORFLOW_1 = "original's frozen graph, TensorFlow 1"
@@ -73,11 +73,11 @@ def ask(server: subprocess.Popen, crops: np.ndarray) -> np.ndarray:
         raise InputError(EXPECTED.format(cast(list[str], server.args)[0])) from error
 
 
-def original_network(python: str, path: Path, num_threads: int) -> Network:
+def original_network(python: str, path: Path, num_threads: int) -> Peer:
     """A frozen graph, run by another Python's TensorFlow; the pipe costs less than a hundredth of a call.
 
     Raises:
-        InputError: there is no such Python, or it has no TensorFlow that runs the graph.
+        InputError: If there is no such Python, or it has no TensorFlow that runs the graph.
     """
     process = start_server(python, path, num_threads)
-    return Network(lambda crops: ask(process, crops), IMAGE_SIZE)
+    return Peer(TENSORFLOW_1, IMAGE_SIZE, lambda crops: ask(process, crops))

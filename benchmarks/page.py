@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from benchmarks.comparison import Comparison, as_markdown, tables
+from benchmarks.harness import Comparison, as_markdown, tables
 from fsanet_tf.io.files import replace_when_done
 
 matplotlib.use("Agg")

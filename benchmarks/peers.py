@@ -1,5 +1,7 @@
 """Networks of others in ONNX, behind the interface of ours: a PyTorch port and opentrack's."""
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +9,32 @@ import cv2
 import numpy as np
 
 from fsanet_tf.geometry.crop import CropRule
-from fsanet_tf.networks.network import Network
+from fsanet_tf.networks.card import POSE, NetworkCard
 
 PORT_CROP = CropRule(0.4)
 OPENTRACK = "peers/opentrack_head_pose_0.4_small_int8.onnx"
 OPENTRACK_CROP = CropRule(0.225, square=True)
 OPENTRACK_SIZE = 129
 BRIGHT = 127  # faces whose 90th percentile lies below are brightened
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """A network of others.
+
+    Attributes:
+        name, image_size, card: As of `fsanet_tf.Network`.
+        poses: From float32 crops `(N, image_size, image_size, 3)` to poses `(N, 3)`.
+    """
+
+    name: str
+    image_size: int
+    poses: Callable[[np.ndarray], np.ndarray]
+    card: NetworkCard = dataclasses.field(default_factory=NetworkCard)
+
+    def predict(self, crops: np.ndarray, /) -> dict[str, np.ndarray]:
+        """Predict, as `fsanet_tf.Network.predict`."""
+        return {POSE: self.poses(crops)}
 
 
 def onnx_session(path: Path, num_threads: int) -> Any:
@@ -25,7 +46,7 @@ def onnx_session(path: Path, num_threads: int) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def port(path: Path, num_threads: int) -> Network:
+def port(path: Path, num_threads: int) -> Peer:
     """The PyTorch port's net: one face per call, channels first, normalized."""
     session = onnx_session(path, num_threads)
 
@@ -33,10 +54,10 @@ def port(path: Path, num_threads: int) -> Network:
         inputs = np.ascontiguousarray((crops.transpose(0, 3, 1, 2) - 127.5) / 128)
         return np.concatenate([session.run(None, {"input": face})[0] for face in inputs[:, None]])
 
-    return Network(predict, 64, PORT_CROP, path.stem)
+    return Peer(path.stem, 64, predict, NetworkCard(64, PORT_CROP))
 
 
-def opentrack(path: Path, num_threads: int) -> Network:
+def opentrack(path: Path, num_threads: int) -> Peer:
     """opentrack's network: one gray face per call, a quaternion that becomes angles."""
     session = onnx_session(path, num_threads)
 
@@ -44,7 +65,7 @@ def opentrack(path: Path, num_threads: int) -> Network:
         poses = [session.run(["quat"], {"x": _opentrack_input(crop)})[0][0] for crop in crops]
         return _opentrack_angles(np.array(poses)).astype(np.float32)
 
-    return Network(predict, OPENTRACK_SIZE, OPENTRACK_CROP, "opentrack")
+    return Peer("opentrack", OPENTRACK_SIZE, predict, NetworkCard(OPENTRACK_SIZE, OPENTRACK_CROP))
 
 
 def _opentrack_input(crop: np.ndarray) -> np.ndarray:

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, interleave, run_benchmark, time_faces
 from benchmarks.inference import ORIGINAL, PEER, UNIT, frozen_graph
 from benchmarks.peers import port
 from fsanet_tf.detection.detection import Detection
-from fsanet_tf.export.latency import interleave, time_faces
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.parallel import DEFAULT_THREADS
 from fsanet_tf.prediction.predictor import PosePredictor

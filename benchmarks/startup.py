@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, peak_mib, run_benchmark
 from benchmarks.inference import ORIGINAL, frozen_graph
 from benchmarks.original import TENSORFLOW_1, ask, define_original_python, start_server
-from benchmarks.peak import peak_mib
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE
 from fsanet_tf.networks.pretrained import keras_file

@@ -105,9 +105,7 @@ def test_two_commands_run_in_one_process(tmp_path):
     for _ in range(2):
         result = run_fsanet("evaluate", "--weights=1x1", f"--data={tmp_path / 'faces.npz'}")
         assert result.returncode == 0 and "MAE" in result.stdout
-    exported = run_fsanet(
-        "export", "--weights=1x1", f"--output_dir={tmp_path}", "--format=tflite_float16", "--latency_rounds=0"
-    )
+    exported = run_fsanet("export", "--network=1x1", f"--output_dir={tmp_path}", "--formats=tflite_float16")
     assert exported.returncode == 0, exported.stderr
 
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "evaluate": ("--weights=1x1 --data=faces.npz", "MAE", "faces.npz"),
     "train": ("--data=faces.npz --output_dir=run --epochs=1 --batch_size=8", "trained", "run/final.keras"),
     "export": (
-        "--weights=1x1 --format=tflite_float32 --latency_rounds=0 --output_dir=out",
+        "--network=1x1 --formats=tflite_float32 --output_dir=out",
         "float32",
         "out/parity.json",
     ),

@@ -1,36 +1,45 @@
-"""Export of a network to files for servers and phones, each compared with Keras and timed."""
+"""Export of a network to files for servers and phones, each compared with Keras."""
 
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 import fsanet_tf
 from fsanet_tf.errors import InputError
-from fsanet_tf.export.config import FORMATS, ExportConfig, ExportRequest
-from fsanet_tf.export.latency import measure_in_new_process
-from fsanet_tf.export.parity import Parity, compare_with_keras, load_samples, random_samples
+from fsanet_tf.export.config import FORMATS, INT8, WEB, WEB_NETWORK, ExportConfig
+from fsanet_tf.export.formats import (
+    export_frozen_graph,
+    export_int8,
+    export_onnx,
+    export_saved_model,
+    export_tflite,
+)
+from fsanet_tf.export.parity import (
+    Parity,
+    astronaut_samples,
+    compare_with_keras,
+    load_samples,
+    require_parity,
+    spread,
+)
 from fsanet_tf.export.quantization import Trial
-from fsanet_tf.export.served_model import build_served_model
-from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
-from fsanet_tf.networks.card import card_path, read_card, read_crop_rule
+from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
 from fsanet_tf.networks.keras_files import load_model
-from fsanet_tf.networks.network import Uncertainty, shipped_uncertainty
-from fsanet_tf.networks.pretrained import FUSION, keras_files
+from fsanet_tf.networks.pretrained import FUSION, fusion_members, keras_file
 from fsanet_tf.networks.released.table import RELEASED
-from fsanet_tf.networks.runtimes import POSE, UNCERTAINTY
 
 __all__ = ["ExportReport", "export_model"]
 
-THREADS = (1, 2)
+NUM_REPRESENTATIVE = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,32 +47,72 @@ class ExportReport:
     """The result of an export.
 
     Attributes:
-        files: What was written: size, and distance from the Keras network in degrees.
+        files: What was written: size, distance from the Keras network, time per face.
+        compared_on: The faces of the comparison.
         int8_trials: What each kind of operation costs in 8 bits.
-        latency: By file: times per face with one and two threads.
         refused: One line per format that was not written, with the reason.
+        left_out: One line per format that was neither named nor possible.
 
     Example:
-        >>> config = fsanet_tf.ExportConfig(("var",), "exported", ("tflite_float32",), latency_rounds=0)
+        >>> config = fsanet_tf.ExportConfig("var", "exported", formats="tflite_float32")
         >>> [row.file for row in fsanet_tf.export_model(config).files]
         ['fsanet_var_capsule_float32.tflite']
     """
 
     files: tuple[Parity, ...]
+    compared_on: str
     int8_trials: tuple[Trial, ...]
-    latency: dict[str, dict[str, Any]]
     refused: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
-def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambda row: None) -> ExportReport:
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """What the formats are written from."""
+
+    config: ExportConfig
+    model: keras.Model
+    card: NetworkCard
+    faces: np.ndarray | None
+    progress: bool
+
+    def tflite(self, path: Path, precision: str) -> None:
+        batch = 1 if self.config.batch == "1" else None
+        export_tflite(self.model, path, precision, self.card, batch)
+
+    def int8(self, path: Path) -> list[Trial]:
+        assert self.faces is not None  # the configuration sees to it
+        faces = spread(self.faces, NUM_REPRESENTATIVE)
+        return export_int8(self.model, path, faces, self.card, self.config.integer_io, self.progress)
+
+    def web(self, path: Path) -> None:
+        from fsanet_tf.export.web import write_web
+
+        write_web(self.model, path, self.card, self.config)
+
+
+WRITERS: dict[str, Callable[[_Job, Path], list[Trial] | None]] = {
+    "saved_model": lambda job, path: export_saved_model(job.model, path, job.card),
+    "frozen_graph": lambda job, path: export_frozen_graph(job.model, path, job.card),
+    "onnx": lambda job, path: export_onnx(job.model, path, job.card),
+    "tflite_float32": lambda job, path: job.tflite(path, "float32"),
+    "tflite_float16": lambda job, path: job.tflite(path, "float16"),
+    "tflite_dynamic": lambda job, path: job.tflite(path, "dynamic"),
+    INT8: _Job.int8,
+    WEB: _Job.web,
+}
+
+
+def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
     """Export a network, or the mean of several, to one file per format.
 
-    Each file is loaded again, compared with the Keras network in degrees, and not written if its error
-    grows beyond `max_mae_increase`. `parity.json` in the output folder contains the report.
+    Each file is loaded again and compared with the Keras network in degrees. It is not written if an output
+    is not finite, if its error on labeled faces grows by more than `max_mae_increase`, or, without labels, if
+    its poses are far from Keras's. `parity.json` in the output folder contains the report.
 
     Args:
         config: What to write.
-        on_file: Called after each file.
+        progress: Whether to show a progress bar.
 
     Returns:
         The report; it names the formats that were refused.
@@ -72,106 +121,64 @@ def export_model(config: ExportConfig, on_file: Callable[[Parity], None] = lambd
         InputError: If a network or the data cannot be used.
 
     Example:
-        >>> config = fsanet_tf.ExportConfig(("var",), "exported", ("tflite_float16",), latency_rounds=0)
+        >>> config = fsanet_tf.ExportConfig("var", "exported", formats="tflite_float16")
         >>> fsanet_tf.export_model(config).refused
         ()
     """
-    weights = [str(require_file(path, "a network")) for path in keras_files(config.weights)]
+    sources = {str(path): sha256(require_file(path, "a network")) for path in source_files(config.network)}
     for data in filter(None, (config.parity_data, config.representative_data)):
         require_file(data, "an .npz of faces")
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
-    rule = common_crop_rule(weights)
-    uncertainty = shipped_uncertainty() if config.weights == (FUSION,) else None
-    model = load_source(weights, config.mirror, uncertainty)
+    network = config.network[0] if len(config.network) == 1 else config.network
+    model = load_model(network, mirror=config.mirror)
     size = model.input_shape[1]
+    card = make_card(model, sources, config.mirror)
     representative = load_samples(config.representative_data, size)
-    samples = load_samples(config.parity_data, size) or representative or random_samples(size)
-    expected = predict_columns(model, samples.crops)
-    card = make_card(model, weights, rule, config.mirror)
-    request = ExportRequest(config, card, representative.crops if representative else None)
+    samples = load_samples(config.parity_data, size) or representative or astronaut_samples(size, card.crop)
+    expected = model.predict(samples.crops, verbose=0)
+    samples = samples.without_own_labels(expected)
+    job = _Job(config, model, card, representative.crops if representative else None, progress)
     output_dir = Path(config.output_dir)
-    files, timed, trials, refused = [], [], [], []
-    for name in config.formats or config.default_formats():
-        kind = FORMATS[name]
-        path = output_dir / (kind.folder or model.name + kind.suffix)
-        network_file = kind.network_file.format(name=model.name)
+    files: list[Parity] = []
+    trials: list[Trial] = []
+    refused: list[str] = []
+    for name in tqdm(config.chosen_formats(), unit="file", disable=not progress):
+        path = output_dir / (WEB if name == WEB else model.name + FORMATS[name])
+        network_file = WEB_NETWORK.format(model.name) if name == WEB else ""
         try:
             with replace_when_done(path) as temporary:
-                trials += kind(model, temporary, request)
-                row = require_parity(
-                    compare_with_keras(temporary, samples, expected, network_file), config.max_mae_increase
-                )
+                trials += WRITERS[name](job, temporary) or []
+                row = compare_with_keras(temporary, samples, expected, network_file)
+                files.append(require_parity(row, config.max_mae_increase))
         except InputError as error:
             refused.append(str(error))
-            continue
-        if not path.is_dir():
-            write_json(card_path(path), card)
-        files.append(row)
-        timed.append(path / network_file)
-        on_file(row)
-    latency: dict[str, dict[str, Any]] = {}
-    if config.latency_rounds and files:
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / f"{model.name}.keras"
-            as_pose_model(model).save(source)
-            latency = time_files(source, timed, config.latency_rounds)
-    report = ExportReport(tuple(files), tuple(trials), latency, tuple(refused))
+    left_out = (
+        () if config.formats or representative else (f"{INT8}: left out, it needs --representative_data",)
+    )
+    report = ExportReport(tuple(files), samples.origin, tuple(trials), tuple(refused), left_out)
     write_json(output_dir / "parity.json", dataclasses.asdict(report))
     return report
 
 
-def common_crop_rule(paths: Sequence[str]) -> CropRule:
-    """Return the crop that the networks expect.
+def source_files(networks: tuple[str, ...]) -> list[Path]:
+    """Return the files that the networks are loaded from."""
+    if networks == (FUSION,):
+        return [path.with_suffix(".keras") for path in fusion_members().values()]
+    return [keras_file(network) for network in networks]
 
-    Raises:
-        InputError: If they expect different ones.
+
+def make_card(model: keras.Model, sources: Mapping[str, str], mirror: bool) -> NetworkCard:
+    """Build the card of the exported files.
+
+    Args:
+        model: The network, with a card.
+        sources: SHA-256 of the files that it was loaded from, by path.
+        mirror: Whether it averages with the mirrored crops.
     """
-    rules = {path: read_crop_rule(Path(path)) for path in paths}
-    if len(set(rules.values())) > 1:
-        received = ", ".join(f"{path} expects {rule}" for path, rule in rules.items())
-        raise InputError(f"--weights: expected networks of one crop, received: {received}")
-    return rules[paths[0]]
-
-
-def load_source(
-    paths: Sequence[str], mirror: bool = False, uncertainty: Uncertainty | None = None
-) -> keras.Model:
-    """Load the networks, as one model that averages them and their mirrored poses if need be."""
-    models = [load_model(path) for path in paths]
-    if len(models) == 1 and not mirror:
-        return models[0]
-    name = models[0].name if len(models) == 1 else "fsanet_fusion"
-    try:
-        return build_served_model(models, name + ("_mirror" if mirror else ""), mirror, uncertainty)
-    except ValueError as error:
-        raise InputError(f"{', '.join(paths)}: {error}") from error
-
-
-def as_pose_model(model: keras.Model) -> keras.Model:
-    """Return the model without its expected errors, for Keras's `predict`."""
-    return keras.Model(model.input, model.output[POSE]) if isinstance(model.output, dict) else model
-
-
-def predict_columns(model: keras.Model, crops: np.ndarray) -> np.ndarray:
-    """Predict poses `(N, 3)`, with the expected errors as a fourth column if the model predicts them."""
-    outputs = model.predict(crops, verbose=0)
-    return np.column_stack(list(outputs.values())) if isinstance(outputs, dict) else outputs
-
-
-def make_card(
-    model: keras.Model, paths: Sequence[str], rule: CropRule, mirror: bool = False
-) -> dict[str, Any]:
-    """Build the card of an exported file."""
-    sources = {path: sha256(path) for path in paths}
-    return {
+    about = {
         "variant": model.name,
-        "image_size": model.input_shape[1],
-        "input": "BGR, 0 to 255",
-        "output": "yaw, pitch, roll in degrees, signs of 300W-LP",
         "mirror": mirror,
-        "uncertainty": isinstance(model.output, dict) and UNCERTAINTY in model.output,
-        **dataclasses.asdict(rule),
         "training": common_training(sources),
         "source_sha256": {Path(path).name: digest for path, digest in sources.items()},
         "versions": {
@@ -180,39 +187,18 @@ def make_card(
             "tensorflow": tf.__version__,
         },
     }
+    outputs = {name: OUTPUTS.get(name, f"{tuple(tensor.shape)}") for name, tensor in model.output.items()}
+    return NetworkCard(model.input_shape[1], NetworkCard.from_json(model.card).crop, outputs, about)
 
 
 def common_training(sources: Mapping[str, str]) -> dict[str, Any]:
     """Return how networks were trained, by their paths and SHA-256, as far as cards or hashes tell."""
     released = {file.sha256: file.folder.removesuffix("_models") for file in RELEASED.values()}
-    trainings = [
-        read_card(Path(path)).get("training", {"data": [released.get(digest, "unknown")]})
-        for path, digest in sources.items()
-    ]
+
+    def training(path: str, digest: str) -> dict[str, Any]:
+        card = read_card(Path(path))
+        return (card.about if card else {}).get("training") or {"data": [released.get(digest, "unknown")]}
+
+    trainings = [training(path, digest) for path, digest in sources.items()]
     same = all(training == trainings[0] for training in trainings)
     return trainings[0] if same else {"members": trainings}
-
-
-def require_parity(row: Parity, max_mae_increase: float) -> Parity:
-    """Refuse a file whose error on labeled faces has grown too much."""
-    if row.mae_increase_deg is not None and not row.mae_increase_deg <= max_mae_increase:
-        raise InputError(
-            f"{row.file}: not written: its MAE is {row.mae_deg:.3f}°, {row.mae_increase_deg:+.3f}° from "
-            f"the Keras network's; expected at most {max_mae_increase:+.3f}°"
-        )
-    return row
-
-
-def time_files(keras_path: Path, paths: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
-    """Measure the latency of every file, and of Keras's `predict`, with each number of threads."""
-    measured = {n: measure_in_new_process([keras_path, *paths], rounds, n) for n in THREADS}
-
-    def report(path: Path) -> dict[str, Any]:
-        threads = {n: rows[str(path)] for n, rows in measured.items()}
-        ratio = measured[1][str(keras_path)].single_ms / threads[1].single_ms
-        return {
-            **{f"threads_{n}": dataclasses.asdict(row) for n, row in threads.items()},
-            "times_faster_than_keras": ratio,
-        }
-
-    return {path.name: report(path) for path in [keras_path, *paths]}

@@ -1,14 +1,110 @@
-"""The one crop as TensorFlow operations, so that a served network takes whole pictures and boxes."""
+"""The one crop as TensorFlow operations, so that a served network takes whole pictures and face boxes."""
 
 import tensorflow as tf
 
-from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.geometry.crop import MAX_COORDINATE, MAX_WINDOW_RATIO, CropRule
 
 WEIGHT_ONE = 2048.0  # OpenCV's weights are integers of 11 bits
 
 
+def crop_faces(
+    picture: tf.Tensor, boxes: tf.Tensor, rule: CropRule, image_size: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cut faces out of a picture as `fsanet_tf.geometry.crop.crop_face` does.
+
+    Args:
+        picture: uint8 BGR `(height, width, 3)`.
+        boxes: float32 `(N, 4)`: left, top, right, bottom of the face boxes in pixels; N may be 0.
+        rule: How to cut.
+        image_size: Side of the crops in pixels.
+
+    Returns:
+        float32 crops `(N, image_size, image_size, 3)` in [0, 255], and bool `(N,)`: whether the box is one,
+        and overlaps the picture. The crops of other boxes mean nothing.
+    """
+    shape = tf.shape(picture)
+    height, width = shape[0], shape[1]
+    size = tf.cast(tf.stack([width, height]), tf.float32)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    ordered = tf.reduce_all(
+        (low <= high) & (tf.abs(low) < MAX_COORDINATE) & (tf.abs(high) < MAX_COORDINATE), 1
+    )
+    valid = ordered & tf.reduce_all((low < size) & (high > 0), 1)
+    boxes = tf.where(valid[:, None], boxes, tf.concat([tf.zeros(2), size], 0))
+    if rule.sampling == "original":
+        grown = grow_boxes(boxes, rule, height, width)
+        return crop_picture(picture, grown, image_size), valid & ~is_empty(grown)
+    windows = face_windows(boxes, rule)
+    sides = windows[:, 2:] - windows[:, :2]
+    limit = tf.cast(MAX_WINDOW_RATIO * (width + height), tf.float64)
+    valid &= (tf.reduce_min(sides, 1) > 0) & (tf.reduce_max(sides, 1) <= limit)
+    windows = tf.where(valid[:, None], windows, tf.constant([0, 0, 1, 1], tf.float64))
+    return sample_windows(picture, windows, image_size), valid
+
+
+def face_windows(boxes: tf.Tensor, rule: CropRule) -> tf.Tensor:
+    """Grow face boxes `(N, 4)` as `fsanet_tf.geometry.crop.face_window` does; float64."""
+    low, high = tf.split(tf.cast(boxes, tf.float64), 2, axis=1)
+    half = (high - low) / 2
+    if rule.square:
+        half = tf.reduce_max(half, axis=1, keepdims=True)
+    half *= 1 + 2 * rule.margin_ratio
+    return tf.concat([(low + high) / 2 - half, (low + high) / 2 + half], axis=1)
+
+
+def sample_windows(picture: tf.Tensor, windows: tf.Tensor, image_size: int) -> tf.Tensor:
+    """Resample windows of a picture as `fsanet_tf.geometry.crop.sample_window` does.
+
+    Args:
+        picture: uint8 BGR `(height, width, 3)`.
+        windows: float64 `(N, 4)`: left, top, right, bottom in pixels.
+        image_size: Side of the results in pixels.
+
+    Returns:
+        float32 `(N, image_size, image_size, 3)` in [0, 255].
+    """
+    shape = tf.shape(picture)
+
+    def sample(window: tf.Tensor) -> tf.Tensor:
+        left, right, across = _linear_weights(window[0], window[2], image_size, shape[1])
+        top, bottom, down = _linear_weights(window[1], window[3], image_size, shape[0])
+        pixels = tf.cast(picture[top:bottom, left:right], tf.float32)
+        lines = tf.matmul(down, tf.reshape(pixels, (bottom - top, 3 * (right - left))))
+        return tf.matmul(across, tf.reshape(lines, (image_size, right - left, 3)))
+
+    result = tf.TensorSpec((image_size, image_size, 3), tf.float32)
+    return tf.map_fn(sample, windows, fn_output_signature=result)
+
+
+def _linear_weights(
+    low: tf.Tensor, high: tf.Tensor, count: int, size: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return the first and the end of the pixels that an axis reads, and their weights `(count, pixels)`.
+
+    The weight of a pixel in a target pixel is that of its block in the linear interpolation, times its share
+    of the block. The first and last pixel of the picture stand for all beyond.
+    """
+    step = (high - low) / count
+    block = tf.maximum(tf.round(step), 1)
+    start = tf.floor(low) - block
+    position = (low + (tf.range(count, dtype=tf.float64) + 0.5) * step - start) / block - 0.5  # in blocks
+    first = tf.floor(position)
+    share = tf.cast(position - first, tf.float32)[:, None]
+    first = tf.cast(first, tf.int32)
+    blocks = first[-1] + 2
+    weights = (1 - share) * tf.one_hot(first, blocks) + share * tf.one_hot(first + 1, blocks)
+    edges = start + block * tf.range(blocks + 1, dtype=tf.float64)  # of the blocks
+    begin = tf.clip_by_value(tf.cast(edges[0], tf.int32), 0, size - 1)
+    end = tf.clip_by_value(tf.cast(edges[-1], tf.int32), begin + 1, size)
+    inner = tf.cast(tf.range(begin + 1, end), tf.float64)  # between the pixels
+    lower, upper = tf.concat([edges[:1], inner], 0), tf.concat([inner, edges[-1:]], 0)
+    covered = tf.minimum(edges[1:, None], upper) - tf.maximum(edges[:-1, None], lower)
+    shares = tf.cast(tf.maximum(covered, 0) / block, tf.float32)  # (blocks, pixels)
+    return begin, end, tf.matmul(weights, shares)
+
+
 def grow_boxes(boxes: tf.Tensor, rule: CropRule, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Grow landmark boxes as `fsanet_tf.geometry.crop.grow_box` does.
+    """Grow face boxes as `fsanet_tf.geometry.crop.grow_box` does.
 
     Args:
         boxes: float32 `(N, 4)`: left, top, right, bottom in pixels.

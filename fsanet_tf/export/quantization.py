@@ -3,29 +3,32 @@
 Rounding hurts where the channels of one tensor differ in range, since they share a scale, and where
 small errors add up over a bright image. So the network is first rewritten, exactly in float, to be
 round-off friendly: the first separable convolutions become plain ones, whose input is the image, an
-integer already; channels that the backbone names and those of depthwise convolutions get equal ranges
-(Nagel et al., Data-Free Quantization Through Weight Equalization, ICCV 2019). Then the convolutions
-and large dense layers become int8, and every other kind of operation is tried in turn.
+integer already; channels between a ReLU and the convolutions that read it, and those within separable
+convolutions, get equal ranges (Nagel et al., Data-Free Quantization Through Weight Equalization, ICCV 2019).
+What can be rewritten is found from the Keras graph, so that it works for backbones of extensions too. Then
+the convolutions and large dense layers become int8, and every other kind of operation is tried in turn.
 """
 
+import contextlib
 import dataclasses
+import io
 import math
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
+from keras import layers
 from tqdm import tqdm
 
 from fsanet_tf.errors import optional_dependencies
-from fsanet_tf.export.operations import Operation, read_operations
-from fsanet_tf.models.backbone import Backbone, Rescaling
-from fsanet_tf.models.config import BACKBONES
-from fsanet_tf.models.pose_network import architecture_of
-from fsanet_tf.networks.network import load_network
+from fsanet_tf.export.operations import Operation, read_operations, read_signature
+from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
+from fsanet_tf.networks.runtimes import load_tflite
+from fsanet_tf.parallel import DEFAULT_THREADS
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 DENSE = ("FULLY_CONNECTED", "BATCH_MATMUL")
@@ -35,7 +38,16 @@ TANH_RANGE = 3.0  # tanh(3) = 0.995; beyond, finer steps around zero are worth m
 INT8_MAX = 127
 MAX_DAMAGE_DEG = 0.02
 TRIAL_FACES = 64
-POSE_RANGE_DEG = 180.0
+# What outputs may be, whatever the representative faces show; int16 outputs have these ranges.
+OUTPUT_RANGES = {
+    POSE: (-180.0, 180.0),
+    UNCERTAINTY: (0.0, 180.0),
+    BOX_OFFSET: (-2.0, 2.0),
+    FACE_SCORE: (0.0, 1.0),
+}
+POOLINGS = (layers.AveragePooling2D, layers.MaxPooling2D)
+READERS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+Readers = Mapping[int, Sequence[keras.Operation]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,42 +74,26 @@ def ready_for_int8(model: keras.Model, faces: np.ndarray) -> keras.Model:
     """Rewrite a network so that its weights and activations lose little when rounded.
 
     Args:
-        model: One FSA-Net or SSR-Net-MD, or a fusion.
+        model: The network, or a fusion.
         faces: float32 crops `(N, size, size, 3)`, representative of the input.
     """
     ready = keras.models.clone_model(model, clone_function=_clone_layer(model))
     _copy_weights(model, ready)
-    for original, network in zip(_networks(model), _networks(ready), strict=True):
-        backbone = _backbone(original)
-        if backbone:
-            _equalize_channels(network, backbone.rescalings, faces)
-            _equalize_depthwise(network, faces)
+    for network in (ready, *(layer for layer in ready.layers if isinstance(layer, keras.Model))):
+        _equalize_channels(network, faces)
+        _equalize_depthwise(network, faces)
     return ready
 
 
-def _networks(model: keras.Model) -> list[keras.Model]:
-    """The model and the members of a fusion."""
-    return [model, *(layer for layer in model.layers if isinstance(layer, keras.Model))]
-
-
-def _backbone(network: keras.Model) -> Backbone | None:
-    """The backbone of a single network; None if the model is a fusion or another one."""
-    architecture = architecture_of(network)
-    return BACKBONES[architecture.backbone] if architecture else None
-
-
-def _clone_layer(network: keras.Model) -> Callable[[keras.layers.Layer], keras.layers.Layer]:
+def _clone_layer(network: keras.Model) -> Callable[[layers.Layer], layers.Layer]:
     """Return what clones the layers of a network: separable convolutions of the image become plain ones."""
-    backbone = _backbone(network)
-    plain = backbone.image_convolutions if backbone else ()
 
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def clone(layer: layers.Layer) -> layers.Layer:
         if isinstance(layer, keras.Model):
             return keras.models.clone_model(layer, clone_function=_clone_layer(layer))
-        if layer.name in plain:
-            return keras.layers.Conv2D(
-                layer.filters, layer.kernel_size, layer.strides, padding=layer.padding, name=layer.name
-            )
+        if isinstance(layer, layers.SeparableConv2D) and layer.input is network.inputs[0]:
+            options = ("filters", "kernel_size", "strides", "padding", "use_bias", "activation", "name")
+            return layers.Conv2D(**{option: getattr(layer, option) for option in options})
         return layer.__class__.from_config(layer.get_config())
 
     return clone
@@ -110,9 +106,10 @@ def _copy_weights(source: keras.Model, target: keras.Model) -> None:
         elif type(old) is type(new):
             new.set_weights(old.get_weights())
         else:
-            depthwise, pointwise, bias = old.get_weights()
-            kernel = np.einsum("hwi,io->hwio", depthwise[..., 0], pointwise[0, 0])
-            new.set_weights([_round_keeping_sums(kernel), bias])
+            depthwise, pointwise, *bias = old.get_weights()
+            pointwise = pointwise[0, 0].reshape(*depthwise.shape[2:], -1)  # (channels, multiplier, filters)
+            kernel = np.einsum("hwim,imo->hwio", depthwise, pointwise)
+            new.set_weights([_round_keeping_sums(kernel), *bias])
 
 
 def _round_keeping_sums(kernel: np.ndarray) -> np.ndarray:
@@ -131,29 +128,78 @@ def _round_keeping_sums(kernel: np.ndarray) -> np.ndarray:
     return (rounded * scale).reshape(kernel.shape)
 
 
-def _equalize_channels(network: keras.Model, rescalings: Sequence[Rescaling], faces: np.ndarray) -> None:
-    """Scale each channel after an activation to a range of one, and the weights that read it accordingly."""
-    outputs = [network.get_layer(rescaling.activation).output for rescaling in rescalings]
-    for rescaling, maps in zip(rescalings, _predict_maps(network, outputs, faces), strict=True):
+def _equalize_channels(network: keras.Model, faces: np.ndarray) -> None:
+    """Scale each channel after a ReLU to a range of one, and the weights that read it accordingly."""
+    found = list(_rescalings(network))
+    outputs = [activation.output for _, activation, _ in found]
+    for (norm, _, convolutions), maps in zip(found, _predict_maps(network, outputs, faces), strict=True):
         scale = _channel_ranges(maps)
-        norm = network.get_layer(rescaling.norm)
         norm.gamma.assign(norm.gamma / scale)
         norm.beta.assign(norm.beta / scale)
-        for name in rescaling.consumers:
-            consumer = network.get_layer(name)
-            separable = isinstance(consumer, keras.layers.SeparableConv2D)
-            kernel = consumer.depthwise_kernel if separable else consumer.kernel
+        for convolution in convolutions:
+            separable = isinstance(convolution, layers.SeparableConv2D)
+            kernel = convolution.depthwise_kernel if separable else convolution.kernel
             kernel.assign(kernel * scale[:, None])
+
+
+def _rescalings(network: keras.Model) -> Iterator[tuple[layers.Layer, layers.Layer, list[layers.Layer]]]:
+    """Find normalizations that may be divided by any scale, if what reads them is multiplied by it.
+
+    Yields:
+        The normalization; a ReLU, which alone reads it; and the convolutions that alone read the ReLU,
+        directly or through a pooling.
+    """
+    readers: dict[int, list[keras.Operation]] = defaultdict(list)
+    for operation in network.operations:
+        for tensor in keras.tree.flatten(operation.input):
+            readers[id(tensor)].append(operation)
+    for tensor in network.outputs:
+        readers[id(tensor)].append(network)
+    for norm in network.layers:
+        if not isinstance(norm, layers.BatchNormalization) or not (norm.scale and norm.center):
+            continue
+        after = readers[id(norm.output)]
+        if len(after) == 1 and _is_relu(after[0]):
+            convolutions = _convolutions_after(after[0].output, readers)
+            if convolutions:
+                yield norm, after[0], convolutions
+
+
+def _is_relu(operation: keras.Operation) -> bool:
+    """Return whether `f(a · x) = a · f(x)` for every positive `a`."""
+    if isinstance(operation, layers.Activation):
+        return operation.activation in (keras.activations.relu, keras.activations.leaky_relu)
+    plain = isinstance(operation, layers.ReLU) and operation.max_value is None and not operation.threshold
+    return plain or isinstance(operation, layers.LeakyReLU)
+
+
+def _convolutions_after(tensor: keras.KerasTensor, readers: Readers) -> list[layers.Layer]:
+    """Return the convolutions that read a tensor, directly or through a pooling; none if others do too."""
+    found: list[layers.Layer] = []
+    for reader in readers[id(tensor)]:
+        if isinstance(reader, POOLINGS):
+            further = _convolutions_after(reader.output, readers)
+            if not further:
+                return []
+            found += further
+        elif isinstance(reader, READERS) and getattr(reader, "groups", 1) == 1:
+            found.append(reader)
+        else:
+            return []
+    return found
 
 
 def _equalize_depthwise(network: keras.Model, faces: np.ndarray) -> None:
     """Scale each channel between the two halves of a separable convolution to a range of one."""
-    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.SeparableConv2D)]
-    inputs = _predict_maps(network, [layer.input for layer in layers], faces)
-    for layer, maps in zip(layers, inputs, strict=True):
-        middle = keras.ops.depthwise_conv(maps, layer.depthwise_kernel, layer.strides, layer.padding)
+    separable = [layer for layer in network.layers if isinstance(layer, layers.SeparableConv2D)]
+    inputs = _predict_maps(network, [layer.input for layer in separable], faces)
+    for layer, maps in zip(separable, inputs, strict=True):
+        middle = keras.ops.depthwise_conv(
+            maps, layer.depthwise_kernel, layer.strides, layer.padding, dilation_rate=layer.dilation_rate
+        )
         scale = _channel_ranges(keras.ops.convert_to_numpy(middle))
-        layer.depthwise_kernel.assign(layer.depthwise_kernel / scale[:, None])
+        depthwise = layer.depthwise_kernel
+        depthwise.assign(depthwise / scale.reshape(depthwise.shape[2:]))
         layer.pointwise_kernel.assign(layer.pointwise_kernel * scale[:, None])
 
 
@@ -197,19 +243,19 @@ class Quantizer:
             calibrator = self._make(file.name)
             calibrator.add_static_config(".*", "*", activation_num_bits=8, weight_num_bits=8)
             samples = [{"image": face[None]} for face in self._faces]
-            ranges = calibrator.calibrate({"serving_default": samples})
+            with _quiet():
+                ranges = calibrator.calibrate({"serving_default": samples})
         into_tanh = {operation.inputs[0] for operation in self.operations if operation.kind == "TANH"}
         for name in into_tanh & set(ranges):
             ranges[name]["min"] = np.maximum(ranges[name]["min"], -TANH_RANGE)
             ranges[name]["max"] = np.minimum(ranges[name]["max"], TANH_RANGE)
-        consumed = {name for operation in self.operations for name in operation.inputs}
-        outputs = [operation.output for operation in self.operations if operation.output not in consumed]
-        limits = [(self.operations[0].inputs[0], 0.0, 255.0)]
-        limits += [(name, -POSE_RANGE_DEG, POSE_RANGE_DEG) for name in outputs]
-        for name, low, high in limits:
-            ranges[name] = {
-                "min": np.full_like(ranges[name]["min"], low),
-                "max": np.full_like(ranges[name]["max"], high),
+        inputs, outputs = read_signature(self._content)
+        limits = {inputs["image"]: (0.0, 255.0)}
+        limits |= {outputs[name]: OUTPUT_RANGES[name] for name in outputs if name in OUTPUT_RANGES}
+        for tensor, (low, high) in limits.items():
+            ranges[tensor] = {
+                "min": np.full_like(ranges[tensor]["min"], low),
+                "max": np.full_like(ranges[tensor]["max"], high),
             }
         return ranges
 
@@ -228,20 +274,31 @@ class Quantizer:
         if self._integer_io:
             result.add_static_config(".*", "INPUT", activation_num_bits=8, weight_num_bits=8)
             result.add_static_config(".*", "OUTPUT", activation_num_bits=16, weight_num_bits=8)
-        return bytes(result.quantize(self._ranges).quantized_model)
+        with _quiet():
+            return bytes(result.quantize(self._ranges).quantized_model)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Suppress the quantizer's own progress bars and statistics."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 def _scope(operation: Operation) -> str:
     return re.escape(operation.output) + ";"
 
 
-def quantize(content: bytes, faces: np.ndarray, integer_io: bool = False) -> tuple[bytes, list[Trial]]:
+def quantize(
+    content: bytes, faces: np.ndarray, integer_io: bool = False, progress: bool = False
+) -> tuple[bytes, list[Trial]]:
     """Quantize a float32 `.tflite` file to int8, wherever that is harmless and worthwhile.
 
     Args:
         content: The file, of a network that is `ready_for_int8`, for one face per call.
         faces: float32 crops `(N, size, size, 3)`, the representative set.
-        integer_io: int8 input (the pixel minus 128) and int16 output, for microcontrollers.
+        integer_io: int8 input (the pixel minus 128) and int16 outputs.
+        progress: Whether to show a progress bar.
 
     Returns:
         The new file, and the effect of each kind of operation on the poses of the first faces.
@@ -259,7 +316,9 @@ def quantize(content: bytes, faces: np.ndarray, integer_io: bool = False) -> tup
             groups[operation.kind, _is_large(operation)].append(operation)
     floor = damage([])
     trials = []
-    for (kind, large), operations in tqdm(sorted(groups.items()), desc="int8 trials", unit="kind"):
+    for (kind, large), operations in tqdm(
+        sorted(groups.items()), desc="int8 trials", unit="kind", disable=not progress
+    ):
         try:
             worse = damage(operations) - floor
         except (ValueError, RuntimeError):
@@ -291,4 +350,5 @@ def _poses(content: bytes, faces: np.ndarray) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.tflite"
         path.write_bytes(content)
-        return load_network(path).predict(faces)
+        run, _ = load_tflite(path, DEFAULT_THREADS, trust=False)
+        return run(faces)[POSE]

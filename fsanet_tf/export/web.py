@@ -13,7 +13,10 @@ import fsanet_tf
 from fsanet_tf.detection.assets import require_assets
 from fsanet_tf.detection.detectors import (
     DETECTORS,
+    DUPLICATE,
     FACE_DROP,
+    MIN_FRAME,
+    SMALL_FACE,
     YUNET_ASSETS,
     YUNET_DIVISOR,
     YUNET_MIN_SCORE,
@@ -21,54 +24,61 @@ from fsanet_tf.detection.detectors import (
     YUNET_STRIDES,
     YUNET_TOP_K,
 )
+from fsanet_tf.detection.tracking import MIN_OVERLAP
 from fsanet_tf.drawing.poses import AXIS_COLORS, AXIS_LENGTH, BOX_COLOR, CUBE_SIDE
-from fsanet_tf.export.config import ExportRequest
+from fsanet_tf.export.config import WEB_NETWORK, ExportConfig
 from fsanet_tf.export.formats import export_onnx
 from fsanet_tf.export.web_runtime import copy_runtime
 from fsanet_tf.io.files import write_json
-from fsanet_tf.networks.keras_files import load_model
-from fsanet_tf.networks.pretrained import keras_files
+from fsanet_tf.networks.card import OUTPUTS, NetworkCard
+from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from fsanet_tf.prediction.smoothing import SmoothingConfig
 
 PAGE_FILES = ("index.html", "style.css", "page.js", "headpose.js", "worker.js", "pipeline.js", "smoothing.js")
-NETWORKS, YUNET_FILE, CONFIG_FILE = "networks", "networks/yunet.onnx", "headpose.json"
+YUNET_FILE, CONFIG_FILE = "networks/yunet.onnx", "headpose.json"
+LIVE_SIDE = 320  # longest side in pixels of the frames of live footage that the detector sees
 DETECT_EVERY = 3  # frames of live footage; docs/live.md measures what that costs
 
 
-def write_web(model: keras.Model, path: Path, request: ExportRequest) -> None:
+def write_web(model: keras.Model, path: Path, card: NetworkCard, config: ExportConfig) -> None:
     """Write the folder: page, worker, pipeline, networks, YuNet, runtime, and the constants of all of them.
 
     Args:
         model: The network; the networks that it averages can be chosen on the page as well.
         path: The folder.
-        request: Names the networks and, perhaps, a copy of the runtime.
+        card: The card of the network.
+        config: Names the networks and, perhaps, a copy of the runtime.
 
     Raises:
-        InputError: If YuNet or the runtime is not at hand.
+        InputError: If YuNet or the runtime is unavailable.
     """
-    (path / NETWORKS).mkdir(parents=True)
+    (path / YUNET_FILE).parent.mkdir(parents=True)
     shutil.copy(require_assets("yunet", YUNET_ASSETS)[0], path / YUNET_FILE)
-    copy_runtime(path / "runtime", request.config.web_runtime)
-    models = [model]
-    members = keras_files(request.config.weights)
-    if len(members) > 1:
-        models += [load_model(member) for member in members]
+    copy_runtime(path / "runtime", config.web_runtime)
+    members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     entries = []
-    for network in models:
-        file = f"{NETWORKS}/{network.name}.onnx"
-        card = {**request.card, "variant": network.name, "uncertainty": isinstance(network.output, dict)}
-        export_onnx(network, path / file, card)
-        entries.append(_network_entry(network, file, (path / file).stat().st_size, card))
-    for file in PAGE_FILES:
-        shutil.copy(Path(__file__).parent / "web_page" / file, path / file)
-    write_json(path / "card.json", request.card)
+    for network in (model, *(members if len(members) > 1 else ())):
+        file = path / WEB_NETWORK.format(network.name)
+        outputs = {name: card.outputs.get(name, OUTPUTS.get(name, "")) for name in network.output}
+        about = {**card.about, "variant": network.name}
+        own_card = dataclasses.replace(card, outputs=outputs, about=about)
+        export_onnx(network, file, own_card)
+        entries.append(_network_entry(network, file.stat().st_size, own_card))
+    for name in PAGE_FILES:
+        shutil.copy(Path(__file__).parent / "web_page" / name, path / name)
+    write_json(path / "card.json", card.as_json())
     write_json(path / CONFIG_FILE, make_config(entries))
 
 
-def _network_entry(network: keras.Model, file: str, size: int, card: dict[str, Any]) -> dict[str, Any]:
-    name = network.name.removeprefix("fsanet_").removesuffix("_capsule")
-    keys = ("image_size", "margin_ratio", "square", "uncertainty")
-    return {"name": name, "file": file, "bytes": size, **{key: card[key] for key in keys}}
+def _network_entry(network: keras.Model, size: int, card: NetworkCard) -> dict[str, Any]:
+    return {
+        "name": network.name.removeprefix("fsanet_").removesuffix("_capsule"),
+        "file": WEB_NETWORK.format(network.name),
+        "bytes": size,
+        "image_size": card.image_size,
+        "crop": dataclasses.asdict(card.crop),
+        "outputs": list(card.outputs),
+    }
 
 
 def make_config(networks: list[dict[str, Any]]) -> dict[str, Any]:
@@ -84,10 +94,15 @@ def make_config(networks: list[dict[str, Any]]) -> dict[str, Any]:
             "score_threshold": YUNET_MIN_SCORE,
             "nms_threshold": YUNET_NMS,
             "top_k": YUNET_TOP_K,
-            "landmark_side": DETECTORS["yunet"].face_side,
-            "landmark_drop": FACE_DROP,
+            "face_side": DETECTORS["yunet"].face_side,
+            "face_drop": FACE_DROP,
+            "sides": DETECTORS["yunet"].sides,
+            "min_frame": MIN_FRAME,
+            "small_face": SMALL_FACE,
+            "duplicate": DUPLICATE,
         },
-        "live": {"detect_every": DETECT_EVERY},
+        "live": {"detect_every": DETECT_EVERY, "side": LIVE_SIDE, "min_overlap": MIN_OVERLAP},
+        "following": dataclasses.asdict(FollowingConfig()),
         "smoothing": dataclasses.asdict(SmoothingConfig()),
         "drawing": {
             "axis_colors": list(map(_css_color, AXIS_COLORS)),

@@ -59,6 +59,11 @@ class NetworkCard:
             "outputs": dict(self.outputs),
         }
 
+    def description(self) -> str:
+        """Return one line for the standard description of a file."""
+        name = self.about.get("variant", "head pose network")
+        return f"{name}: {', '.join(self.outputs)} of a face crop ({self.crop}), {INPUT}"
+
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> NetworkCard:
         """Build a card from what `as_json` returned, or from a card of version 0.3.
@@ -176,7 +181,23 @@ def _json_or_text(value: str) -> Any:
         return value
 
 
-READERS = {".keras": _in_keras, ".tflite": _in_tflite, ".onnx": _in_onnx}
+def _in_frozen_graph(path: Path) -> Any:
+    try:
+        from google.protobuf.message import DecodeError
+        from tensorflow.core.framework import graph_pb2
+    except ModuleNotFoundError:  # the loader names the extra
+        return None
+    try:
+        graph = graph_pb2.GraphDef.FromString(path.read_bytes())
+    except DecodeError:  # the loader says what is wrong with the file
+        return None
+    for node in graph.node:
+        if node.name == CARD_KEY:
+            return json.loads(node.attr["value"].tensor.string_val[0])
+    return None
+
+
+READERS = {".keras": _in_keras, ".tflite": _in_tflite, ".onnx": _in_onnx, ".pb": _in_frozen_graph}
 
 
 def embed_in_tflite(content: bytes, card: NetworkCard) -> bytes:
@@ -188,6 +209,7 @@ def embed_in_tflite(content: bytes, card: NetworkCard) -> bytes:
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = json.dumps(card.as_json()).encode()
     entry.name, entry.buffer = CARD_KEY.encode(), len(model.buffers)
+    model.description = card.description().encode()
     model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
+    model.metadata = [old for old in model.metadata or [] if old.name != entry.name] + [entry]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

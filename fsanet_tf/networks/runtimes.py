@@ -9,14 +9,14 @@ installed.
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.networks.card import POSE, UNCERTAINTY
+from fsanet_tf.networks.card import OUTPUTS, POSE
 from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
 from fsanet_tf.parallel import Pool, map_in_threads
 
@@ -26,6 +26,7 @@ Loader = Callable[[Path, int, bool], tuple[Run, int]]
 
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
 CHUNKS = (4, 2, 1)  # faces per call of a single-threaded interpreter
+ONNX_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 TENSORFLOW_CHUNK = 64  # TensorFlow has threads of its own, and more overhead per call
 
 
@@ -67,6 +68,40 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
+def _image_size(path: Path, shape: Sequence[Any]) -> int:
+    """Return the side of the square images that a network takes, given the shape of its input."""
+    size = shape[1] if len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 else None
+    if not isinstance(size, int | np.integer) or size < 1:
+        received = ", ".join(map(str, shape))
+        raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of ({received})")
+    return int(size)
+
+
+def _choose_outputs(path: Path, shapes: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    """Return the file's names of our outputs: ours, if there is a `pose`, or else that of the only (N, 3)."""
+    if POSE in shapes:
+        return {name: name for name in OUTPUTS if name in shapes}
+    poses = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] == 3]
+    if len(poses) != 1:
+        received = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
+        raise InputError(f"{path}: expected an output pose (N, 3), received {received}")
+    return {POSE: poses[0]}
+
+
+def _explained(path: Path, run_chunk: Run) -> Run:
+    """Report what a runtime raises as one line; its errors have no common base."""
+
+    def run(crops: np.ndarray) -> Outputs:
+        try:
+            return run_chunk(crops)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"{path}: could not predict ({_one_line(error)})") from error
+
+    return run
+
+
 def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load a `.tflite` file into a pool of single-threaded interpreters.
 
@@ -89,19 +124,20 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     pools = {batch: Pool(functools.partial(make, batch), slots) for batch in CHUNKS}
     alone = make(1, num_threads)  # a file that cannot be used is refused now
     image = alone.get_input_details()[0]
+    size = _image_size(path, image["shape_signature"])
     sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
-
-    outputs = alone.get_signature_runner().get_output_details() if alone.get_signature_list() else {}
-    if not outputs:  # a file without names
-        outputs = {POSE: alone.get_output_details()[0]}
+    signatures = list(alone.get_signature_list())
+    if signatures:
+        tensors = alone.get_signature_runner(signatures[0]).get_output_details()
+    else:
+        tensors = {tensor["name"]: tensor for tensor in alone.get_output_details()}
+    names = _choose_outputs(path, {name: tensor["shape"] for name, tensor in tensors.items()})
+    outputs = {ours: tensors[theirs] for ours, theirs in names.items()}
 
     def invoke(interpreter: Any, crops: np.ndarray) -> Outputs:
         image = interpreter.get_input_details()[0]
-        interpreter.set_tensor(image["index"], _quantize(crops, image))
-        try:
-            interpreter.invoke()
-        except RuntimeError as error:  # damage may show only here
-            raise InputError(f"{path}: could not predict ({_one_line(error)})") from error
+        interpreter.set_tensor(image["index"], _as_type(crops, image["dtype"], *image["quantization"]))
+        interpreter.invoke()
         return {
             name: _dequantize(interpreter.get_tensor(output["index"]), output)
             for name, output in outputs.items()
@@ -121,16 +157,15 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
                 is_used.release()
         return run_many(crops)
 
-    return run, int(image["shape"][1])
+    return _explained(path, run), size
 
 
-def _quantize(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """Convert values to a quantized tensor's integers; unchanged if it is float32."""
-    scale, zero_point = tensor["quantization"]
-    if scale:
-        limits = np.iinfo(tensor["dtype"])
-        values = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
-    return values.astype(tensor["dtype"])
+def _as_type(values: np.ndarray, dtype: Any, scale: float = 0.0, zero_point: int = 0) -> np.ndarray:
+    """Convert float32 values to a tensor's type; integers are rounded, with its scale if it has one."""
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        values = np.clip(np.round(values / (scale or 1.0)) + zero_point, limits.min, limits.max)
+    return values.astype(dtype, copy=False)
 
 
 def _dequantize(values: np.ndarray, tensor: dict) -> np.ndarray:
@@ -148,19 +183,24 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        image = session.get_inputs()[0]
-        _, height, width, channels = image.shape
     except Exception as error:  # ONNX Runtime's errors have no common base
         raise InputError(f"{path}: expected an .onnx file ({_one_line(error)})") from error
-    if height != width or channels != 3:
-        raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {image.shape}")
-
-    names = [output.name for output in session.get_outputs()]
+    image = session.get_inputs()[0]
+    size = _image_size(path, image.shape)
+    dtype = ONNX_TYPES.get(image.type)
+    if dtype is None:
+        raise InputError(f"{path}: expected images of {', '.join(ONNX_TYPES)}, received {image.type}")
+    # tf2onnx's command line writes the names of tensors, such as pose:0
+    theirs = {output.name.removesuffix(":0"): output for output in session.get_outputs()}
+    names = _choose_outputs(path, {name: output.shape for name, output in theirs.items()})
+    wanted = [theirs[name].name for name in names.values()]
 
     def run_chunk(crops: np.ndarray) -> Outputs:
-        return dict(zip(names, session.run(names, {image.name: crops}), strict=True))
+        answers = session.run(wanted, {image.name: _as_type(crops, dtype)})
+        return dict(zip(names, (values.astype(np.float32, copy=False) for values in answers), strict=True))
 
-    return _in_threads(run_chunk, CHUNKS, num_threads), height
+    sizes = (1,) if image.shape[0] == 1 else CHUNKS
+    return _explained(path, _in_threads(run_chunk, sizes, num_threads)), size
 
 
 def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
@@ -177,7 +217,7 @@ def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
 
         spec = tf.TensorSpec((None, size, size, 3), tf.float32)
         graph = tf.function(lambda crops: model(crops, training=False), input_signature=[spec])
-        return _in_tensorflow_chunks(lambda crops: _as_arrays(graph(tf.constant(crops)))), size
+        return _in_tensorflow_chunks(path, lambda crops: graph(tf.constant(crops))), size
     lock = threading.Lock()
 
     def run(crops: np.ndarray) -> Outputs:
@@ -198,9 +238,18 @@ def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Run, in
         serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: expected a SavedModel folder ({_one_line(error)})") from error
-    size = serve.structured_input_signature[1]["image"].shape[1]
+    inputs = serve.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise InputError(f"{path}: expected a network of one input, received {', '.join(inputs)}")
+    ((key, image),) = inputs.items()
+    size = _image_size(path, image.shape)
+    names = _choose_outputs(path, {name: spec.shape for name, spec in serve.structured_outputs.items()})
 
-    return _in_tensorflow_chunks(lambda crops: _as_arrays(serve(image=tf.constant(crops)))), size
+    def run_chunk(crops: np.ndarray) -> Mapping[str, Any]:
+        answers = serve(**{key: tf.constant(_as_type(crops, image.dtype.as_numpy_dtype))})
+        return {ours: answers[theirs] for ours, theirs in names.items()}
+
+    return _in_tensorflow_chunks(path, run_chunk, image.shape[0] or TENSORFLOW_CHUNK), size
 
 
 def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
@@ -214,9 +263,12 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, i
         if not trust:
             check_frozen_graph(path, graph_def)
         wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
-        image, pose = (wrapped.graph.as_graph_element(f"{name}:0") for name in (FROZEN_INPUT, FROZEN_OUTPUT))
-        uncertainty = [node.name + ":0" for node in graph_def.node if node.name == UNCERTAINTY]
-        run = wrapped.prune(image, [pose, *map(wrapped.graph.as_graph_element, uncertainty)])
+        others = {node.name: node.name for node in graph_def.node if node.name in OUTPUTS}
+        names = {**others, POSE: FROZEN_OUTPUT}
+        image, *outputs = (
+            wrapped.graph.as_graph_element(f"{name}:0") for name in (FROZEN_INPUT, *names.values())
+        )
+        run = wrapped.prune(image, outputs)
     except InputError:
         raise
     except Exception as error:  # protobuf and TensorFlow each raise their own
@@ -224,24 +276,24 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, i
             f"{path}: expected a frozen graph from {FROZEN_INPUT} to {FROZEN_OUTPUT} ({error})"
         ) from error
 
-    names = [POSE, UNCERTAINTY] if uncertainty else [POSE]
+    def run_chunk(crops: np.ndarray) -> Mapping[str, Any]:
+        return dict(zip(names, run(tf.constant(crops)), strict=True))
 
-    def run_chunk(crops: np.ndarray) -> Outputs:
-        return _as_arrays(dict(zip(names, run(tf.constant(crops)), strict=True)))
-
-    return _in_tensorflow_chunks(run_chunk), image.shape[1] or 64
+    return _in_tensorflow_chunks(path, run_chunk), _image_size(path, image.shape)
 
 
-def _as_arrays(outputs: dict[str, Any]) -> Outputs:
+def _as_arrays(outputs: Mapping[str, Any]) -> Outputs:
     return {name: np.asarray(values) for name, values in outputs.items()}
 
 
-def _in_tensorflow_chunks(run_chunk: Run) -> Run:
+def _in_tensorflow_chunks(
+    path: Path, run_chunk: Callable[[np.ndarray], Mapping[str, Any]], size: int = TENSORFLOW_CHUNK
+) -> Run:
     def run(crops: np.ndarray) -> Outputs:
-        starts = range(0, max(len(crops), 1), TENSORFLOW_CHUNK)
-        return _join([run_chunk(crops[start : start + TENSORFLOW_CHUNK]) for start in starts])
+        starts = range(0, max(len(crops), 1), size)
+        return _join([_as_arrays(run_chunk(crops[start : start + size])) for start in starts])
 
-    return run
+    return _explained(path, run)
 
 
 # By the suffix of the file; a folder is a SavedModel.

@@ -1,8 +1,9 @@
 """Checks of TensorFlow graphs from unknown sources, before anything of them runs.
 
 A frozen graph and a SavedModel are programs: loading and calling them can read and write files, open sockets
-and call Python. A network needs none of that, so operations that could are refused. `.tflite` and `.onnx`
-files contain only arithmetic, and `.keras` and `.h5` files are read without running code of theirs.
+and call Python. A network needs none of that, so only the operations that networks consist of are allowed.
+`.tflite` and `.onnx` files contain only arithmetic, and `.keras` and `.h5` files are read without running
+code of theirs.
 """
 
 import re
@@ -12,52 +13,56 @@ from typing import Any
 
 from fsanet_tf.errors import InputError, optional_dependencies
 
-# Operations that TensorFlow does not call stateful, but that touch files, sockets or Python all the same.
-SUSPICIOUS = re.compile(
-    r"File|Debug|PyFunc|Dataset|Summary|Shard|Remote|Rpc|Snapshot|Reader|Checkpoint|Xla|TPU|Save|Restore"
-)
-# Stateful operations that touch only the graph's own variables and control flow.
-HARMLESS = {
-    "Assert",
-    "AssignVariableOp",
-    "Case",
-    "If",
-    "PartitionedCall",
-    "RandomStandardNormal",
-    "RandomUniform",
-    "ReadVariableOp",
-    "StatefulPartitionedCall",
-    "VarHandleOp",
-    "VarIsInitializedOp",
-    "While",
-}
-LOOPS = re.compile(r"Tensor(Array|List)\w*")  # values that a loop collects
+# What the original's graphs, our exports and Keras's consist of, and the arithmetic of networks of
+# extensions: numbers; layers; shapes and types; pictures from bytes; functions, branches, loops and the
+# values that loops collect; weights that are not constants.
+OPERATIONS = """
+Abs Acos Add AddN AddV2 Asin Atan Atan2 Ceil Cos Cross Cumsum Div DivNoNan Erf Exp Expm1 Floor FloorDiv
+FloorMod Inv L2Loss Log Log1p Maximum Minimum Mod Mul MulNoNan Neg Pow RealDiv Reciprocal Rint Round Rsqrt
+Sign Sin Sqrt Square SquaredDifference Sub Tan Tanh All Any ArgMax ArgMin Max Mean Min Prod Sum TopKV2
+BatchMatMul BatchMatMulV2 Einsum MatMul Equal Greater GreaterEqual IsFinite IsInf IsNan Less LessEqual
+LogicalAnd LogicalNot LogicalOr NotEqual Select SelectV2 Where BitwiseAnd BitwiseOr LeftShift RightShift
+
+AvgPool BiasAdd Conv2D DepthwiseConv2dNative Elu FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LeakyRelu
+MaxPool Relu Relu6 Selu Sigmoid Softmax Softplus
+
+BatchToSpaceND BroadcastTo Cast ClipByValue ConcatV2 Const DepthToSpace EnsureShape ExpandDims Fill Gather
+GatherNd GatherV2 Identity IdentityN LinSpace MirrorPad NoOp OneHot OnesLike Pack Pad PadV2 Placeholder
+PlaceholderWithDefault PreventGradient Range Rank Reshape ReverseV2 Shape ShapeN Size Slice SpaceToBatchND
+SpaceToDepth Split SplitV Squeeze StopGradient StridedSlice Tile Transpose Unpack ZerosLike
+
+DecodeImage DecodeJpeg DecodePng DecodeRaw ResizeBilinear Substr
+
+Case Enter Exit If LoopCond Merge NextIteration PartitionedCall StatefulPartitionedCall StatelessCase
+StatelessIf StatelessWhile Switch While TensorArrayGatherV3 TensorArrayReadV3 TensorArrayScatterV3
+TensorArraySizeV3 TensorArrayV3 TensorArrayWriteV3 TensorListElementShape TensorListFromTensor
+TensorListGetItem TensorListLength TensorListReserve TensorListSetItem TensorListStack
+
+AssignVariableOp ReadVariableOp VarHandleOp VarIsInitializedOp VariableV2
+"""
+ALLOWED = frozenset(OPERATIONS.split())
 SAVER = re.compile(
     r"__inference__traced_(save|restore)_\d+"
 )  # in every SavedModel; loading does not call them
 
 
-def require_harmless(path: Path, nodes: Iterable[Any]) -> None:
-    """Refuse nodes of a graph whose operations could reach beyond it.
+def require_allowed(path: Path, nodes: Iterable[Any]) -> None:
+    """Refuse nodes of a graph whose operations are not those of a network.
 
     Raises:
         InputError: If there is one; the message names the operation.
     """
-    from tensorflow.python.framework import op_def_registry
-
     for node in nodes:
-        definition = op_def_registry.get(node.op)
-        known = definition is not None and not SUSPICIOUS.search(node.op)
-        harmless = node.op in HARMLESS or LOOPS.fullmatch(node.op)
-        if not known or (definition.is_stateful and not harmless):
+        if node.op not in ALLOWED:
             raise InputError(
-                f"{path}: contains the operation {node.op}, which could read or write files, open a "
-                "connection or call Python; if you trust its source, load it with trust=True (--trust)"
+                f"{path}: contains the operation {node.op}, which is not one of a network and might read or "
+                "write files, open a connection or call Python; if you trust its source, load it with "
+                "trust=True (--trust)"
             )
 
 
 def check_frozen_graph(path: Path, graph_def: Any) -> None:
-    """Refuse a frozen graph with operations that could reach beyond it.
+    """Refuse a frozen graph with operations other than a network's.
 
     Raises:
         InputError: If there is one.
@@ -66,7 +71,7 @@ def check_frozen_graph(path: Path, graph_def: Any) -> None:
 
 
 def check_saved_model(path: Path) -> None:
-    """Refuse a SavedModel with operations that could reach beyond it, in what loading and calling run.
+    """Refuse a SavedModel with operations other than a network's, in what loading and calling run.
 
     Raises:
         InputError: If there is one, or the folder does not contain a SavedModel.
@@ -87,12 +92,12 @@ def check_saved_model(path: Path) -> None:
 def _check_graph(path: Path, graph_def: Any) -> None:
     """Check the nodes of a graph and of its functions; a saver's functions only if something calls them."""
     functions = {function.signature.name: function for function in graph_def.library.function}
-    require_harmless(path, graph_def.node)
+    require_allowed(path, graph_def.node)
     callers = [f.node_def for name, f in functions.items() if not SAVER.fullmatch(name)]
     called = {name for nodes in callers for node in nodes for name in _callees(node)}
     for name, function in functions.items():
         if not SAVER.fullmatch(name) or name in called:
-            require_harmless(path, function.node_def)
+            require_allowed(path, function.node_def)
 
 
 def _callees(node: Any) -> Iterable[str]:

@@ -3,7 +3,7 @@
 import cv2
 import pytest
 
-from benchmarks.comparison import as_markdown, compare, read_comparisons, tables, write_comparisons
+from benchmarks.harness import as_markdown, compare, read_comparisons, tables, write_comparisons
 from benchmarks.page import BARS, GROWTH, write_page
 from tests.conftest import assert_one_clear_line, run_process
 

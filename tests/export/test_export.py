@@ -9,24 +9,27 @@ import time
 import cv2
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from keras import layers
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
-from fsanet_tf.detection.detection import Detection
+from fsanet_tf.errors import OptionError
+from fsanet_tf.export.config import FORMATS, ExportConfig
+from fsanet_tf.export.export import export_model
 from fsanet_tf.export.formats import export_int8
 from fsanet_tf.export.operations import read_operations
-from fsanet_tf.export.quantization import CONVOLUTIONS, DENSE, LARGE, ready_for_int8
+from fsanet_tf.export.parity import astronaut_samples
+from fsanet_tf.export.quantization import CONVOLUTIONS, DENSE, LARGE, _rescalings, ready_for_int8
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.files import sha256
-from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
-from fsanet_tf.networks.card import embedded_card, read_card
-from fsanet_tf.networks.keras_files import load_model
-from fsanet_tf.networks.network import load_network
-from fsanet_tf.prediction.predictor import PosePredictor
+from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
+from fsanet_tf.networks.keras_files import load_model, save_model
+from fsanet_tf.networks.network import Mirrored, load_network
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, run_process
 
 NAME = "fsanet_var_capsule"
@@ -48,10 +51,9 @@ def exported(released, aflw2000, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     weights = released / "fsanet_var_capsule_3_16_2_21_5.h5"
     data = f"--representative_data={aflw2000}"
-    result = run_fsanet(
-        "export", f"--weights={weights}", f"--output_dir={folder}", data, "--latency_rounds=0"
-    )
+    result = run_fsanet("export", f"--network={weights}", f"--output_dir={folder}", data)
     assert result.returncode == 0, result.stderr
+    assert "1969 faces of" in result.stdout and "left out" not in result.stdout
     return folder
 
 
@@ -80,37 +82,22 @@ def test_int8_holds_every_convolution_and_large_dense_layer(exported):
     assert {"DIV", "RSQRT", "SOFTMAX", "SQUARED_DIFFERENCE"} <= floats
 
 
-def test_cards_are_beside_and_inside(exported, released):
+def test_cards_are_inside(exported, released):
     for name in (*EXACT, *(f"{NAME}_{precision}.tflite" for precision in SMALL)):
         card = read_card(exported / name)
-        assert card["training"] == {"data": ["300W_LP"]} and card["margin_ratio"] == 0.6
-        assert card["source_sha256"] == {
+        assert card.about["training"] == {"data": ["300W_LP"]} and card.crop == CropRule(0.6)
+        assert card.outputs == {"pose": OUTPUTS["pose"]}
+        assert card.about["source_sha256"] == {
             "fsanet_var_capsule_3_16_2_21_5.h5": sha256(released / "fsanet_var_capsule_3_16_2_21_5.h5")
         }
-    assert embedded_card((exported / f"{NAME}_int8.tflite").read_bytes()) == card
 
 
 @pytest.mark.parametrize("name", [*EXACT, f"{NAME}_int8.tflite"])
-def test_predictor_takes_every_format(exported, aflw2000, name):
-    crop = load_dataset(aflw2000).images[0]
-    frame = np.pad(crop, ((0, 1), (0, 1), (0, 0)))  # a box ends one pixel before the frame
-    predictor = PosePredictor(exported / name, margin_ratio=0.0)
-    (face,) = predictor.predict(frame, [Detection((0, 0, 64, 64), 1.0)])
-    expected = load_network(exported / EXACT[0]).predict(crop[None].astype(np.float32))[0]
-    np.testing.assert_allclose(face.pose_deg, expected, atol=1e-3 if name in EXACT else 3)
-
-
-def test_mobile_twin(exported, aflw2000):
-    text = (ROOT / "docs/mobile.md").read_text()
-    scope: dict = {}
-    exec(text.split("```python")[1].split("```")[0], scope)
-    frame = cv2.resize(load_dataset(aflw2000).images[0], (300, 200))
-    path, box = exported / f"{NAME}_float32.tflite", (90, 60, 170, 150)
-    for square in (False, True):
-        network = dataclasses.replace(load_network(path), crop=CropRule(0.4, square))
-        (face,) = PosePredictor(network).predict(frame, [Detection(box, 1.0)])
-        pose = scope["head_pose"](str(path), frame, box, 0.4, square)
-        np.testing.assert_allclose(pose, face.pose_deg, atol=1e-4)
+def test_every_format_is_loaded(exported, aflw2000, name):
+    crop = load_dataset(aflw2000).images[:1].astype(np.float32)
+    pose = load_network(exported / name).predict(crop)["pose"]
+    expected = load_network(exported / EXACT[0]).predict(crop)["pose"]
+    np.testing.assert_allclose(pose, expected, atol=1e-3 if name in EXACT else 3)
 
 
 def test_warmup_requests_are_answered(exported):
@@ -129,30 +116,34 @@ def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path)
     data = load_dataset(few_faces)
     black = dataclasses.replace(data, images=np.zeros_like(data.images))
     save_dataset(tmp_path / "black.npz", black)
-    result = run_fsanet(
-        "export",
-        f"--weights={released / 'fsanet_capsule_3_16_2_21_5.h5'}",
-        f"--output_dir={tmp_path / 'out'}",
-        "--format=tflite_int8",
-        f"--representative_data={tmp_path / 'black.npz'}",
-        f"--parity_data={few_faces}",
-        "--latency_rounds=0",
+    network, output = str(released / "fsanet_capsule_3_16_2_21_5.h5"), str(tmp_path / "out")
+    config = ExportConfig(
+        network,
+        output,
+        "tflite_int8",
+        representative_data=str(tmp_path / "black.npz"),
+        parity_data=str(few_faces),
     )
-    assert result.returncode != 0 and "not written: its MAE is" in result.stderr
+    report = export_model(config)
+    assert not report.files and "not written: its MAE is" in report.refused[0]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["parity.json"]
 
 
 def test_integer_io_and_equal_bytes(few_faces, tmp_path):
     crops = load_dataset(few_faces).images.astype(np.float32)[:24]
-    model = build_model("fsanet_1x1_metric", 64)
+    model = build_model("fsanet_1x1_metric", localize=True, uncertainty=True)
+    card = NetworkCard(64)
     for name in "ab":
-        export_int8(model, tmp_path / f"{name}.tflite", crops, {}, integer_io=True)
+        export_int8(model, tmp_path / f"{name}.tflite", crops, card, integer_io=True)
     assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
     interpreter = Interpreter(str(tmp_path / "a.tflite"))
     assert interpreter.get_input_details()[0]["quantization"] == (1.0, -128)
-    assert interpreter.get_output_details()[0]["dtype"] == np.int16
-    poses = load_network(tmp_path / "a.tflite").predict(crops)
-    np.testing.assert_allclose(poses, model.predict(crops, verbose=0), atol=10)
+    assert {output["dtype"] for output in interpreter.get_output_details()} == {np.int16}
+    outputs, expected = load_network(tmp_path / "a.tflite").predict(crops), model.predict(crops, verbose=0)
+    assert set(outputs) == set(OUTPUTS)
+    for name, tolerance in (("pose", 10), ("uncertainty_deg", 1), ("box_offset", 0.1), ("face_score", 0.1)):
+        np.testing.assert_allclose(outputs[name], expected[name], atol=tolerance)
+    assert b"/tmp" not in (tmp_path / "a.tflite").read_bytes()
 
 
 def test_ready_for_int8_keeps_the_poses(released, few_faces):
@@ -160,10 +151,45 @@ def test_ready_for_int8_keeps_the_poses(released, few_faces):
     model = load_model(released / "ssrnet_mt.h5")
     ready = ready_for_int8(model, crops)
     # not exact: the first kernels are on their int8 grid already
-    np.testing.assert_allclose(ready.predict(crops, verbose=0), model.predict(crops, verbose=0), atol=1)
+    poses = [network.predict(crops, verbose=0)["pose"] for network in (ready, model)]
+    np.testing.assert_allclose(*poses, atol=1)
     maps = keras.Model(ready.inputs, ready.get_layer("relu_block4_relu").output).predict(crops, verbose=0)
     ranges = maps.max((0, 1, 2))
     np.testing.assert_allclose(ranges[ranges > 0.01], 1, rtol=1e-4)
+
+
+def found_in(model: keras.Model) -> dict[str, list[str]]:
+    return {norm.name: [reader.name for reader in readers] for norm, _, readers in _rescalings(model)}
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5])
+def test_what_int8_may_rescale_is_found_in_the_graph(width):
+    found = found_in(build_model("fsanet_noS_metric", image_size=32, width=width))
+    assert list(found) == [f"relu_block{block}_norm" for block in range(1, 8)]
+    assert found["relu_block1_norm"] == ["relu_block2_conv"]
+    assert set(found["relu_block3_norm"]) == {"stage3_relu_conv", "relu_block4_conv"}
+    assert found["relu_block7_norm"] == ["stage1_relu_conv"]
+
+
+def test_what_int8_must_not_rescale_is_left_alone():
+    image = keras.Input((32, 32, 3))
+    x = layers.SeparableConv2D(8, 3, name="first", use_bias=False, depth_multiplier=2)(image)
+    x = layers.ReLU()(layers.BatchNormalization(name="good")(x))
+    x = layers.Conv2D(8, 3, name="second")(layers.MaxPooling2D()(x))
+    saturating = layers.ReLU(max_value=6)(layers.BatchNormalization(name="saturating")(x))
+    added = layers.ReLU()(
+        layers.BatchNormalization(name="added")(layers.Conv2D(8, 3, padding="same")(saturating))
+    )
+    x = layers.Add()([layers.Conv2D(8, 1)(added), added])
+    last = layers.ReLU()(layers.BatchNormalization(name="last")(layers.Conv2D(8, 3)(x)))
+    pooled = layers.GlobalAveragePooling2D()(last)
+    model = keras.Model(image, {"pose": layers.Dense(3)(pooled)})
+    assert found_in(model) == {"good": ["second"]}
+    crops = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
+    ready = ready_for_int8(model, crops)
+    assert isinstance(ready.get_layer("first"), layers.Conv2D)
+    poses = [network.predict(crops, verbose=0)["pose"] for network in (ready, model)]
+    np.testing.assert_allclose(*poses, rtol=0.05, atol=0.5)
 
 
 def test_saved_model_answers_without_this_package(exported, aflw2000, reference, tmp_path):
@@ -190,57 +216,134 @@ def test_saved_model_answers_without_this_package(exported, aflw2000, reference,
     np.testing.assert_array_equal(out["roll"], out["b"][:, 2])
 
 
-@pytest.mark.slow
-def test_fusion_is_one_file_with_an_open_batch_and_timed(tmp_path):
-    for variant in ("fsanet_noS_metric", "ssrnet_mt"):
-        build_model(variant, 32).save(tmp_path / f"{variant}.keras")
-    weights = ",".join(str(tmp_path / f"{variant}.keras") for variant in ("fsanet_noS_metric", "ssrnet_mt"))
-    arguments = (f"--weights={weights}", "--format=tflite_float32", "--batch=dynamic", "--latency_rounds=1")
-    result = run_fsanet("export", *arguments, f"--output_dir={tmp_path / 'out'}")
-    assert result.returncode == 0 and "fsanet_fusion_float32.tflite" in result.stdout, result.stderr
-    report = json.loads((tmp_path / "out/parity.json").read_text())
-    assert report["files"][0]["max_deg"] < 1e-2
-    assert report["latency"].keys() == {"fsanet_fusion.keras", "fsanet_fusion_float32.tflite"}
-    assert report["latency"]["fsanet_fusion_float32.tflite"]["times_faster_than_keras"] > 0
+def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tmp_path):
+    model = build_model("fsanet_noS_metric", image_size=32, localize=True, uncertainty=True)
+    rule = CropRule(0.29, square=True, sampling="filtered")
+    save_model(tmp_path / "net.keras", model, NetworkCard(32, rule, about={"training": {"data": ["mine"]}}))
+    output = tmp_path / "out"
+    report = export_model(ExportConfig(str(tmp_path / "net.keras"), str(output)))
+    assert report.refused == () and [line.split(":")[0] for line in report.left_out] == ["tflite_int8"]
+    assert "crops of the packaged photo" in report.compared_on
+    crops = astronaut_samples(32, rule).crops
+    expected = model.predict(crops, verbose=0)
+    for row in report.files:
+        network = load_network(output / row.file)
+        outputs = network.predict(crops)
+        assert outputs.keys() == expected.keys() == set(OUTPUTS) and set(row.max_differences) == set(
+            OUTPUTS
+        ) - {"pose"}
+        for name, values in outputs.items():
+            small = row.file.endswith(("16.tflite", "dynamic.tflite"))
+            np.testing.assert_allclose(values, expected[name], atol=2 if small else 1e-3)
+        assert network.card == read_card(output / row.file)
+        assert network.card.crop == rule and network.card.outputs == OUTPUTS
+        assert network.card.about["training"] == {"data": ["mine"]} and network.card.image_size == 32
+        assert (row.ms_per_face or 0) > 0 or row.file.endswith((".pb", "saved_model"))
+    assert not list(output.glob("net*.json"))
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        for here in (b"/tmp/", str(ROOT).encode(), str(tmp_path).encode(), sys.prefix.encode()):
+            assert here not in path.read_bytes(), path
+    meta = onnxruntime.InferenceSession(str(output / "fsanet_noS_metric.onnx"))
+    assert {tensor.shape[0] for tensor in (*meta.get_inputs(), *meta.get_outputs())} == {"batch"}
+    assert meta.get_modelmeta().version == 1 and meta.get_modelmeta().producer_name == "fsanet_tf"
+    assert "pose" in meta.get_modelmeta().description
+
+
+def test_a_network_of_nan_is_refused_without_labels(tmp_path):
+    model = build_model("ssrnet_mt", image_size=32)
+    layer = model.get_layer("stage1_relu_conv")
+    layer.set_weights([np.full_like(weights, np.nan) for weights in layer.get_weights()])
+    save_model(tmp_path / "net.keras", model, NetworkCard(32))
+    report = export_model(
+        ExportConfig(str(tmp_path / "net.keras"), str(tmp_path / "out"), ("onnx", "tflite_float32"))
+    )
+    assert report.files == () and len(report.refused) == 2
+    assert "finite" in report.refused[0] and [p.name for p in (tmp_path / "out").iterdir()] == ["parity.json"]
+
+
+def test_a_file_far_from_keras_is_refused_without_labels(tmp_path, monkeypatch):
+    from fsanet_tf.export import export
+
+    model = build_model("ssrnet_mt", image_size=32)
+    other = keras.Model(model.input, {"pose": model.output["pose"] + 1.0})
+    save_model(tmp_path / "net.keras", model, NetworkCard(32))
+    write = lambda job, path: export.export_frozen_graph(other, path, job.card)  # noqa: E731
+    monkeypatch.setitem(export.WRITERS, "frozen_graph", write)
+    report = export_model(ExportConfig(str(tmp_path / "net.keras"), str(tmp_path / "out"), "onnx"))
+    assert (
+        report.files == ()
+        and "from the Keras network's in the mean; expected at most 0.05°" in report.refused[0]
+    )
+
+
+def test_a_networks_own_labels_are_no_truth(tmp_path):
+    model = build_model("ssrnet_mt", image_size=32)
+    save_model(tmp_path / "net.keras", model, NetworkCard(32))
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    poses = model.predict(images.astype(np.float32), verbose=0)["pose"]
+    save_dataset(tmp_path / "own.npz", FaceDataset.from_arrays(images, poses))
+    config = ExportConfig(
+        str(tmp_path / "net.keras"),
+        str(tmp_path / "out"),
+        "frozen_graph",
+        parity_data=str(tmp_path / "own.npz"),
+    )
+    report = export_model(config)
+    assert report.files[0].mae_deg is None and report.compared_on.endswith("labeled by this network")
 
 
 @pytest.mark.parametrize("mirror", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_exported_fusion_predicts_its_uncertainty(mirror, tmp_path):
-    formats = [f"--format={name}" for name in ("saved_model", "frozen_graph", "onnx", "tflite_float32")]
-    options = [f"--output_dir={tmp_path}", "--latency_rounds=0", *(["--mirror"] if mirror else [])]
-    result = run_fsanet("export", "--weights=fusion", *formats, *options)
-    assert result.returncode == 0, result.stderr
-    crops = np.stack([cv2.resize(read_image("astronaut")[:, 150 + i : 350], (64, 64)) for i in range(3)])
-    crops = crops.astype(np.float32)
-    poses, uncertainty = load_network("fusion").predict_with_uncertainty(crops, mirror)
-    assert np.ptp(uncertainty) > 0
-    stem = "fsanet_fusion" + ("_mirror" if mirror else "")
-    for suffix in ("_saved_model", ".pb", ".onnx", "_float32.tflite"):
-        network = load_network(tmp_path / (stem + suffix))
-        answers, expected = network.predict_with_uncertainty(crops)
-        np.testing.assert_allclose(answers, poses, atol=1e-3)
-        np.testing.assert_allclose(expected, uncertainty, atol=1e-3)
-        assert network.predict(crops).shape == (3, 3)
-        assert read_card(tmp_path / (stem + suffix))["mirror"] is mirror
+    formats = (
+        ("onnx", "tflite_float32")
+        if not mirror
+        else ("saved_model", "frozen_graph", "onnx", "tflite_float32")
+    )
+    report = export_model(ExportConfig("fusion", str(tmp_path), formats, mirror=mirror, batch="dynamic"))
+    assert report.refused == ()
+    network = load_network("fusion")
+    crops = astronaut_samples(64, network.card.crop).crops[:3]
+    expected = (Mirrored(network) if mirror else network).predict(crops)
+    assert np.ptp(expected["uncertainty_deg"]) > 0
+    for row in report.files:
+        assert row.file.startswith("fsanet_fusion_mirror" if mirror else "fsanet_fusion")
+        outputs = load_network(tmp_path / row.file).predict(crops)
+        np.testing.assert_allclose(outputs["pose"], expected["pose"], atol=1e-3)
+        if not mirror:
+            np.testing.assert_allclose(outputs["uncertainty_deg"], expected["uncertainty_deg"], atol=1e-3)
+        card = read_card(tmp_path / row.file)
+        assert card.about["mirror"] is mirror and set(card.outputs) == {"pose", "uncertainty_deg"}
+
+
+def test_options_are_checked_in_python_too():
+    assert ExportConfig("fusion", "out").network == ("fusion",)
+    assert ExportConfig("var", "out", "onnx").chosen_formats() == ("onnx",)
+    assert set(FORMATS) - set(ExportConfig("var", "out").chosen_formats()) == {"tflite_int8", "web"}
+    for changes, option in (
+        ({"formats": "nix"}, "formats"),
+        ({"formats": "tflite_int8"}, "representative_data"),
+        ({"batch": "2"}, "batch"),
+        ({"max_mae_increase": -1.0}, "max_mae_increase"),
+        ({"network": ()}, "network"),
+    ):
+        with pytest.raises(OptionError) as error:
+            ExportConfig(**{"network": "var", "output_dir": "out", **changes})
+        assert error.value.option == option
 
 
 def test_mistakes_are_one_clear_line(tmp_path):
     output = f"--output_dir={tmp_path / 'out'}"
-    assert_one_clear_line(run_fsanet("export", output), "--weights: is required")
-    assert_one_clear_line(
-        run_fsanet("export", output, "--weights=absent.keras"), "absent.keras: no such file"
-    )
+    assert_one_clear_line(run_fsanet("export", output), "--network: is required")
+    assert_one_clear_line(run_fsanet("export", output, "--network=absent.keras"), "absent.keras: no such")
     (tmp_path / "net.keras").write_bytes(b"x")
-    int8 = run_fsanet("export", output, f"--weights={tmp_path / 'net.keras'}", "--format=tflite_int8")
-    assert_one_clear_line(int8, "expected --representative_data")
-    card = tmp_path / "net.json"
-    card.write_text('{"margin_ratio": 0.29, "square": true}')
+    network = f"--network={tmp_path / 'net.keras'}"
     assert_one_clear_line(
-        run_fsanet("export", output, f"--weights=var,{tmp_path / 'net.keras'}"), "could not read it"
+        run_fsanet("export", output, network, "--formats=tflite_int8"), "--representative_data"
     )
-    card.unlink()
+    assert_one_clear_line(run_fsanet("export", output, network), "could not read it")
+    save_model(tmp_path / "net.keras", build_model("fsanet_noS_metric"), NetworkCard(64))
     assert_one_clear_line(
-        run_fsanet("export", output, f"--weights=var,{tmp_path / 'net.keras'}"),
+        run_fsanet("export", output, f"--network=var,{tmp_path / 'net.keras'}"),
         "var.keras expects square boxes with a margin of 0.29",
         "net.keras expects stretched boxes with a margin of 0.6",
     )
@@ -248,10 +351,10 @@ def test_mistakes_are_one_clear_line(tmp_path):
 
 
 def test_killed_in_the_middle_nothing_half_written_has_its_name(tmp_path):
-    build_model("fsanet_noS_metric", 32).save(tmp_path / "net.keras")
+    save_model(tmp_path / "net.keras", build_model("fsanet_noS_metric", image_size=32), NetworkCard(32))
     out = tmp_path / "out"
-    command = [sys.executable, "export.py", f"--weights={tmp_path / 'net.keras'}", f"--output_dir={out}"]
-    process = subprocess.Popen([*command, "--latency_rounds=0", "--format=saved_model"], cwd=ROOT)
+    command = [sys.executable, "export.py", f"--network={tmp_path / 'net.keras'}", f"--output_dir={out}"]
+    process = subprocess.Popen([*command, "--formats=saved_model"], cwd=ROOT)
     while not list(out.glob(".*/*")):
         assert process.poll() is None
         time.sleep(0.01)

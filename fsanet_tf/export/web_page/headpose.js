@@ -13,7 +13,8 @@
  *   version: string, default_network: string,
  *   detector: import("./pipeline.js").DetectorConfig,
  *   networks: import("./pipeline.js").NetworkConfig[],
- *   live: {detect_every: number},
+ *   live: {detect_every: number, side: number, min_overlap: number},
+ *   following: import("./pipeline.js").FollowingConfig,
  *   smoothing: {min_cutoff_hz: number, beta: number, speed_cutoff_hz: number},
  *   drawing: {axis_colors: string[], box_color: string, axis_length: number, cube_side: number}
  * }} Config
@@ -78,8 +79,8 @@ export class HeadPose {
   /**
    * Predict the head poses of a frame.
    * @param {HTMLVideoElement | HTMLImageElement | HTMLCanvasElement | Blob | ImageBitmap | ImageData} frame
-   * @param {{live?: boolean, echo?: boolean}} [options] `live`: footage, whose faces are detected at half resolution
-   *   on every n-th frame and keep their boxes in between; `echo`: keep the pixels in `this.pixels`, for tests
+   * @param {{live?: boolean, echo?: boolean}} [options] `live`: footage, whose faces are detected at reduced
+   *   resolution on every n-th frame and keep their boxes in between, or are followed by a network that localizes; `echo`: keep the pixels in `this.pixels`, for tests
    * @returns {Promise<Face[] | null>} faces with boxes in pixels and angles in degrees, signs of 300W-LP; null if the
    *   last frame is not finished: this one is dropped, never queued
    */
@@ -137,7 +138,8 @@ export class HeadPose {
       const rotation = rotationMatrix(face);
       if (style === "cube") drawCube(context, rotation, center, drawing.cube_side * side, drawing.axis_colors);
       else drawAxes(context, rotation, center, drawing.axis_length * side, drawing.axis_colors);
-      writeAngles(context, face, left, bottom, Math.min(Math.max(side / 10, 12), 32));
+      const number = faces.length > 1 && face.track !== undefined ? `${face.track}: ` : "";
+      writeAngles(context, number, face, left, bottom, Math.min(Math.max(side / 10, 12), 32));
     }
   }
 }
@@ -212,13 +214,14 @@ export function formatAngle(angle) {
 
 /**
  * @param {CanvasRenderingContext2D} context
+ * @param {string} number of the face, if there are several
  * @param {Face} face
  * @param {number} x
  * @param {number} y
  * @param {number} height
  */
-function writeAngles(context, face, x, y, height) {
-  const angles = [face.yaw, face.pitch, face.roll].map(formatAngle).join(" ");
+function writeAngles(context, number, face, x, y, height) {
+  const angles = number + [face.yaw, face.pitch, face.roll].map(formatAngle).join(" ");
   const text = face.uncertaintyDeg === null ? angles : `${angles} (error ${face.uncertaintyDeg.toFixed(0)})`;
   context.font = `${height}px system-ui, sans-serif`;
   const baseline = Math.min(y + 1.3 * height, context.canvas.height - 3);

@@ -8,6 +8,7 @@ const ANGLES = /** @type {const} */ (["yaw", "pitch", "roll"]);
 const STRIP_S = 10;
 const STRIP_DEG = 90;
 const STRIP_EVERY_S = 0.1;
+const DEFAULT_FRAME_US = 100_000; // of an animation that states none
 const MAX_ROWS = 200_000; // of the record; then the oldest are dropped
 const COLUMNS = "time_s,track,left,top,right,bottom,score,yaw,pitch,roll,uncertainty_deg";
 const REASONS = /** @type {Record<string, string>} */ ({
@@ -38,6 +39,7 @@ const file = element("file", HTMLInputElement);
 const networkChoice = element("network", HTMLSelectElement);
 const styleChoice = element("style", HTMLSelectElement);
 const smooth = element("smooth", HTMLInputElement);
+const whose = element("whose", HTMLElement);
 const download = element("download", HTMLButtonElement);
 const rate = element("rate", HTMLOutputElement);
 const values = ANGLES.map((name) => element(name, HTMLElement));
@@ -55,6 +57,7 @@ let history = [];
 let frameTimes = [];
 /** @type {ImageBitmap | null} */
 let photo = null;
+let isMoving = false; // whether the photo is a frame of an animation
 let stripTimeS = 0;
 let source = 0; // counts sources, so that an answer for an earlier one is dropped
 
@@ -89,7 +92,8 @@ function stop() {
   video.load();
   photo?.close();
   photo = null;
-  tracks = new Tracks(headpose.config.smoothing);
+  isMoving = false;
+  tracks = new Tracks(headpose.config.smoothing, headpose.config.live.min_overlap);
   history = [];
   frameTimes = [];
   rate.textContent = "";
@@ -170,7 +174,7 @@ function resizeOverlay(width, height) {
  * @param {number} timeS
  */
 function show(found, timeS) {
-  const faces = tracks.update(found, timeS, smooth.checked && photo === null);
+  const faces = tracks.update(found, timeS, smooth.checked && (photo === null || isMoving));
   const context = overlay.getContext("2d");
   if (context) {
     context.clearRect(0, 0, overlay.width, overlay.height);
@@ -178,6 +182,7 @@ function show(found, timeS) {
     headpose.draw(context, faces, { style: styleChoice.value === "cube" ? "cube" : "axes" });
   }
   const first = faces.reduce((a, b) => ((a?.track ?? Infinity) < (b.track ?? Infinity) ? a : b), faces[0]);
+  write(whose, faces.length > 1 ? `Face ${first.track} of ${faces.length}` : "");
   values.forEach((cell, i) => write(cell, first ? `${formatAngle(first[ANGLES[i]])}°` : "–"));
   if (first) history.push({ timeS, angles: ANGLES.map((name) => first[name]) });
   history = history.filter((point) => point.timeS > timeS - STRIP_S);
@@ -228,6 +233,7 @@ async function openFile(blob) {
     await play().catch(() => say("This browser cannot play that video."));
     return;
   }
+  if (await playAnimation(blob, mine)) return;
   try {
     photo = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   } catch {
@@ -237,10 +243,43 @@ async function openFile(blob) {
   if (mine === source) await predictPhoto();
 }
 
+/**
+ * Play an animated picture, frame by frame, until another source is opened.
+ * @param {Blob} blob
+ * @param {number} mine
+ * @returns {Promise<boolean>} false if the picture is not animated, or the browser cannot say
+ */
+async function playAnimation(blob, mine) {
+  if (!("ImageDecoder" in window) || !(await ImageDecoder.isTypeSupported(blob.type).catch(() => false))) return false;
+  const decoder = new ImageDecoder({ data: blob.stream(), type: blob.type });
+  try {
+    await decoder.completed;
+    const count = decoder.tracks.selectedTrack?.frameCount ?? 1;
+    if (count < 2) return false;
+    isMoving = true;
+    for (let frameIndex = 0; mine === source; frameIndex = (frameIndex + 1) % count) {
+      const start = performance.now();
+      const { image } = await decoder.decode({ frameIndex });
+      const bitmap = await createImageBitmap(image);
+      const shownMs = (image.duration || DEFAULT_FRAME_US) / 1000;
+      image.close();
+      photo?.close();
+      photo = bitmap;
+      await predictPhoto();
+      await new Promise((resolve) => setTimeout(resolve, shownMs - (performance.now() - start)));
+    }
+    return true;
+  } catch {
+    return false;
+  } finally {
+    decoder.close();
+  }
+}
+
 async function predictPhoto() {
   if (!photo) return;
   try {
-    const faces = await headpose.predict(photo);
+    const faces = await headpose.predict(photo, { live: isMoving });
     if (faces === null || !photo) return;
     resizeOverlay(photo.width, photo.height);
     say(faces.length ? "" : "No face found.");
@@ -298,7 +337,7 @@ stage.addEventListener("drop", (event) => {
 
 try {
   headpose = await load();
-  tracks = new Tracks(headpose.config.smoothing);
+  tracks = new Tracks(headpose.config.smoothing, headpose.config.live.min_overlap);
   for (const { name, bytes } of headpose.config.networks) {
     networkChoice.add(new Option(`${name} (${(bytes / 1e6).toFixed(1)} MB)`, name));
   }

@@ -4,41 +4,84 @@
  *
  * @typedef {{data: Uint8ClampedArray, width: number, height: number}} Pixels RGBA, rows from the top
  * @typedef {[number, number, number, number]} Box left, top, right, bottom in pixels
- * @typedef {{box: Box, landmarkBox: Box, score: number}} Detection
+ * @typedef {{box: Box, score: number}} Detection `box` is the smallest box around the visible landmarks
  * @typedef {{yaw: number, pitch: number, roll: number, uncertaintyDeg: number | null}} Pose in degrees
- * @typedef {Detection & Pose & {track?: number}} Face
+ * @typedef {{nextBox?: Box, faceScore?: number}} Followed where a network that localizes sees the face, and whether
+ * @typedef {Detection & Pose & Followed & {track?: number}} Face
  * @typedef {{
  *   file: string, strides: number[], divisor: number, score_threshold: number, nms_threshold: number,
- *   top_k: number, landmark_side: number, landmark_drop: number
+ *   top_k: number, face_side: number, face_drop: number, sides: number[], min_frame: number, small_face: number,
+ *   duplicate: number
  * }} DetectorConfig
+ * @typedef {{margin_ratio: number, square: boolean, sampling: string}} CropRule
  * @typedef {{
- *   name: string, file: string, bytes: number, image_size: number, margin_ratio: number, square: boolean,
- *   uncertainty: boolean
+ *   name: string, file: string, bytes: number, image_size: number, crop: CropRule, outputs: string[]
  * }} NetworkConfig
  * @typedef {{inputNames: readonly string[], run: (feeds: Record<string, any>) => Promise<Record<string, any>>}} Session
  * @typedef {new (type: "float32", data: Float32Array, shape: number[]) => any} TensorClass
  */
 
 /**
- * Halve a frame, each pixel the rounded mean of four, as `cv2.resize` with `INTER_AREA`.
+ * The two ends of each target pixel in source pixels.
+ * @param {number} from
+ * @param {number} to
+ */
+function spans(from, to) {
+  return Array.from({ length: to }, (_, i) => [(i * from) / to, ((i + 1) * from) / to]);
+}
+
+/**
+ * Reduce a frame so that its longest side has `side` pixels, each the mean of those that it covers, as `cv2.resize`
+ * with `INTER_AREA`; smaller frames stay.
  * @param {Pixels} frame
+ * @param {number} side
  * @returns {Pixels}
  */
-export function halve({ data, width, height }) {
-  const halfWidth = width >> 1;
-  const halfHeight = height >> 1;
-  const half = new Uint8ClampedArray(4 * halfWidth * halfHeight);
-  for (let y = 0, to = 0; y < halfHeight; y++) {
-    let from = 8 * y * width;
-    for (let x = 0; x < halfWidth; x++, from += 8, to += 4) {
-      const below = from + 4 * width;
-      for (let c = 0; c < 3; c++) {
-        half[to + c] =
-          (data[from + c] + data[from + 4 + c] + data[below + c] + data[below + 4 + c] + 2) >> 2;
+export function reduce(frame, side) {
+  const scale = side / Math.max(frame.width, frame.height);
+  if (scale >= 1) return frame;
+  const width = Math.max(1, Math.round(frame.width * scale));
+  const height = Math.max(1, Math.round(frame.height * scale));
+  const across = spans(frame.width, width);
+  const data = new Uint8ClampedArray(4 * width * height);
+  const line = new Float32Array(3 * width);
+  const area = (frame.width / width) * (frame.height / height);
+  spans(frame.height, height).forEach(([top, bottom], y) => {
+    line.fill(0);
+    for (let row = Math.floor(top); row < Math.min(bottom, frame.height); row++) {
+      const down = Math.min(row + 1, bottom) - Math.max(row, top);
+      for (let x = 0; x < width; x++) {
+        const [left, right] = across[x];
+        for (let column = Math.floor(left); column < Math.min(right, frame.width); column++) {
+          const share = down * (Math.min(column + 1, right) - Math.max(column, left));
+          const at = 4 * (row * frame.width + column);
+          for (let c = 0; c < 3; c++) line[3 * x + c] += share * frame.data[at + c];
+        }
       }
     }
+    for (let x = 0, to = 4 * y * width; x < width; x++, to += 4) {
+      for (let c = 0; c < 3; c++) data[to + c] = Math.floor(line[3 * x + c] / area + 0.5);
+    }
+  });
+  return { data, width, height };
+}
+
+/**
+ * Pad a frame that is too small for the detector with black on all sides.
+ * @param {Pixels} frame
+ * @param {number} least width and height
+ * @returns {{padded: Pixels, x: number, y: number}} the frame, and where the picture begins
+ */
+function pad(frame, least) {
+  const [x, y] = [frame.width, frame.height].map((side) => Math.max(0, least - side + 1) >> 1);
+  if (!x && !y) return { padded: frame, x, y };
+  const width = frame.width + 2 * x;
+  const data = new Uint8ClampedArray(4 * width * (frame.height + 2 * y));
+  for (let row = 0; row < frame.height; row++) {
+    const line = frame.data.subarray(4 * row * frame.width, 4 * (row + 1) * frame.width);
+    data.set(line, 4 * ((row + y) * width + x));
   }
-  return { data: half, width: halfWidth, height: halfHeight };
+  return { padded: { data, width, height: frame.height + 2 * y }, x, y };
 }
 
 /**
@@ -62,14 +105,65 @@ export function detectorInput({ data, width, height }, divisor) {
 }
 
 /**
- * Find the faces of a frame, as `cv2.FaceDetectorYN`.
+ * Find the faces of a frame as `make_detector("yunet")` does: on the frame reduced to each side, small faces alone on
+ * the larger ones.
  * @param {Session} session
  * @param {TensorClass} Tensor
  * @param {Pixels} frame
  * @param {DetectorConfig} config
+ * @param {number[]} [sides]
  * @returns {Promise<Detection[]>} most certain first
  */
-export async function detect(session, Tensor, frame, config) {
+export async function detect(session, Tensor, frame, config, sides = config.sides) {
+  const longest = Math.max(frame.width, frame.height);
+  const distinct = [...new Set(sides.map((side) => Math.min(side, longest)))].sort((a, b) => b - a);
+  /** @type {{corner: number[], score: number}[]} */
+  let found = [];
+  let reduced = frame;
+  for (const side of distinct) {
+    const scale = side / longest;
+    reduced = reduce(reduced, side);
+    const { padded, x, y } = pad(reduced, config.min_frame);
+    const limit = side === distinct[distinct.length - 1] ? Infinity : config.small_face / scale;
+    for (const { corner, score } of await detectAtOneScale(session, Tensor, padded, config)) {
+      const [left, top, width, height] = corner;
+      const scaled = [(left - x) / scale, (top - y) / scale, width / scale, height / scale];
+      if (scaled.every(Number.isFinite) && scaled[2] <= limit) found.push({ corner: scaled, score });
+    }
+  }
+  found.sort((a, b) => b.score - a.score);
+  if (distinct.length > 1) found = withoutDuplicates(found, config.duplicate);
+  return found.map(({ corner: [x, y, width, height], score }) => {
+    return { box: faceBox([x, y, x + width, y + height], config), score };
+  });
+}
+
+/**
+ * Keep the best of the detections that cover one another.
+ * @param {{corner: number[], score: number}[]} sorted
+ * @param {number} most share of the smaller box that may be covered
+ */
+function withoutDuplicates(sorted, most) {
+  /** @type {typeof sorted} */
+  const kept = [];
+  for (const face of sorted) {
+    const area = (/** @type {number[]} */ corner) => corner[2] * corner[3];
+    const isNew = (/** @type {typeof face} */ other) =>
+      intersection(face.corner, other.corner) <= most * Math.min(area(face.corner), area(other.corner));
+    if (kept.every(isNew)) kept.push(face);
+  }
+  return kept;
+}
+
+/**
+ * Run the detector on a frame, as `cv2.FaceDetectorYN`.
+ * @param {Session} session
+ * @param {TensorClass} Tensor
+ * @param {Pixels} frame
+ * @param {DetectorConfig} config
+ * @returns {Promise<{score: number, corner: number[]}[]>} boxes as left, top, width, height
+ */
+async function detectAtOneScale(session, Tensor, frame, config) {
   const { planes, rows, columns } = detectorInput(frame, config.divisor);
   const input = new Tensor("float32", planes, [1, 3, rows, columns]);
   const outputs = await session.run({ [session.inputNames[0]]: input });
@@ -92,11 +186,7 @@ export async function detect(session, Tensor, frame, config) {
       candidates.push({ score, corner });
     }
   }
-  return suppress(candidates, config).map(({ score, corner: [x, y, width, height] }) => {
-    /** @type {Box} */
-    const box = [x, y, x + width, y + height];
-    return { box, score, landmarkBox: landmarkBox(box, config) };
-  });
+  return suppress(candidates, config);
 }
 
 /** @param {number} value */
@@ -121,42 +211,51 @@ export function suppress(candidates, config) {
 }
 
 /**
+ * Area that two boxes (x, y, width, height) share.
+ * @param {number[]} a
+ * @param {number[]} b
+ */
+function intersection(a, b) {
+  const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
+  return width <= 0 || height <= 0 ? 0 : width * height;
+}
+
+/**
  * Intersection over union of two boxes (x, y, width, height).
  * @param {number[]} a
  * @param {number[]} b
  */
 function overlap(a, b) {
-  const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
-  const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
-  if (width <= 0 || height <= 0) return 0;
-  return (width * height) / (a[2] * a[3] + b[2] * b[3] - width * height);
+  const shared = intersection(a, b);
+  return shared ? shared / (a[2] * a[3] + b[2] * b[3] - shared) : 0;
 }
 
 /**
- * Estimate the box around the landmarks, from which networks are trained to crop.
+ * Estimate the box around the landmarks, by which networks crop, from the detector's.
  * @param {Box} box
  * @param {DetectorConfig} config
  * @returns {Box}
  */
-export function landmarkBox([left, top, right, bottom], config) {
+export function faceBox([left, top, right, bottom], config) {
   const side = Math.max(right - left, bottom - top);
   const centerX = (left + right) / 2;
-  const centerY = (top + bottom) / 2 + config.landmark_drop * side;
-  const half = (side * config.landmark_side) / 2;
+  const centerY = (top + bottom) / 2 + config.face_drop * side;
+  const half = (side * config.face_side) / 2;
   return [centerX - half, centerY - half, centerX + half, centerY + half];
 }
 
 /**
- * Grow a box by the network's margin and clip it to the frame.
+ * Grow a box by a margin and clip it to the frame, as the original does.
  * @param {Box} box
- * @param {NetworkConfig} network
+ * @param {CropRule} rule
  * @param {number} width
  * @param {number} height
  * @returns {Box} whole pixels; empty if the box lies outside
  */
-export function growBox(box, network, width, height) {
+export function growBox(box, rule, width, height) {
   let [left, top, right, bottom] = box.map(Math.trunc);
-  if (network.square) {
+  if (rule.square) {
     const missing = Math.abs(right - left - (bottom - top));
     const before = Math.floor(missing / 2);
     if (right - left < bottom - top) {
@@ -165,8 +264,8 @@ export function growBox(box, network, width, height) {
       [top, bottom] = [top - before, bottom + missing - before];
     }
   }
-  const marginX = network.margin_ratio * (right - left);
-  const marginY = network.margin_ratio * (bottom - top);
+  const marginX = rule.margin_ratio * (right - left);
+  const marginY = rule.margin_ratio * (bottom - top);
   return [
     Math.max(Math.trunc(left - marginX), 0),
     Math.max(Math.trunc(top - marginY), 0),
@@ -175,6 +274,7 @@ export function growBox(box, network, width, height) {
   ];
 }
 
+const MAX_WINDOW_RATIO = 4; // a larger window, relative to the frame, shows no face
 const BITS = 11; // OpenCV's weights are integers of 1/2048
 
 /**
@@ -216,10 +316,6 @@ function roundHalfToEven(value) {
 export function cropAndResize({ data, width }, [left, top, right, bottom], size, crop) {
   const columns = right - left;
   const rows = bottom - top;
-  if (columns === 2 * size && rows === 2 * size) {
-    averageFour({ data, width }, left, top, size, crop); // OpenCV's own special case
-    return;
-  }
   const across = taps(columns, size, true);
   const down = taps(rows, size, false);
   const line = () => new Int32Array(3 * size);
@@ -253,22 +349,89 @@ export function cropAndResize({ data, width }, [left, top, right, bottom], size,
 }
 
 /**
- * @param {{data: Uint8ClampedArray, width: number}} frame
- * @param {number} left
- * @param {number} top
- * @param {number} size
- * @param {Float32Array} crop
+ * The window of a filtered crop: the box grown by the margin, at fractions of a pixel.
+ * @param {Box} box
+ * @param {CropRule} rule
+ * @returns {Box}
  */
-function averageFour({ data, width }, left, top, size, crop) {
+export function faceWindow([left, top, right, bottom], rule) {
+  let halfWidth = (right - left) / 2;
+  let halfHeight = (bottom - top) / 2;
+  if (rule.square) halfWidth = halfHeight = Math.max(halfWidth, halfHeight);
+  const grown = 1 + 2 * rule.margin_ratio;
+  const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+  return [x - halfWidth * grown, y - halfHeight * grown, x + halfWidth * grown, y + halfHeight * grown];
+}
+
+/**
+ * The blocks of source pixels that a filtered crop averages along an axis, and the two that each target pixel mixes.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} count
+ */
+function blocks(low, high, count) {
+  const step = (high - low) / count;
+  const block = Math.max(1, roundHalfToEven(step));
+  const start = Math.floor(low) - block;
+  const positions = Array.from({ length: count }, (_, i) => (low + (i + 0.5) * step - start) / block - 0.5);
+  const mixes = positions.map((position) => ({ first: Math.floor(position), share: position % 1 }));
+  return { start, block, mixes, number: mixes[count - 1].first + 2 };
+}
+
+/**
+ * Resample a window at fractions of a pixel into BGR values: means of blocks, then linear; the frame's edge repeats.
+ * @param {Pixels} frame
+ * @param {Box} window
+ * @param {number} size
+ * @param {Float32Array} crop receives `(size, size, 3)`
+ */
+export function sampleWindow({ data, width, height }, [left, top, right, bottom], size, crop) {
+  const across = blocks(left, right, size);
+  const down = blocks(top, bottom, size);
+  const means = new Float32Array(3 * across.number * down.number);
+  const area = across.block * down.block;
+  const inside = (/** @type {number} */ pixel, /** @type {number} */ end) => Math.min(Math.max(pixel, 0), end - 1);
+  for (let y = 0; y < down.number * down.block; y++) {
+    const row = width * inside(down.start + y, height);
+    const line = across.number * Math.floor(y / down.block);
+    for (let x = 0; x < across.number * across.block; x++) {
+      const from = 4 * (row + inside(across.start + x, width));
+      const to = 3 * (line + Math.floor(x / across.block));
+      for (let c = 0; c < 3; c++) means[to + c] += data[from + 2 - c];
+    }
+  }
   for (let y = 0, to = 0; y < size; y++) {
+    const { first: row, share: lower } = down.mixes[y];
     for (let x = 0; x < size; x++) {
-      const at = 4 * ((top + 2 * y) * width + left + 2 * x);
-      const below = at + 4 * width;
-      for (let c = 2; c >= 0; c--) {
-        crop[to++] = (data[at + c] + data[at + 4 + c] + data[below + c] + data[below + 4 + c] + 2) >> 2;
+      const { first: column, share: rightward } = across.mixes[x];
+      const at = 3 * (row * across.number + column);
+      const below = at + 3 * across.number;
+      for (let c = 0; c < 3; c++) {
+        const above = means[at + c] * (1 - rightward) + means[at + 3 + c] * rightward;
+        const under = means[below + c] * (1 - rightward) + means[below + 3 + c] * rightward;
+        crop[to++] = (above * (1 - lower) + under * lower) / area;
       }
     }
   }
+}
+
+/**
+ * Cut a face out of a frame by the network's rule, as `crop_face` in Python.
+ * @param {Pixels} frame
+ * @param {Box} box
+ * @param {NetworkConfig} network
+ * @returns {Float32Array | null} BGR `(size, size, 3)`; null if the box contains no pixel
+ */
+export function cropFace(frame, box, { crop: rule, image_size: size }) {
+  const crop = new Float32Array(3 * size * size);
+  const filtered = rule.sampling === "filtered";
+  const { width, height } = frame;
+  const window = filtered ? faceWindow(box, rule) : growBox(box, rule, width, height);
+  const [left, top, right, bottom] = window;
+  const outside = left >= right || top >= bottom || left >= width || top >= height || right <= 0 || bottom <= 0;
+  if (outside || Math.max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height)) return null;
+  (filtered ? sampleWindow : cropAndResize)(frame, window, size, crop);
+  return crop;
 }
 
 /**
@@ -278,28 +441,111 @@ function averageFour({ data, width }, left, top, size, crop) {
  * @param {Pixels} frame
  * @param {Detection[]} detections
  * @param {NetworkConfig} network
+ * @param {number} [scaleGain] share of a face's growth by which `nextBox` grows
  * @returns {Promise<Face[]>}
  */
-export async function predictPoses(session, Tensor, frame, detections, network) {
+export async function predictPoses(session, Tensor, frame, detections, network, scaleGain = 1) {
   const size = network.image_size;
-  const boxes = detections.map((face) => growBox(face.landmarkBox, network, frame.width, frame.height));
-  const inside = boxes.map(([left, top, right, bottom]) => left < right && top < bottom);
-  const kept = detections.filter((_, i) => inside[i]);
-  if (kept.length === 0) return [];
   const values = 3 * size * size;
-  const crops = new Float32Array(values * kept.length);
-  boxes
-    .filter((_, i) => inside[i])
-    .forEach((box, i) => cropAndResize(frame, box, size, crops.subarray(i * values, (i + 1) * values)));
-  const input = new Tensor("float32", crops, [kept.length, size, size, 3]);
+  const crops = new Float32Array(values * detections.length);
+  const kept = [];
+  for (const face of detections) {
+    const crop = cropFace(frame, face.box, network);
+    if (crop) crops.set(crop, values * (kept.push(face) - 1));
+  }
+  if (kept.length === 0) return [];
+  const input = new Tensor("float32", crops.subarray(0, values * kept.length), [kept.length, size, size, 3]);
   const outputs = await session.run({ [session.inputNames[0]]: input });
-  const poses = outputs.pose.data;
-  const expected = outputs.uncertainty_deg?.data;
+  const [poses, errors] = [outputs.pose.data, outputs.uncertainty_deg?.data];
+  const [offsets, scores] = [outputs.box_offset?.data, outputs.face_score?.data];
   return kept.map((face, i) => ({
     ...face,
     yaw: poses[3 * i],
     pitch: poses[3 * i + 1],
     roll: poses[3 * i + 2],
-    uncertaintyDeg: expected ? expected[i] : null,
+    uncertaintyDeg: errors ? errors[i] : null,
+    ...(offsets && { nextBox: movedBox(face.box, network.crop, offsets.subarray(3 * i, 3 * i + 3), scaleGain) }),
+    ...(scores && { faceScore: scores[i] }),
   }));
+}
+
+/**
+ * Where the face is, given where the network sees it in its crop, as `moved_box` in Python.
+ * @param {Box} box
+ * @param {CropRule} rule
+ * @param {ArrayLike<number>} offset `box_offset` of the face
+ * @param {number} scaleGain share of the growth that is followed
+ * @returns {Box}
+ */
+export function movedBox(box, rule, offset, scaleGain) {
+  const [left, top, right, bottom] = faceWindow(box, rule);
+  const x = (box[0] + box[2]) / 2 + offset[0] * (right - left);
+  const y = (box[1] + box[3]) / 2 + offset[1] * (bottom - top);
+  const scale = Math.exp(scaleGain * offset[2]) / 2;
+  const [halfWidth, halfHeight] = [(box[2] - box[0]) * scale, (box[3] - box[1]) * scale];
+  return [x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight];
+}
+
+/**
+ * Follow the faces of a video by a network that localizes.
+ * @typedef {{detect_every_s: number, min_face_score: number, hold_frames: number, scale_gain: number,
+ *   min_overlap: number, max_overlap: number}} FollowingConfig
+ */
+export class Follower {
+  /** @param {FollowingConfig} config */
+  constructor(config) {
+    this.config = config;
+    /** @type {(Detection & {misses: number})[]} */
+    this.faces = [];
+    this.dueS = -Infinity;
+  }
+
+  /**
+   * Whether the detector should look for faces, new ones or any.
+   * @param {number} timeS
+   */
+  isDue(timeS) {
+    if (timeS < this.dueS && this.faces.length) return false;
+    this.dueS = timeS + this.config.detect_every_s;
+    return true;
+  }
+
+  /**
+   * Add what the detector has found, if it is not followed already.
+   * @param {Detection[]} found
+   */
+  add(found) {
+    const fresh = found.filter(({ box }) => !this.faces.some((f) => boxOverlap(f.box, box) >= this.config.min_overlap));
+    this.faces.push(...fresh.map((face) => ({ ...face, misses: -1 })));
+  }
+
+  /**
+   * Move to where the network sees the faces, and drop those that it sees no more.
+   * @param {Face[]} answers for `faces`, without those that left the frame
+   * @returns {Face[]} the faces that remain
+   */
+  update(answers) {
+    const before = this.faces;
+    this.faces = [];
+    return answers.filter((face) => {
+      const last = before.find((known) => known.box === face.box);
+      const isFace = (face.faceScore ?? 1) >= this.config.min_face_score;
+      const misses = isFace ? 0 : (last?.misses ?? -1) < 0 ? Infinity : (last?.misses ?? 0) + 1;
+      const box = (isFace && face.nextBox) || face.box;
+      const isSecond = this.faces.some((other) => boxOverlap(other.box, box) > this.config.max_overlap);
+      if (misses >= this.config.hold_frames || isSecond) return false;
+      this.faces.push({ box, score: face.score, misses });
+      return true;
+    });
+  }
+}
+
+/**
+ * Intersection over union of two boxes (left, top, right, bottom).
+ * @param {number[]} a
+ * @param {number[]} b
+ */
+export function boxOverlap(a, b) {
+  const asCorner = (/** @type {number[]} */ box) => [box[0], box[1], box[2] - box[0], box[3] - box[1]];
+  return overlap(asCorner(a), asCorner(b));
 }

@@ -5,7 +5,7 @@
  * @typedef {{min_cutoff_hz: number, beta: number, speed_cutoff_hz: number}} SmoothingConfig
  */
 
-const MIN_OVERLAP = 0.3; // of the boxes of one face in two frames
+import { boxOverlap } from "./pipeline.js";
 
 /** @param {number} angle */
 const wrap = (angle) => ((((angle + 180) % 360) + 360) % 360) - 180;
@@ -52,23 +52,15 @@ export class OneEuroFilter {
   }
 }
 
-/**
- * @param {number[]} a
- * @param {number[]} b
- */
-function overlap(a, b) {
-  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
-  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-  if (width <= 0 || height <= 0) return 0;
-  const areas = [a, b].map((box) => (box[2] - box[0]) * (box[3] - box[1]));
-  return (width * height) / (areas[0] + areas[1] - width * height);
-}
-
 /** Number faces through a video, and smooth their angles on request. */
 export class Tracks {
-  /** @param {SmoothingConfig} config */
-  constructor(config) {
+  /**
+   * @param {SmoothingConfig} config
+   * @param {number} minOverlap intersection over union at which a box is still the same face
+   */
+  constructor(config, minOverlap) {
     this.config = config;
+    this.minOverlap = minOverlap;
     this.next = 1;
     /** @type {{track: number, box: number[], filter: OneEuroFilter}[]} */
     this.known = [];
@@ -84,8 +76,8 @@ export class Tracks {
     const free = [...this.known];
     this.known = [];
     return faces.map((face) => {
-      free.sort((a, b) => overlap(b.box, face.box) - overlap(a.box, face.box));
-      const match = free.length && overlap(free[0].box, face.box) >= MIN_OVERLAP ? free.shift() : undefined;
+      free.sort((a, b) => boxOverlap(b.box, face.box) - boxOverlap(a.box, face.box));
+      const match = free.length && boxOverlap(free[0].box, face.box) >= this.minOverlap ? free.shift() : undefined;
       const { track, filter } = match ?? { track: this.next++, filter: new OneEuroFilter(this.config) };
       this.known.push({ track, box: face.box, filter });
       const [yaw, pitch, roll] = filter.smooth([face.yaw, face.pitch, face.roll], timeS);

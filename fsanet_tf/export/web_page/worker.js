@@ -4,7 +4,7 @@
  * Messages in: `load`, `use`, `predict`; each is answered by `{id, result}` or `{id, error}`.
  */
 import * as ort from "./runtime/ort.wasm.min.mjs";
-import { detect, halve, predictPoses } from "./pipeline.js";
+import { Follower, detect, predictPoses } from "./pipeline.js";
 
 ort.env.wasm.wasmPaths = new URL("./runtime/", import.meta.url).href;
 ort.env.wasm.numThreads = 1; // two were slower: frames are small
@@ -23,6 +23,8 @@ let poser;
 let network;
 /** @type {{detections: Detection[], age: number, size: string}} */
 let held = { detections: [], age: Infinity, size: "" };
+/** @type {Follower} */
+let follower;
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { willReadFrequently: true });
 
@@ -48,6 +50,7 @@ async function use(name) {
   const session = await createSession(chosen.file);
   await poser?.release();
   [poser, network] = [session, chosen];
+  follower = new Follower(config.following);
 }
 
 /**
@@ -66,27 +69,34 @@ function readPixels(frame) {
 }
 
 /**
- * Detect faces: in live footage at half resolution on every n-th frame, else on every frame.
+ * Detect faces in live footage: at reduced resolution, on every n-th frame.
  * @param {Pixels} pixels
- * @param {boolean} live
  * @returns {Promise<Detection[]>}
  */
-async function findFaces(pixels, live) {
-  if (!live) return detect(detector, ort.Tensor, pixels, config.detector);
+async function findFaces(pixels) {
   const size = `${pixels.width}x${pixels.height}`;
   if (held.size === size && held.age < config.live.detect_every - 1 && held.detections.length) {
     held.age += 1;
     return held.detections;
   }
-  const found = await detect(detector, ort.Tensor, halve(pixels), config.detector);
-  const double = (/** @type {number[]} */ box) => /** @type {import("./pipeline.js").Box} */ (box.map((v) => 2 * v));
-  const detections = found.map((face) => ({
-    ...face,
-    box: double(face.box),
-    landmarkBox: double(face.landmarkBox),
-  }));
-  held = { detections, age: 0, size };
-  return detections;
+  held = { detections: await detectReduced(pixels), age: 0, size };
+  return held.detections;
+}
+
+/** @param {Pixels} pixels */
+const detectReduced = (pixels) => detect(detector, ort.Tensor, pixels, config.detector, [config.live.side]);
+
+/**
+ * The boxes of a frame: of a network that localizes, those that its last answers lead to.
+ * @param {Pixels} pixels
+ * @param {boolean} live
+ * @param {number} timeS
+ */
+async function findBoxes(pixels, live, timeS) {
+  if (!live) return detect(detector, ort.Tensor, pixels, config.detector);
+  if (!network.outputs.includes("box_offset")) return findFaces(pixels);
+  if (follower.isDue(timeS)) follower.add(await detectReduced(pixels));
+  return follower.faces;
 }
 
 /** @param {{frame: ImageBitmap | Pixels, live: boolean, echo: boolean}} message */
@@ -94,9 +104,10 @@ async function predict({ frame, live, echo }) {
   const start = performance.now();
   const pixels = readPixels(frame);
   const grabbed = performance.now();
-  const detections = await findFaces(pixels, live);
+  const detections = await findBoxes(pixels, live, start / 1000);
   const detected = performance.now();
-  const faces = await predictPoses(poser, ort.Tensor, pixels, detections, network);
+  const answers = await predictPoses(poser, ort.Tensor, pixels, detections, network, config.following.scale_gain);
+  const faces = live && network.outputs.includes("box_offset") ? follower.update(answers) : answers;
   const end = performance.now();
   const timings = { grab: grabbed - start, detect: detected - grabbed, pose: end - detected };
   return { faces, timings, pixels: echo ? pixels.data : undefined };
