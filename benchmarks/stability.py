@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from absl import flags
+from fsanet_tf.prediction.predict import PredictionConfig
 from tqdm import tqdm
 
 from benchmarks.command import run
@@ -22,7 +23,6 @@ from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.detection.tracking import Tracker
 from fsanet_tf.geometry.pose import geodesic_errors, rotate_poses, within_angle
 from fsanet_tf.io.images import read_image
-from fsanet_tf.prediction.predict import PredictionConfig
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sources import open_video
 

@@ -59,7 +59,8 @@ class MissingExtraError(InputError, ImportError):
     """A feature needs an optional dependency; the message names the extra that installs it.
 
     Example:
-        >>> issubclass(fsanet_tf.MissingExtraError, ImportError)
+        >>> from fsanet_tf.errors import MissingExtraError
+        >>> issubclass(MissingExtraError, ImportError)
         True
     """
 

@@ -103,7 +103,7 @@ def test_keras_reads_our_files_once_their_classes_are_imported():
 def test_two_commands_run_in_one_process(tmp_path):
     write_noise_faces(tmp_path / "faces.npz", 24)
     for _ in range(2):
-        result = run_fsanet("evaluate", "--weights=1x1", f"--data={tmp_path / 'faces.npz'}")
+        result = run_fsanet("evaluate", "--network=1x1", f"--data={tmp_path / 'faces.npz'}")
         assert result.returncode == 0 and "MAE" in result.stdout
     exported = run_fsanet("export", "--network=1x1", f"--output_dir={tmp_path}", "--formats=tflite_float16")
     assert exported.returncode == 0, exported.stderr

@@ -68,9 +68,10 @@ class Detector(Protocol):
     `make_detector` builds those of the package.
 
     Example:
+        >>> from fsanet_tf.detection.detection import Detector
         >>> def whole_frame(frame: np.ndarray) -> list[fsanet_tf.Detection]:
         ...     return [fsanet_tf.Detection((0, 0, frame.shape[1], frame.shape[0]))]
-        >>> detect: fsanet_tf.Detector = whole_frame
+        >>> detect: Detector = whole_frame
     """
 
     def __call__(self, frame: np.ndarray, /) -> list[Detection]:

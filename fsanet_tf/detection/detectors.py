@@ -158,9 +158,10 @@ class DetectorKind:
             faces in the first and for small ones in the others. Empty: frames are never reduced.
 
     Example:
+        >>> from fsanet_tf.detection.detectors import DetectorKind
         >>> def make_whole_frame():
         ...     return lambda frame: [fsanet_tf.Detection((0, 0, frame.shape[1], frame.shape[0]))]
-        >>> kind = fsanet_tf.DetectorKind(make_whole_frame, face_side=0.8)
+        >>> kind = DetectorKind(make_whole_frame, face_side=0.8)
         >>> kind.is_present()
         True
     """
@@ -232,9 +233,7 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
         kind: DetectorKind = DETECTORS[name]
     else:
         name, kind = getattr(detector, "__name__", type(detector).__name__), _one_at_a_time(detector)
-    free = [
-        kind.make()
-    ]  # one that cannot be built is reported now; each serves one thread at a time
+    free = [kind.make()]  # one that cannot be built is reported now; each serves one thread at a time
 
     def detect(frame: np.ndarray) -> list[Detection]:
         frame = as_bgr(frame, "frame")

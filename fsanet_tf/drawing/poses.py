@@ -43,8 +43,9 @@ def draw_axes(
         thickness: Line thickness in pixels.
 
     Example:
+        >>> from fsanet_tf.drawing.poses import draw_axes
         >>> image = fsanet_tf.read_image("astronaut")
-        >>> fsanet_tf.draw_axes(image, (10.0, -5.0, 0.0), center=(225, 120), length=60)
+        >>> draw_axes(image, (10.0, -5.0, 0.0), center=(225, 120), length=60)
     """
     directions = rotation_matrices(np.asarray(pose_deg))[:2]  # x and y of the three axes
     with _canvas(image) as canvas:
@@ -66,8 +67,9 @@ def draw_cube(
         side: Side of the cube in pixels.
 
     Example:
+        >>> from fsanet_tf.drawing.poses import draw_cube
         >>> image = fsanet_tf.read_image("astronaut")
-        >>> fsanet_tf.draw_cube(image, (10.0, -5.0, 0.0), center=(225, 120), side=120)
+        >>> draw_cube(image, (10.0, -5.0, 0.0), center=(225, 120), side=120)
     """
     rotation = rotation_matrices(np.asarray(pose_deg))
     corners = np.array(center) + side / 2 * (CUBE @ rotation.T)[:, :2]

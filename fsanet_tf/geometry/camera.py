@@ -61,8 +61,9 @@ def pose_in_camera(pose_deg: np.ndarray, center: tuple[float, float], camera: np
         InputError: If `camera` is not an invertible 3×3 matrix.
 
     Example:
+        >>> from fsanet_tf.geometry.camera import pose_in_camera
         >>> camera = fsanet_tf.camera_matrix(90.0, (480, 640))
-        >>> fsanet_tf.pose_in_camera(np.zeros(3), (640.0, 240.0), camera).round(6) + 0.0  # right edge
+        >>> pose_in_camera(np.zeros(3), (640.0, 240.0), camera).round(6) + 0.0  # right edge
         array([45.,  0.,  0.])
     """
     x, y, depth = _ray(center, camera)
@@ -89,8 +90,9 @@ def position_in_camera(box: Box, camera: np.ndarray) -> tuple[float, float, floa
         InputError: If `camera` is not an invertible 3×3 matrix, or the box is empty.
 
     Example:
+        >>> from fsanet_tf.geometry.camera import position_in_camera
         >>> camera = fsanet_tf.camera_matrix(90.0, (480, 640))
-        >>> x, y, z = fsanet_tf.position_in_camera((320.0, 190.0, 420.0, 290.0), camera)
+        >>> x, y, z = position_in_camera((320.0, 190.0, 420.0, 290.0), camera)
         >>> round(x), round(y), round(z)
         (70, 0, 446)
     """
@@ -126,7 +128,8 @@ def mean_pose(poses_deg: np.ndarray) -> np.ndarray:
         InputError: If there is no pose.
 
     Example:
-        >>> fsanet_tf.mean_pose([[10.0, 0.0, 0.0], [20.0, 0.0, 0.0]]).round(6) + 0.0
+        >>> from fsanet_tf.geometry.camera import mean_pose
+        >>> mean_pose([[10.0, 0.0, 0.0], [20.0, 0.0, 0.0]]).round(6) + 0.0
         array([15.,  0.,  0.])
     """
     if not len(poses_deg):
@@ -148,7 +151,8 @@ def relative_pose(pose_deg: np.ndarray, neutral_deg: np.ndarray) -> np.ndarray:
         `(..., 3)`: yaw, pitch, roll in degrees.
 
     Example:
-        >>> fsanet_tf.relative_pose([30.0, -20.0, 0.0], [0.0, -20.0, 0.0]).round(6) + 0.0
+        >>> from fsanet_tf.geometry.camera import relative_pose
+        >>> relative_pose([30.0, -20.0, 0.0], [0.0, -20.0, 0.0]).round(6) + 0.0
         array([30.,  0.,  0.])
     """
     relative = rotation_matrices(neutral_deg).T @ rotation_matrices(pose_deg)

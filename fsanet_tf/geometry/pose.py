@@ -91,7 +91,8 @@ def quaternions(poses_deg: Any) -> np.ndarray:
         negative are the same rotation.
 
     Example:
-        >>> fsanet_tf.quaternions([-90.0, 90.0, 0.0]).round(6)
+        >>> from fsanet_tf.geometry.pose import quaternions
+        >>> quaternions([-90.0, 90.0, 0.0]).round(6)
         array([0.5, 0.5, 0.5, 0.5])
     """
     half = np.deg2rad(np.asarray(poses_deg, np.float64)) / 2
@@ -158,7 +159,8 @@ def mirror_poses(poses_deg: np.ndarray) -> np.ndarray:
         `(..., 3)`.
 
     Example:
-        >>> fsanet_tf.mirror_poses([20.0, 10.0, 5.0])
+        >>> from fsanet_tf.geometry.pose import mirror_poses
+        >>> mirror_poses([20.0, 10.0, 5.0])
         array([-20.,  10.,  -5.])
     """
     return np.asarray(poses_deg) * np.array(MIRROR_SIGNS)
@@ -177,7 +179,8 @@ def rotate_poses(poses_deg: np.ndarray, clockwise_deg: np.ndarray) -> np.ndarray
         `(N, 3)`, on the same side of profile as before.
 
     Example:
-        >>> fsanet_tf.rotate_poses([[10.0, 0.0, 5.0]], [15.0]).round(1)
+        >>> from fsanet_tf.geometry.pose import rotate_poses
+        >>> rotate_poses([[10.0, 0.0, 5.0]], [15.0]).round(1)
         array([[ 9.7,  2.6, 20.2]])
     """
     poses_deg = np.asarray(poses_deg)

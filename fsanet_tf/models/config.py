@@ -104,8 +104,9 @@ class FusionConfig:
         name: Name of the variant.
 
     Example:
+        >>> from fsanet_tf.models.config import FusionConfig
         >>> members = (fsanet_tf.FSANetConfig("1x1"), fsanet_tf.FSANetConfig("var"))
-        >>> fsanet_tf.FusionConfig(members, "pair").image_size
+        >>> FusionConfig(members, "pair").image_size
         64
     """
 
@@ -122,7 +123,8 @@ class SSRNetConfig:
     """SSR-Net-MD, the paper's multi-dimensional baseline.
 
     Example:
-        >>> fsanet_tf.SSRNetConfig().name
+        >>> from fsanet_tf.models.config import SSRNetConfig
+        >>> SSRNetConfig().name
         'ssrnet_mt'
     """
 

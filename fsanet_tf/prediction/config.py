@@ -39,9 +39,7 @@ class PredictionConfig:
     refine: int = option(
         0, "How often a network that localizes corrects the boxes of photos first.", low=0, high=MAX_REFINE
     )
-    any_orientation: bool = option(
-        False, "Try four orientations of each photo, choose the surest."
-    )
+    any_orientation: bool = option(False, "Try four orientations of each photo, choose the surest.")
     every: int | None = option(
         None,
         "Detect faces in every n-th frame of a video. By default every half second if the network localizes, "
@@ -67,9 +65,7 @@ class PredictionConfig:
     )
     draw: bool = option(True, "Write drawings; --nodraw writes tables only.")
     style: str = option("axes", "How poses are drawn.", choices=STYLES)
-    uncertainty: bool = option(
-        False, "Write expected errors into the drawing, where there are any."
-    )
+    uncertainty: bool = option(False, "Write expected errors into the drawing, where there are any.")
     show_rate: bool = option(False, "Write the number of frames per second into the drawing of a video.")
     show: bool = option(False, "Show a window; q ends the command.")
     csv: str | None = option(None, "Also write a CSV line per face to this file.")

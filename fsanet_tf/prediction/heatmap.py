@@ -82,7 +82,8 @@ def draw_heatmaps(
         MissingExtraError: If Keras is not installed.
 
     Example:
-        >>> fsanet_tf.draw_heatmaps("photo.jpg", "heatmap.png", detector="haar")
+        >>> from fsanet_tf.prediction.heatmap import draw_heatmaps
+        >>> draw_heatmaps("photo.jpg", "heatmap.png", detector="haar")
         1
     """
     frame = read_image(image)

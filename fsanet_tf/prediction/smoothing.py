@@ -22,7 +22,8 @@ class SmoothingConfig:
         speed_cutoff_hz: Cutoff frequency of the speed estimate.
 
     Example:
-        >>> fsanet_tf.SmoothingConfig(min_cutoff_hz=0.5).beta
+        >>> from fsanet_tf.prediction.smoothing import SmoothingConfig
+        >>> SmoothingConfig(min_cutoff_hz=0.5).beta
         0.05
     """
 
@@ -70,7 +71,8 @@ class PoseSmoother:
         config: Constants of the filter; default: `SmoothingConfig()`.
 
     Example:
-        >>> smooth = fsanet_tf.PoseSmoother()
+        >>> from fsanet_tf.prediction.smoothing import PoseSmoother
+        >>> smooth = PoseSmoother()
         >>> face = fsanet_tf.FacePose((0, 0, 9, 9), 1.0, yaw=10.0, pitch=0.0, roll=0.0, track=1)
         >>> smooth([face], time_s=0.0)[0].yaw
         10.0

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from fsanet_tf.prediction.pose_tracker import FollowingConfig
 
 from benchmarks.browser import (
     CHROMIUM,
@@ -34,6 +33,7 @@ from fsanet_tf.export.web import LIVE_SIDE
 from fsanet_tf.export.web_runtime import SHA256, copy_runtime
 from fsanet_tf.geometry.crop import CropRule, crop_face, moved_box
 from fsanet_tf.io.images import read_image
+from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.smoothing import OneEuroFilter, SmoothingConfig
 from tests.conftest import ROOT, run_fsanet

@@ -75,7 +75,9 @@ def test_a_network_is_built_trained_saved_loaded_and_predicts(variant, faces, tm
     set_weights(model)
     model.compile(keras.optimizers.Adam(1e-3), {"pose": "mae"}, jit_compile=False)
     poses = np.array(GOLDEN["seeded"][variant], np.float32) + 5.0
-    losses = model.fit(faces, {"pose": poses}, batch_size=4, epochs=4, shuffle=False, verbose=0).history["loss"]
+    losses = model.fit(faces, {"pose": poses}, batch_size=4, epochs=4, shuffle=False, verbose=0).history[
+        "loss"
+    ]
     assert losses[-1] < losses[0]
     model.save(tmp_path / "net.keras")
     twin = load_model(tmp_path / "net.keras")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fsanet_tf.geometry.disagreement import ErrorCalibration
 from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.layers import (
     AppendMirrored,
@@ -18,7 +19,6 @@ from fsanet_tf.layers import (
     SSRLayer,
     VarianceScoring,
 )
-from fsanet_tf.geometry.disagreement import ErrorCalibration
 
 
 def sigmoid(x):

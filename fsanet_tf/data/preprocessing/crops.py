@@ -79,7 +79,8 @@ class PreprocessingReport:
         outputs: The files that were written.
 
     Example:
-        >>> print(fsanet_tf.PreprocessingReport(10, (), (Path("faces.npz"),)))
+        >>> from fsanet_tf.data.preprocessing.crops import PreprocessingReport
+        >>> print(PreprocessingReport(10, (), (Path("faces.npz"),)))
         faces.npz: 10 crops of 10 sources, 0 left out
     """
 
