@@ -3,8 +3,10 @@
 Writes `docs/benchmarks.md`, its figure and `docs/benchmarks.json` in a quarter of an hour, or twice that on
 a busy machine. Each part is a command of its own (`python -m benchmarks.inference --help`); an interrupted
 run resumes with the missing parts. `--quick` takes a minute: few rounds of 1x1, nothing exported, no
-training; its page is written to --work_dir. With `--original_python` (see `benchmarks/original.py`) the
-original is also run by its own TensorFlow 1.
+training; its page is written to --work_dir.
+
+Not among them, since they print text or make pages of their own: accuracy, efficiency, detector_boxes,
+latency, stability, demo, live and live_accuracy.
 """
 
 import shutil
@@ -15,32 +17,29 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.command import run
-from benchmarks.comparison import Comparison, read_comparisons, tables, write_comparisons
-from benchmarks.original import define_original_python
+from benchmarks.harness import Comparison, read_comparisons, run, tables, write_comparisons
 from benchmarks.page import machine, write_page
 from fsanet_tf.errors import InputError
 
 
-def parts(reference: Path, work_dir: Path, quick: bool, original_python: str | None) -> dict[str, list[str]]:
+def parts(reference: Path, work_dir: Path, quick: bool) -> dict[str, list[str]]:
     """The arguments of each part, by name; a name may run a module twice."""
     source = f"--reference={reference}"
-    original = [source, *([f"--original_python={original_python}"] if original_python else [])]
     if quick:
         return {
-            "inference": [*original, "--variants=1x1", "--rounds=20"],
+            "inference": [source, "--variants=1x1", "--rounds=20"],
             "scaling": [source, "--rounds=20"],
-            "startup": [*original, "--rounds=1"],
+            "startup": [source, "--rounds=1"],
         }
     exports = f"--exports={work_dir / 'exports'}"
     return {
-        "inference": [*original, exports],
-        "inference 2": [*original, exports, "--threads=2"],
+        "inference": [source, exports],
+        "inference 2": [source, exports, "--threads=2"],
         "scaling": [source],
-        "startup": original,
+        "startup": [source],
         "training": [],
         "preprocessing": [f"--input_dir={reference / 'data/AFLW2000'}"],
-        "memory": [f"--work_dir={work_dir / 'memory'}"],
+        "labeling": [f"--source={reference / 'data/AFLW2000'}"],
     }
 
 
@@ -63,18 +62,13 @@ def main() -> None:
     done = work_dir / ("quick" if given.quick else "whole")
     found = [
         column
-        for name, arguments in tqdm(
-            parts(reference, work_dir, given.quick, given.original_python).items(), unit="part"
-        )
+        for name, arguments in tqdm(parts(reference, work_dir, given.quick).items(), unit="part")
         for column in run_part(name, arguments, done / f"{name}.json")
     ]
     comparisons = [column for columns in tables(found).values() for column in columns]
     page = Path(given.output or (work_dir / "quick.md" if given.quick else "docs/benchmarks.md"))
     write_comparisons(page.with_suffix(".json"), comparisons, machine=machine())
-    options = (" --quick" if given.quick else "") + (
-        " --original_python=tf1/bin/python" if given.original_python else ""
-    )
-    write_page(page, comparisons, "python -m benchmarks" + options)
+    write_page(page, comparisons, "python -m benchmarks" + (" --quick" if given.quick else ""))
     shutil.rmtree(done)
     print(f"written: {page}, {page.with_suffix('.json').name}, {page.with_suffix('.png').name}")
 
@@ -86,5 +80,4 @@ if __name__ == "__main__":
         "work_dir", "runs/benchmarks", "Gets exported networks and the parts of a stopped run."
     )
     flags.DEFINE_bool("quick", False, "A minute instead of a quarter of an hour.")
-    define_original_python()
     run(main)

@@ -4,6 +4,7 @@ Prints a Markdown table: faces found, frames a second, milliseconds a frame to d
 draw.
 """
 
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,26 +13,24 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.command import run
+from benchmarks.harness import markdown_row, run
 from fsanet_tf.detection.detectors import DETECTORS, make_detector
 from fsanet_tf.drawing.poses import draw_face
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
+from fsanet_tf.networks.card import POSE
 from fsanet_tf.prediction.predictor import PosePredictor
-from fsanet_tf.prediction.sources import Video, photo_paths
+from fsanet_tf.prediction.sources import open_video, photo_paths
 
 STAGES = ("detect", "crop", "pose", "draw")
 
 
 def frames_of(path: Path, count: int) -> Iterator[np.ndarray]:
-    """Up to `count` frames of a medium; a photo once."""
+    """Yield up to `count` frames of a medium; a photo once."""
     if photo_paths(str(path)):
         yield read_image(path)
-        return
-    for number, frame in enumerate(Video(str(path))):
-        if number == count:
-            return
-        yield frame.image
+    else:
+        yield from (frame.image for frame in itertools.islice(open_video(path), count))
 
 
 def time_stages(
@@ -43,9 +42,9 @@ def time_stages(
         marks = [time.perf_counter()]
         found = detect(frame)
         marks.append(time.perf_counter())
-        kept, crops = predictor.crop(frame, found)
+        kept, crops = predictor.crop(frame, [face.box for face in found])
         marks.append(time.perf_counter())
-        poses = predictor.network.predict(crops) if kept else crops[:0]
+        poses = predictor.network.predict(crops)[POSE] if kept else []
         marks.append(time.perf_counter())
         for index, pose in zip(kept, poses, strict=True):
             draw_face(frame, found[index].box, pose)
@@ -60,22 +59,20 @@ def main() -> None:
     media = sorted(path for path in Path(given.media_dir).iterdir() if path.is_file())
     if not media:
         raise InputError(f"{given.media_dir}: expected photos and videos, found none")
-    predictor = PosePredictor(given.model)
-    print(
-        "| medium | detector | faces / frames | frames/s | " + " | ".join(f"{s} (ms)" for s in STAGES) + " |"
-    )
-    print("|" + "---|" * (4 + len(STAGES)))
+    predictor = PosePredictor(given.network)
+    header = ("medium", "detector", "faces / frames", "frames/s", *(f"{stage} (ms)" for stage in STAGES))
+    print(markdown_row(*header), "|---" * len(header) + "|", sep="\n")
     for name in tqdm(DETECTORS, unit="detector"):
         detect = make_detector(name)
         for path in media:
             detect(next(frames_of(path, 1)))  # the first call of a size is slow
             count, faces, stages = time_stages(frames_of(path, given.frames), detect, predictor)
-            columns = [path.name, name, f"{faces} / {count}", f"{1e3 / sum(stages):.0f}"]
-            print("| " + " | ".join([*columns, *(f"{stage:.1f}" for stage in stages)]) + " |", flush=True)
+            cells = (path.name, name, f"{faces} / {count}", f"{1e3 / sum(stages):.0f}")
+            print(markdown_row(*cells, *(f"{stage:.1f}" for stage in stages)), flush=True)
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("media_dir", "../shared/media", "Folder of photos and videos.")
-    flags.DEFINE_string("model", "fusion", "Network, as of the demo.")
+    flags.DEFINE_string("network", "fusion", "Network file or shipped name.")
     flags.DEFINE_integer("frames", 60, "Frames of a video.", 1)
     run(main)

@@ -1,6 +1,7 @@
 """Milliseconds per face of networks: `python -m benchmarks.latency --network=1x1,exported/var_int8.tflite`.
 
-They are called in turns in one process, with one face per call and with 64; the baseline is the first.
+The networks are called in turns in one process, with one face per call and with 64; the first is the
+baseline.
 """
 
 from absl import flags

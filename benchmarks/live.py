@@ -16,7 +16,7 @@ import cv2
 from absl import flags
 
 from benchmarks.browser import browser, camera_flags, read_frames, serve, wait_until_loaded, write_y4m
-from benchmarks.harness import run
+from benchmarks.harness import markdown_row, run
 from fsanet_tf.export.config import ExportConfig
 from fsanet_tf.export.export import export_model
 
@@ -55,7 +55,7 @@ def play(page: Any, frames: list[str], network: str, live: bool) -> None:
     detection = statistics.mean(row["detect"] for row in times)
     cells = [stages["grab"], detection, stages["pose"], stages["draw"], stages["all"]]
     how = "footage" if live else "full detection"
-    print(f"| {network} | {how} | {' | '.join(f'{cell:.1f}' for cell in cells)} | {rate:.1f} |", flush=True)
+    print(markdown_row(network, how, *(f"{cell:.1f}" for cell in (*cells, rate))), flush=True)
 
 
 def measure_camera(port: int, clip: Path, network: str) -> float:
@@ -82,7 +82,7 @@ def print_bytes(folder: Path) -> None:
     for name, files in (("runtime", runtime), ("page and YuNet", page), *((p.stem, [p]) for p in chosen)):
         raw = sum(p.stat().st_size for p in files)
         packed = sum(len(gzip.compress(p.read_bytes())) for p in files)
-        print(f"| {name} | {raw / 1e6:.2f} MB | {packed / 1e6:.2f} MB |")
+        print(markdown_row(name, f"{raw / 1e6:.2f} MB", f"{packed / 1e6:.2f} MB"))
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ def make_half() -> Detector:
     return detect_half
 
 
-register("detector", HALF)(DetectorKind(make_half, DETECTORS["yunet"].landmark_side))
+register("detector", HALF)(DetectorKind(make_half, DETECTORS["yunet"].face_side))
 
 
 def held_errors(path: Path, predictor: PosePredictor) -> list[list[float]]:
@@ -63,9 +63,10 @@ def main() -> None:
     given = flags.FLAGS
     network = load_network("fusion")
     for name in ("yunet", HALF):
-        margin = network.card.crop.margin_ratio
-        matched = match_faces(Path(given.input_dir), name, network, (margin,), given.count)
-        error = matched.errors(margin)
+        matched = match_faces(
+            Path(given.input_dir), name, network, (network.card.crop.margin_ratio,), given.count
+        )
+        error = matched.errors(network.card.crop.margin_ratio)
         print(
             f"{name}: {len(matched.faces)} of {matched.looked_at} faces, MAE {error.mae:.2f}°, geodesic "
             f"{error.geodesic:.2f}°"

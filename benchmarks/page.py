@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from benchmarks.harness import Comparison, as_markdown, tables
+from benchmarks.harness import Comparison, as_markdown, tables, write_text
 from fsanet_tf.io.files import replace_when_done
 
 matplotlib.use("Agg")
@@ -49,8 +49,7 @@ def write_page(path: Path, comparisons: Sequence[Comparison], command: str) -> N
     for title, columns in tables(comparisons).items():
         (baseline,) = {column.baseline for column in columns}
         sections.append(f"## {title}\n\nBaseline: {baseline}.\n\n{as_markdown(columns)}\n")
-    with replace_when_done(path) as temporary:
-        temporary.write_text("\n".join(sections))
+    write_text(path, sections)
 
 
 def draw(comparisons: Sequence[Comparison], path: Path) -> None:

@@ -1,6 +1,5 @@
-"""Networks of others in ONNX, behind the interface of ours: a PyTorch port and opentrack's."""
+"""Networks of others behind the interface of ours: the original's, a PyTorch port's and opentrack's."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,13 @@ import numpy as np
 
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.networks.card import POSE, NetworkCard
+from fsanet_tf.networks.network import FileNetwork, Network
 
+VARIANTS = {
+    "1x1": "fsanet_capsule_3_16_2_21_5",
+    "var": "fsanet_var_capsule_3_16_2_21_5",
+    "noS": "fsanet_noS_capsule_3_16_2_192_5",
+}
 PORT_CROP = CropRule(0.4)
 OPENTRACK = "peers/opentrack_head_pose_0.4_small_int8.onnx"
 OPENTRACK_CROP = CropRule(0.225, square=True)
@@ -18,23 +23,14 @@ OPENTRACK_SIZE = 129
 BRIGHT = 127  # faces whose 90th percentile lies below are brightened
 
 
-@dataclasses.dataclass(frozen=True)
-class Peer:
-    """A network of others.
+def released_weights(reference: Path, stem: str) -> Path:
+    """Return an `.h5` file that the original released."""
+    return reference / f"weights/300W_LP_models/{stem}.h5"
 
-    Attributes:
-        name, image_size, card: As of `fsanet_tf.Network`.
-        poses: From float32 crops `(N, image_size, image_size, 3)` to poses `(N, 3)`.
-    """
 
-    name: str
-    image_size: int
-    poses: Callable[[np.ndarray], np.ndarray]
-    card: NetworkCard = dataclasses.field(default_factory=NetworkCard)
-
-    def predict(self, crops: np.ndarray, /) -> dict[str, np.ndarray]:
-        """Predict, as `fsanet_tf.Network.predict`."""
-        return {POSE: self.poses(crops)}
+def frozen_graph(reference: Path, variant: str) -> Path:
+    """Return the original's network as its TensorFlow 1 wrote it."""
+    return reference / f"weights/frozen_graphs/{VARIANTS[variant]}.pb"
 
 
 def onnx_session(path: Path, num_threads: int) -> Any:
@@ -46,26 +42,30 @@ def onnx_session(path: Path, num_threads: int) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def port(path: Path, num_threads: int) -> Peer:
-    """The PyTorch port's net: one face per call, channels first, normalized."""
+def port(path: Path, num_threads: int) -> Network:
+    """Open the PyTorch port's net: one face per call, channels first, normalized."""
     session = onnx_session(path, num_threads)
 
     def predict(crops: np.ndarray) -> np.ndarray:
         inputs = np.ascontiguousarray((crops.transpose(0, 3, 1, 2) - 127.5) / 128)
         return np.concatenate([session.run(None, {"input": face})[0] for face in inputs[:, None]])
 
-    return Peer(path.stem, 64, predict, NetworkCard(64, PORT_CROP))
+    return _network(path.stem, 64, PORT_CROP, predict)
 
 
-def opentrack(path: Path, num_threads: int) -> Peer:
-    """opentrack's network: one gray face per call, a quaternion that becomes angles."""
+def opentrack(path: Path, num_threads: int) -> Network:
+    """Open opentrack's network: one gray face per call, a quaternion that becomes angles."""
     session = onnx_session(path, num_threads)
 
     def predict(crops: np.ndarray) -> np.ndarray:
-        poses = [session.run(["quat"], {"x": _opentrack_input(crop)})[0][0] for crop in crops]
-        return _opentrack_angles(np.array(poses)).astype(np.float32)
+        answers = [session.run(["quat"], {"x": _opentrack_input(crop)})[0][0] for crop in crops]
+        return _opentrack_angles(np.array(answers)).astype(np.float32)
 
-    return Peer("opentrack", OPENTRACK_SIZE, predict, NetworkCard(OPENTRACK_SIZE, OPENTRACK_CROP))
+    return _network("opentrack", OPENTRACK_SIZE, OPENTRACK_CROP, predict)
+
+
+def _network(name: str, size: int, rule: CropRule, predict: Callable[[np.ndarray], np.ndarray]) -> Network:
+    return FileNetwork(name, NetworkCard(size, rule), size, lambda crops: {POSE: predict(crops)}, ())
 
 
 def _opentrack_input(crop: np.ndarray) -> np.ndarray:

@@ -3,8 +3,6 @@
 `python -m benchmarks.preprocessing --input_dir=AFLW2000`
 """
 
-import contextlib
-import io
 import tempfile
 import time
 from pathlib import Path
@@ -14,13 +12,13 @@ import numpy as np
 import scipy.io
 from absl import flags
 
-from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, run_benchmark
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp, find_faces
 from fsanet_tf.io.images import read_image
 
 PLAIN = "plain loop"
-OURS = "create_300w_lp.py, pixel-equal"
+OURS = "fsanet preprocess, pixel-equal"
 
 
 def plain_loop(input_dir: Path) -> np.ndarray:
@@ -50,11 +48,11 @@ def measure() -> list[Comparison]:
         start = time.perf_counter()
         expected = plain_loop(input_dir)
         rates[PLAIN].append(len(expected) / (time.perf_counter() - start))
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            start = time.perf_counter()
-            create_300w_lp(LandmarkPairsConfig(input_dir, Path(folder) / "faces.npz"))
+        with tempfile.TemporaryDirectory() as folder:
+            start, output = time.perf_counter(), Path(folder) / "faces.npz"
+            create_300w_lp(LandmarkPairsConfig(input_dir, output))
             rates[OURS].append(len(expected) / (time.perf_counter() - start))
-            np.testing.assert_array_equal(load_dataset(Path(folder) / "faces.npz").images, expected)
+            np.testing.assert_array_equal(np.asarray(load_dataset(output).images), expected)
     return [compare("Preprocessing, AFLW2000", "whole data set", "images/s", PLAIN, rates)]
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from benchmarks.harness import Comparison, compare, interleave, run_benchmark, time_faces
-from benchmarks.inference import ORIGINAL, PEER, UNIT, frozen_graph
-from benchmarks.peers import port
+from benchmarks.harness import Comparison, compare, interleave, run_benchmark, time_faces, use_threads
+from benchmarks.inference import ORIGINAL, PEER, UNIT
+from benchmarks.peers import frozen_graph, port
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.parallel import DEFAULT_THREADS
@@ -71,9 +71,7 @@ def _peer_path(reference: Path) -> Path:
 
 def measure() -> list[Comparison]:
     reference, rounds = Path(flags.FLAGS.reference), flags.FLAGS.rounds
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(DEFAULT_THREADS)
+    use_threads(DEFAULT_THREADS)
     networks = {
         ORIGINAL: load_network(frozen_graph(reference, "1x1")),
         "shipped TFLite": load_network("1x1"),

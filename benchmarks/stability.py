@@ -1,6 +1,6 @@
 """How steady poses are: when a picture is turned, and from frame to frame of a video.
 
-`python -m benchmarks.stability --networks=fusion,1x1 --videos=a.gif,b.gif`
+`python -m benchmarks.stability --network=fusion,1x1 --videos=a.gif,b.gif`
 
 Turned: every picture of AFLW2000 is rotated around its face and cropped by the same box. The prediction
 should be the first one, turned as a rotation; the mean distance is printed. Jitter: half the second
@@ -13,18 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from absl import flags
-from fsanet_tf.prediction.predict import PredictionConfig
-from tqdm import tqdm
+from fsanet_tf.prediction.track import track
 
-from benchmarks.command import run
-from fsanet_tf.data.preprocessing.landmark_pairs import find_faces, read_labels, visible_box
+from benchmarks.faces import labeled_pictures
+from benchmarks.harness import run
 from fsanet_tf.detection.detection import Detection
-from fsanet_tf.detection.detectors import make_detector
-from fsanet_tf.detection.tracking import Tracker
-from fsanet_tf.geometry.pose import geodesic_errors, rotate_poses, within_angle
-from fsanet_tf.io.images import read_image
+from fsanet_tf.geometry.pose import geodesic_errors, rotate_poses
 from fsanet_tf.prediction.predictor import PosePredictor
-from fsanet_tf.prediction.sources import open_video
 
 TURNS_DEG = (-30.0, -15.0, 15.0, 30.0)
 
@@ -36,15 +31,10 @@ def turned(image: np.ndarray, center: tuple[float, float], clockwise_deg: float)
     return cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
 
 
-def turn_errors(input_dir: Path, predictors: dict[str, PosePredictor], count: int) -> dict[str, np.ndarray]:
+def turn_errors(input_dir: str, predictors: dict[str, PosePredictor], count: int) -> dict[str, np.ndarray]:
     """Return each network's distances `(N, turns)` between predictions of turned and unturned pictures."""
-    paths = find_faces(input_dir)
     errors: dict[str, list] = {name: [] for name in predictors}
-    for path in tqdm(paths[:: max(1, len(paths) // count)], unit="image"):
-        points, pose = read_labels(path.with_suffix(".mat"))
-        if not within_angle(pose[None])[0]:
-            continue
-        image, box = read_image(path), visible_box(points)
+    for image, box, _ in labeled_pictures(input_dir, count):
         center = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         images = [image, *(turned(image, center, angle) for angle in TURNS_DEG)]
         for name, predictor in predictors.items():
@@ -54,20 +44,13 @@ def turn_errors(input_dir: Path, predictors: dict[str, PosePredictor], count: in
     return {name: np.array(rows) for name, rows in errors.items()}
 
 
-def jitter(video: str, predictors: dict[str, PosePredictor]) -> dict[str, float]:
-    """Return each network's median jitter over a video in degrees."""
-    detect, tracker = make_detector("yunet"), Tracker(PredictionConfig.hold_frames)
-    poses: dict[str, dict[int, list]] = {name: {} for name in predictors}
-    for number, frame in enumerate(open_video(video)):
-        found = tracker.update(number, detect(frame.image))
-        for name, predictor in predictors.items():
-            for face in predictor.predict(frame.image, found):
-                assert face.track is not None
-                poses[name].setdefault(face.track, []).append(face.pose_deg)
-    return {
-        name: float(np.median(np.concatenate([second_differences(track) for track in tracks.values()])))
-        for name, tracks in poses.items()
-    }
+def jitter(video: str, network: str) -> float:
+    """Return a network's median jitter over a video in degrees."""
+    poses: dict[int | None, list] = {}
+    for frame in track(video, network, "yunet", smooth=False):
+        for face in frame.faces:
+            poses.setdefault(face.track, []).append(face.pose_deg)
+    return float(np.median(np.concatenate([second_differences(track) for track in poses.values()])))
 
 
 def second_differences(poses_deg: list) -> np.ndarray:
@@ -77,21 +60,19 @@ def second_differences(poses_deg: list) -> np.ndarray:
 
 def main() -> None:
     given = flags.FLAGS
-    predictors = {name: PosePredictor(name) for name in given.networks}
     if given.input_dir:
-        for name, errors in turn_errors(Path(given.input_dir), predictors, given.count).items():
-            cells = [
-                f"{angle:+.0f}° {mean:.2f}°"
-                for angle, mean in zip(TURNS_DEG, errors.mean(axis=0), strict=True)
-            ]
-            print(f"{name}, turned: {', '.join(cells)}; mean {errors.mean():.2f}°")
+        predictors = {name: PosePredictor(name) for name in given.network}
+        for name, errors in turn_errors(given.input_dir, predictors, given.count).items():
+            means = zip(TURNS_DEG, errors.mean(axis=0), strict=True)
+            cells = ", ".join(f"{angle:+.0f}° {mean:.2f}°" for angle, mean in means)
+            print(f"{name}, turned: {cells}; mean {errors.mean():.2f}°")
     for video in given.videos:
-        for name, value in jitter(video, predictors).items():
-            print(f"{name}, {Path(video).name}: jitter {value:.3f}°")
+        for name in given.network:
+            print(f"{name}, {Path(video).name}: jitter {jitter(video, name):.3f}°")
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("networks", ["fusion"], "Networks, as of the demo.")
+    flags.DEFINE_list("network", ["fusion"], "Network files or shipped names, each measured.")
     flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs; by default none are turned.")
     flags.DEFINE_integer("count", 2000, "Images, spread over the folder.", 1)
     flags.DEFINE_list("videos", [], "Videos to measure the jitter on.")

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from absl import flags
 
-from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, run_benchmark
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
+from fsanet_tf.networks.card import POSE
 
 NUM_FACES = 1024
 UNIT = "images/s"
@@ -94,7 +95,7 @@ def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
 
     from fsanet_tf.data.input_pipeline import training_batches
     from fsanet_tf.layers import FusedBatchNormalization
-    from fsanet_tf.models import build_model
+    from fsanet_tf.models.build import build_model
 
     def plain(layer):
         if isinstance(layer, FusedBatchNormalization):
@@ -104,17 +105,17 @@ def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
     ours = build_model("fsanet_1x1_capsule")
     models = {"ours": ours, "plain": keras.models.clone_model(ours, clone_function=plain)}
     for model in models.values():
-        model.compile(keras.optimizers.Adam(1e-3), "mae", jit_compile=False)
+        model.compile(keras.optimizers.Adam(1e-3), {POSE: "mae"}, jit_compile=False)
     x = tf.constant(faces.dataset.images[:batch_size], tf.float32)
-    y = tf.constant(faces.dataset.poses[:batch_size])
+    y = {POSE: tf.constant(faces.dataset.poses[:batch_size])}
     batches = iter(
         training_batches(
             faces, batch_size=batch_size, augmentation=AugmentationConfig(), image_size=64, seed=0
         )
     )
 
-    def step(model, x, y) -> int:
-        model.train_on_batch(x, y)
+    def step(model, x, y, weights=None) -> int:
+        model.train_on_batch(x, y, weights)
         return len(x)
 
     steps = {
@@ -131,7 +132,7 @@ def measure() -> list[Comparison]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (NUM_FACES, 64, 64, 3), dtype=np.uint8)
     poses = rng.uniform(-60, 60, (NUM_FACES, 3)).astype(np.float32)
-    faces = Faces(FaceDataset.from_arrays(images, poses, np.full(NUM_FACES, "")), np.arange(NUM_FACES))
+    faces = Faces(FaceDataset.from_arrays(images, poses), np.arange(NUM_FACES))
     rounds, seconds = flags.FLAGS.rounds, flags.FLAGS.seconds
     return [
         *(of_steps(faces, batch_size, rounds, seconds) for batch_size in (16, 128)),

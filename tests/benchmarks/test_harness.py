@@ -1,9 +1,18 @@
 """The tables of the benchmarks: medians, ratios to the baseline, and the page that is made of them."""
 
 import cv2
+import numpy as np
 import pytest
 
-from benchmarks.harness import as_markdown, compare, read_comparisons, tables, write_comparisons
+from benchmarks.harness import (
+    as_markdown,
+    compare,
+    interleave,
+    peak_mib,
+    read_comparisons,
+    tables,
+    write_comparisons,
+)
 from benchmarks.page import BARS, GROWTH, write_page
 from tests.conftest import assert_one_clear_line, run_process
 
@@ -45,6 +54,19 @@ def test_page_holds_every_table_and_a_picture(tmp_path):
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(tables(columns))
     assert "| ours | **5 ×** 1 |" in text
     assert (cv2.imread(str(tmp_path / "page.png")) < 255).any()
+
+
+def test_peak_memory_is_at_least_what_was_used():
+    used = np.ones(2**24)  # 128 MiB
+    assert peak_mib() > used.nbytes / 2**20
+
+
+def test_calls_take_turns():
+    made = []
+    times = interleave({name: lambda name=name: made.append(name) for name in "ab"}, rounds=10)
+    assert [len(values) for values in times.values()] == [10, 10]
+    rounds = made[10:]  # after the warmup
+    assert all({*rounds[i : i + 2]} == {"a", "b"} for i in range(0, 20, 2))
 
 
 def test_missing_reference_is_said():
