@@ -17,6 +17,7 @@ from fsanet_tf.detection.detectors import DETECTORS, make_detector
 from fsanet_tf.drawing.poses import draw_face
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
+from fsanet_tf.networks.card import POSE
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sources import Video, photo_paths
 
@@ -43,9 +44,9 @@ def time_stages(
         marks = [time.perf_counter()]
         found = detect(frame)
         marks.append(time.perf_counter())
-        kept, crops = predictor.crop(frame, found)
+        kept, crops = predictor.crop(frame, [face.box for face in found])
         marks.append(time.perf_counter())
-        poses = predictor.network.predict(crops) if kept else crops[:0]
+        poses = predictor.network.predict(crops)[POSE] if kept else crops[:0]
         marks.append(time.perf_counter())
         for index, pose in zip(kept, poses, strict=True):
             draw_face(frame, found[index].box, pose)
@@ -60,7 +61,7 @@ def main() -> None:
     media = sorted(path for path in Path(given.media_dir).iterdir() if path.is_file())
     if not media:
         raise InputError(f"{given.media_dir}: expected photos and videos, found none")
-    predictor = PosePredictor(given.model)
+    predictor = PosePredictor(given.network)
     print(
         "| medium | detector | faces / frames | frames/s | " + " | ".join(f"{s} (ms)" for s in STAGES) + " |"
     )
@@ -76,6 +77,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_string("media_dir", "../shared/media", "Folder of photos and videos.")
-    flags.DEFINE_string("model", "fusion", "Network, as of the demo.")
+    flags.DEFINE_string("network", "fusion", "Network, as of the demo.")
     flags.DEFINE_integer("frames", 60, "Frames of a video.", 1)
     run(main)

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.detector_boxes --input_dir=AFLW2000 --detector=yunet`
 
-Runs the demo's own path (detector, landmark box estimated from its box, crop, network) on faces of
+Runs the demo's own path (detector, face box, crop, network) on faces of
 protocol 1, and prints how the boxes lie, and the error at several margins compared with landmark
 boxes of the same faces.
 """
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.command import run
 from fsanet_tf.data.preprocessing.landmark_pairs import find_faces, read_labels, visible_box
-from fsanet_tf.detection.detectors import DETECTORS, Detection, make_detector
+from fsanet_tf.detection.detectors import DETECTORS, FACE_DROP, Detection, make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation.metrics import Errors, measure
 from fsanet_tf.geometry.pose import within_angle
@@ -35,7 +35,7 @@ def matching_face(found: list[Detection], landmark_box: np.ndarray) -> Detection
     """Return the detection of the labeled face, if there is one."""
     center, side = _center_and_side(landmark_box)
     for face in found:
-        face_center, face_side = _center_and_side(np.array(face.landmark_box or face.box))
+        face_center, face_side = _center_and_side(np.array(face.box))
         near = np.abs(face_center - center).max() < SAME_FACE * side
         if near and 1 / SAME_SIZE < face_side / side < SAME_SIZE:
             return face
@@ -94,25 +94,29 @@ def match_faces(
     return matched
 
 
-def print_geometry(matched: Matched) -> None:
-    """How much smaller and lower landmark boxes lie: the figures in `fsanet_tf.detectors`."""
+def print_geometry(matched: Matched, detector: str) -> None:
+    """How much smaller and lower than a detector's boxes landmark boxes lie: the figures of its rule.
+
+    The detector's boxes are those from which its present rule makes the face boxes.
+    """
+    face_side = DETECTORS[detector].face_side
     upright = np.abs(np.array(matched.true_deg)[:, 0]) <= UPRIGHT_YAW
     corners = np.array([face.box for face in matched.faces]).reshape(-1, 2, 2)[upright]
     landmarks = np.array(matched.landmark_boxes).reshape(-1, 2, 2)[upright]
-    sides = np.ptp(corners, axis=1).max(axis=1)
+    sides = np.ptp(corners, axis=1).max(axis=1) / (face_side or 1)
     shares = np.ptp(landmarks, axis=1).max(axis=1) / sides
-    drops = (landmarks.mean(axis=1) - corners.mean(axis=1))[:, 1] / sides
+    drops = (landmarks.mean(axis=1) - corners.mean(axis=1))[:, 1] / sides + (FACE_DROP if face_side else 0)
     print(f"landmark side {np.median(shares):.2f} of the box's, center {np.median(drops):.2f} lower")
 
 
 def main() -> None:
     given = flags.FLAGS
-    network = load_network(given.model)
+    network = load_network(given.network)
     matched = match_faces(Path(given.input_dir), given.detector, network, MARGINS, given.count)
     print(f"{given.detector}: {len(matched.faces)} of {matched.looked_at} faces found")
     if not matched.faces:
         raise InputError(f"{given.input_dir}: {given.detector} finds no labeled face")
-    print_geometry(matched)
+    print_geometry(matched, given.detector)
     for margin in matched.poses_deg:
         error = matched.errors(margin)
         name = "landmark boxes" if margin is None else f"margin {margin}"
@@ -122,7 +126,7 @@ def main() -> None:
 if __name__ == "__main__":
     flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs.")
     flags.DEFINE_enum("detector", "yunet", list(DETECTORS), "Whose boxes.")
-    flags.DEFINE_string("model", "fusion", "Network, as of the demo.")
+    flags.DEFINE_string("network", "fusion", "Network, as of the demo.")
     flags.DEFINE_integer("count", 2000, "Images, spread over the folder.", 1)
     flags.mark_flag_as_required("input_dir")
     run(main)

@@ -40,7 +40,7 @@ def make_half() -> Detector:
     return detect_half
 
 
-register("detector", HALF)(DetectorKind(make_half, DETECTORS["yunet"].landmark_side))
+register("detector", HALF)(DetectorKind(make_half, DETECTORS["yunet"].face_side))
 
 
 def held_errors(path: Path, predictor: PosePredictor) -> list[list[float]]:

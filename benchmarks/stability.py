@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from absl import flags
-from fsanet_tf.prediction.predict import PredictionConfig
+from fsanet_tf.prediction.pose_tracker import HOLD_FRAMES
 from tqdm import tqdm
 
 from benchmarks.command import run
@@ -56,7 +56,7 @@ def turn_errors(input_dir: Path, predictors: dict[str, PosePredictor], count: in
 
 def jitter(video: str, predictors: dict[str, PosePredictor]) -> dict[str, float]:
     """Return each network's median jitter over a video in degrees."""
-    detect, tracker = make_detector("yunet"), Tracker(PredictionConfig.hold_frames)
+    detect, tracker = make_detector("yunet"), Tracker(HOLD_FRAMES)
     poses: dict[str, dict[int, list]] = {name: {} for name in predictors}
     for number, frame in enumerate(open_video(video)):
         found = tracker.update(number, detect(frame.image))
