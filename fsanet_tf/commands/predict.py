@@ -137,7 +137,7 @@ def _predict_video(
                 frame = next(frames)
             except StopIteration:
                 break
-            except (InputError, cv2.error) as error:
+            except Exception as error:  # whatever a detector raises, the other frames are done
                 reasons.append(f"frame {progress.n}: {_reason(config.source, error)}")
                 progress.update()
                 continue
@@ -150,6 +150,8 @@ def _predict_video(
                 video.write(drawn)
                 if config.show and _show(drawn, wait_ms=1):
                     break
+        if reasons and len(reasons) == progress.n:
+            raise InputError(reasons[0])
     if signals:
         print("stopped; keeping what was drawn")
     if frames.missing and frames.length is None:  # a camera that has ended

@@ -254,7 +254,7 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
             )
         if kind.face_side is not None:
             kept = [face._replace(box=_face_box(face.box, kind.face_side)) for face in kept]
-        return sorted(kept, key=lambda face: -face.score)
+        return sorted(kept, key=lambda face: -(face.score or 0))
 
     return detect
 

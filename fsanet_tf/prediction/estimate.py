@@ -131,7 +131,7 @@ def _evidence(faces: list[FacePose]) -> float:
 
 def _turned_back(face: FacePose, clockwise_deg: int, image_shape: tuple[int, ...]) -> FacePose:
     """Return a face of the image that was rotated clockwise as a face of the image itself."""
-    ((yaw, pitch, roll),) = rotate_poses([face.pose_deg], [-clockwise_deg]).tolist()
+    ((yaw, pitch, roll),) = rotate_poses(np.array([face.pose_deg]), np.array([-clockwise_deg])).tolist()
     box = _box_turned_back(face.box, clockwise_deg, image_shape)
     return dataclasses.replace(face, box=box, yaw=yaw, pitch=pitch, roll=roll)
 

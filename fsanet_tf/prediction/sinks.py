@@ -94,7 +94,7 @@ class VideoSink(FileSink):
     def __enter__(self) -> VideoSink:
         super().__enter__()
         self._name = self._stack.enter_context(opencv_name(self._temporary))
-        self._stack.callback(lambda: self._writer and self._writer.release())
+        self._stack.callback(self._release)
         self._encoder = self._stack.enter_context(ThreadPoolExecutor(1))
         return self
 
@@ -122,6 +122,10 @@ class VideoSink(FileSink):
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size)
         self._writer.write(image)
+
+    def _release(self) -> None:
+        if self._writer is not None:
+            self._writer.release()
 
     def _finish(self) -> None:
         while self._pending:

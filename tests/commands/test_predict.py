@@ -16,6 +16,7 @@ import pytest
 import fsanet_tf
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
 from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.detectors import DETECTORS, DetectorKind
 from fsanet_tf.geometry.crop import LANDMARK_CROP, crop_face
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.network import load_network, predict_crops
@@ -107,7 +108,7 @@ def test_a_detector_that_fails_ends_neither_folder_nor_video(media, monkeypatch)
 
         return detect
 
-    fsanet_tf.register("detector", "moody")(fsanet_tf.DetectorKind(make))
+    monkeypatch.setattr(DETECTORS, "_entries", {**DETECTORS._entries, "moody": DetectorKind(make)})
     (media / "photos/c.png").unlink()
     result = run_fsanet("predict", "photos", "--detector=moody", "--csv=t.csv", cwd=media)
     assert_left_out(result, "photos: not all could be done (1 left out)")

@@ -13,6 +13,7 @@ from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.export.formats import export_frozen_graph, export_onnx, export_saved_model, export_tflite
 from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
+from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import save_model
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.networks.runtimes import split
@@ -26,13 +27,13 @@ NUM_THREADS, NUM_CALLS = 8, 400
 def files(tmp_path_factory):
     """One network in every format."""
     folder = tmp_path_factory.mktemp("formats")
-    model = build_model("fsanet_var_capsule", 32)
-    save_model(folder / "net.keras", model)
-    export_saved_model(model, folder / "saved_model", {})
-    export_frozen_graph(model, folder / "net.pb")
-    export_onnx(model, folder / "net.onnx", {})
-    export_tflite(model, folder / "net.tflite", "float32", {}, batch=None)
-    export_tflite(model, folder / "one.tflite", "float32", {}, batch=1)
+    model, card = build_model("fsanet_var_capsule", image_size=32), NetworkCard(32)
+    save_model(folder / "net.keras", model, card)
+    export_saved_model(model, folder / "saved_model", card)
+    export_frozen_graph(model, folder / "net.pb", card)
+    export_onnx(model, folder / "net.onnx", card)
+    export_tflite(model, folder / "net.tflite", "float32", card, batch=None)
+    export_tflite(model, folder / "one.tflite", "float32", card, batch=1)
     return folder
 
 
@@ -46,7 +47,7 @@ def test_every_thread_gets_its_own_poses(name, files, rng):
     with ThreadPoolExecutor(NUM_THREADS) as threads:
         results = threads.map(network.predict, batches * (NUM_CALLS // 5))
         for number, poses in enumerate(results):
-            np.testing.assert_array_equal(poses, expected[number % 5])
+            np.testing.assert_array_equal(poses["pose"], expected[number % 5]["pose"])
 
 
 def test_every_thread_gets_its_own_faces(rng):
@@ -109,4 +110,4 @@ def test_an_error_in_a_thread_reaches_the_caller():
 
 
 def test_no_face_is_no_pose():
-    assert load_network("1x1").predict(np.zeros((0, 64, 64, 3), np.float32)).shape == (0, 3)
+    assert load_network("1x1").predict(np.zeros((0, 64, 64, 3), np.float32))["pose"].shape == (0, 3)
