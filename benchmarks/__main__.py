@@ -15,8 +15,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.command import run
-from benchmarks.comparison import Comparison, read_comparisons, tables, write_comparisons
+from benchmarks.harness import Comparison, read_comparisons, run, tables, write_comparisons
 from benchmarks.original import define_original_python
 from benchmarks.page import machine, write_page
 from fsanet_tf.errors import InputError

@@ -14,8 +14,8 @@ from absl import flags
 from fsanet_tf.networks.batching import predict_poses
 from tqdm import tqdm
 
-from benchmarks.command import run
 from benchmarks.detector_boxes import match_faces
+from benchmarks.harness import run
 from benchmarks.peers import OPENTRACK, OPENTRACK_CROP, OPENTRACK_SIZE, PORT_CROP, opentrack, port
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp

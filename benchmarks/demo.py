@@ -12,7 +12,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.command import run
+from benchmarks.harness import run
 from fsanet_tf.detection.detectors import DETECTORS, make_detector
 from fsanet_tf.drawing.poses import draw_face
 from fsanet_tf.errors import InputError

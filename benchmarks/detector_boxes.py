@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.command import run
+from benchmarks.harness import run
 from fsanet_tf.data.preprocessing.landmark_pairs import find_faces, read_labels, visible_box
 from fsanet_tf.detection.detectors import DETECTORS, Detection, make_detector
 from fsanet_tf.errors import InputError

@@ -14,8 +14,7 @@ from absl import flags
 from fsanet_tf.networks.batching import predict_poses
 
 from benchmarks.accuracy import RELEASED, crops_of
-from benchmarks.command import run
-from benchmarks.harness import interleave
+from benchmarks.harness import interleave, run
 from benchmarks.inference import VARIANTS, frozen_graph
 from benchmarks.peers import OPENTRACK, opentrack, port
 from fsanet_tf.drawing.plots import draw_efficiency

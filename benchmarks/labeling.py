@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 from absl import flags
 
-from benchmarks.command import run
+from benchmarks.harness import run
 from fsanet_tf.batch.config import LabelConfig
 from fsanet_tf.batch.items import Item, Items
 from fsanet_tf.batch.label import make_job

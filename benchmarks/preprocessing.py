@@ -14,7 +14,7 @@ import numpy as np
 import scipy.io
 from absl import flags
 
-from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, run_benchmark
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp, find_faces
 from fsanet_tf.io.images import read_image

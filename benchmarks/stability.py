@@ -16,7 +16,7 @@ from absl import flags
 from fsanet_tf.prediction.predict import PredictionConfig
 from tqdm import tqdm
 
-from benchmarks.command import run
+from benchmarks.harness import run
 from fsanet_tf.data.preprocessing.landmark_pairs import find_faces, read_labels, visible_box
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import make_detector

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from absl import flags
 
-from benchmarks.comparison import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, run_benchmark
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
 
