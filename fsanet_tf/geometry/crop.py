@@ -31,7 +31,7 @@ class CropRule:
         margin_ratio: Share of the face box's width (height) added on the left and right (top and bottom).
         square: Whether boxes are made square first. If not, as in the original, crops are stretched.
         sampling: `original` cuts whole pixels, clips them to the picture and resizes without a filter, as
-            the original does. `filtered` cuts at fractions of a pixel, averages pixels where the crop shrinks,
+            the original does. `filtered` cuts at fractions of a pixel, averages pixels where it shrinks them,
             and repeats the picture's edge beyond it: less jitter, and square boxes stay square.
 
     Raises:

@@ -294,8 +294,8 @@ def test_every_control_and_the_record(port, reference, clip, tmp_path):
         photo = page.locator("#angles").inner_text()
         page.locator("#style").select_option("cube")
         page.locator("#network").select_option("1x1")
-        page.wait_for_timeout(1500)
-        assert page.locator("#network").is_enabled() and page.locator("#angles").inner_text() != ""
+        page.locator("#network:enabled").wait_for()
+        assert page.locator("#angles").inner_text() != ""
         page.locator("#camera").click()
         page.locator("#rate:has-text('frames/s')").wait_for()
         assert page.locator("#camera").inner_text() == "Stop camera"

@@ -74,7 +74,7 @@ def heads(height: int | None, width: int | None, **outputs: int) -> keras.Model:
 
 
 def test_our_saved_model_by_tensorflows_converter(saved, model, crops, tmp_path):
-    content = tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert()
+    content = tf.lite.TFLiteConverter.from_saved_model(str(saved), ["serving_default"]).convert()
     (tmp_path / "net.tflite").write_bytes(content)
     require_equal(tmp_path / "net.tflite", model, crops)
 
