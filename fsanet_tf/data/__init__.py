@@ -1,1 +1,1 @@
-"""Training data: the `.npz` format, TFRecord shards, augmentation, input pipeline, preprocessing."""
+"""Training data: the `.npz` format, the split, augmentation, input pipeline, preprocessing."""

@@ -137,13 +137,24 @@ def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = 
     if path.suffix != ".keras":
         raise InputError(f"{path}: a network is written as .keras, received {path.suffix or 'no suffix'}")
     model.card = make_card(model, card.as_json() if card else None).as_json()
+    _number_slices(model)
     with replace_when_done(path) as temporary:
         model.save(temporary)
         _make_reproducible(temporary)
 
 
+def _number_slices(model: keras.Model) -> None:
+    """Name the slices of a model by their order; Keras's numbers count those of earlier models."""
+    slices = (operation for operation in model.operations if operation.name.startswith("get_item"))
+    for number, operation in enumerate(slices):
+        operation.name = f"get_item_{number}"
+
+
 def _make_reproducible(path: Path) -> None:
-    """Rewrite a `.keras` file so that equal networks have equal files: without times and memory addresses."""
+    """Rewrite a `.keras` file without the time of writing and memory addresses.
+
+    Equal networks then have equal files.
+    """
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in sorted(archive.namelist())}
     metadata = json.loads(members["metadata.json"])
