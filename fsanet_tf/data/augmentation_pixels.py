@@ -19,7 +19,7 @@ def change_pixels(images: tf.Tensor, config: AugmentationConfig, random: BatchRa
     if config.color or config.grayscale:
         images = _recolor(images, config, random)
     if config.gamma:
-        gamma = tf.exp(random.uniform(*map(math.log, GAMMA_RANGE)))
+        gamma = tf.exp(random.uniform(math.log(GAMMA_RANGE[0]), math.log(GAMMA_RANGE[1])))
         images = change_some(images, random.happens(config.gamma), _change_gamma, gamma)
     if config.exposure:
         chosen, dark = random.happens(config.exposure), random.happens(0.5)

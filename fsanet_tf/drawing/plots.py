@@ -102,7 +102,7 @@ def _degree_scale(set_scale: Callable[..., None], axis: Axis) -> None:
     axis.set_major_locator(FixedLocator([0, 2, 4, 6, 8, 10, 20, 40, 80, 160]))
     axis.set_major_formatter("{x:g}")
     axis.axes.margins(x=0.02)
-    if axis.axis_name == "x":
+    if axis is axis.axes.xaxis:
         axis.axes.set_xlim(0, None)
     else:
         axis.axes.set_ylim(0, None)

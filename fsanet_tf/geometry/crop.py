@@ -175,7 +175,7 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     y, y_block, y_first, y_share = _linear_places(top, bottom, image_size)
     columns, rows = int(x_first[-1]) + 2, int(y_first[-1]) + 2
     pixels = _pixels(image, x, y, columns * x_block, rows * y_block)
-    blocks = pixels.astype(np.float32)
+    blocks: np.ndarray = pixels.astype(np.float32)
     if max(x_block, y_block) > 1:
         blocks = cv2.resize(blocks, (columns, rows), interpolation=cv2.INTER_AREA)  # exact means
     lines = _between(blocks, y_first, y_share[:, None, None], axis=0)

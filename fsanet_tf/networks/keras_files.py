@@ -61,7 +61,7 @@ def load_model(
     models = [_load_file(path, variant) for path in paths]
     if len(models) == 1 and not mirror:
         return models[0]
-    rules = {path: NetworkCard.from_json(model.card).crop for path, model in zip(paths, models, strict=True)}
+    rules = {path: make_card(model).crop for path, model in zip(paths, models, strict=True)}
     if len(set(rules.values())) > 1:
         received = ", ".join(f"{path} expects {rule}" for path, rule in rules.items())
         raise InputError(f"network: expected networks of one crop, received: {received}")

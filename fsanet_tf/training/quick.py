@@ -14,8 +14,8 @@ def prepare_quick_run(output_dir: Path, seed: int) -> TrainingConfig:
     """Render heads in the layout of 300W-LP, crop them, and return how to train on the crops."""
     crops = output_dir / "heads.npz"
     if not crops.exists():
-        create_synthetic(SyntheticConfig(output_dir / "heads", NUM_HEADS))
-        create_300w_lp(LandmarkPairsConfig(output_dir / "heads", crops))
+        create_synthetic(SyntheticConfig(str(output_dir / "heads"), NUM_HEADS))
+        create_300w_lp(LandmarkPairsConfig(str(output_dir / "heads"), str(crops)))
     return TrainingConfig(
         data=(str(crops),),
         output_dir=str(output_dir),

@@ -198,7 +198,9 @@ def _encode(rows: list[Row]) -> bytes:
     """Return the `.npz` of a part."""
     crops = [row for row in rows if "error" not in row]
     problems = [(row["name"], row["error"]) for row in rows if "error" in row]
-    arrays = {key: np.array([row[key] for row in crops]) for key in ("image", *COLUMNS) if crops}
+    arrays: dict[str, Any] = {
+        key: np.array([row[key] for row in crops]) for key in ("image", *COLUMNS) if crops
+    }
     stream = io.BytesIO()
     np.savez(stream, problems=np.array(problems, str).reshape(-1, 2), **arrays)
     return stream.getvalue()
