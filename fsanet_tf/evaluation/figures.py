@@ -1,6 +1,5 @@
 """Figures of an evaluation."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
