@@ -1,51 +1,30 @@
-"""What the live page's shortcuts cost: detection at half resolution, and boxes kept for some frames.
+"""What the live page's shortcuts cost: detection on reduced frames, and boxes kept for some frames.
 
 `python -m benchmarks.live_accuracy --input_dir=AFLW2000 --videos=talk.mp4`
 """
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from absl import flags
 
 from benchmarks.browser import read_frames
 from benchmarks.detector_boxes import match_faces
 from benchmarks.harness import run
-from fsanet_tf.detection.detection import Detection, Detector
 from fsanet_tf.detection.detectors import DETECTORS, DetectorKind, make_detector, make_yunet
-from fsanet_tf.export.web import DETECT_EVERY
+from fsanet_tf.export.web import DETECT_EVERY, LIVE_SIDE
 from fsanet_tf.geometry.pose import geodesic_errors
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.registry import register
 
-HALF = "yunet_half"
-
-
-def make_half() -> Detector:
-    """Build YuNet on frames of half the resolution, each pixel the mean of four."""
-    detect = make_yunet()
-
-    def detect_half(frame: np.ndarray) -> list[Detection]:
-        height, width = (side // 2 for side in frame.shape[:2])
-        even = frame[: 2 * height, : 2 * width]
-        half = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
-        faces = []
-        for face in detect(half):
-            left, top, right, bottom = face.box
-            faces.append(Detection((2 * left, 2 * top, 2 * right, 2 * bottom), face.score))
-        return faces
-
-    return detect_half
-
-
-register("detector", HALF)(DetectorKind(make_half, DETECTORS["yunet"].face_side))
+REDUCED = "yunet_reduced"
+register("detector", REDUCED)(DetectorKind(make_yunet, DETECTORS["yunet"].face_side, sides=(LIVE_SIDE,)))
 
 
 def held_errors(path: Path, predictor: PosePredictor) -> list[list[float]]:
     """Return, by the age of a box in frames, how far the pose is from that of a box of the frame itself."""
-    detect, frames = make_detector(HALF), read_frames(path, 300)
+    detect, frames = make_detector(REDUCED), read_frames(path, 300)
     found = [detect(frame) for frame in frames]
     errors: list[list[float]] = [[] for _ in range(DETECT_EVERY)]
     for number in range(DETECT_EVERY - 1, len(frames)):
@@ -62,11 +41,10 @@ def held_errors(path: Path, predictor: PosePredictor) -> list[list[float]]:
 def main() -> None:
     given = flags.FLAGS
     network = load_network("fusion")
-    for name in ("yunet", HALF):
-        matched = match_faces(
-            Path(given.input_dir), name, network, (network.card.crop.margin_ratio,), given.count
-        )
-        error = matched.errors(network.card.crop.margin_ratio)
+    for name in ("yunet", REDUCED):
+        margin = network.card.crop.margin_ratio
+        matched = match_faces(Path(given.input_dir), name, network, (margin,), given.count)
+        error = matched.errors(margin)
         print(
             f"{name}: {len(matched.faces)} of {matched.looked_at} faces, MAE {error.mae:.2f}°, geodesic "
             f"{error.geodesic:.2f}°"
