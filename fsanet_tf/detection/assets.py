@@ -1,5 +1,6 @@
 """The files that detectors need: where they are searched for, and the download that provides them."""
 
+import contextlib
 import dataclasses
 import os
 import threading
@@ -28,14 +29,25 @@ class Asset:
 
 
 def cache_dir() -> Path:
-    """Return the folder of downloaded files."""
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fsanet_tf"
+    """Return the folder of downloaded files.
+
+    Raises:
+        InputError: If the user has no home folder, as in some containers.
+    """
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:
+        raise InputError("there is no home folder to download to (XDG_CACHE_HOME can name one)") from error
+    return folder / "fsanet_tf"
 
 
 def asset_dirs() -> list[Path]:
     """Return the folders that are searched: the environment variable's, the cache, Debian's."""
     named = os.environ.get(ASSET_DIR_VARIABLE)
-    return [*([Path(named)] if named else []), cache_dir(), DEBIAN_DIR]
+    folders = [Path(named)] if named else []
+    with contextlib.suppress(InputError):
+        folders.append(cache_dir())
+    return [*folders, DEBIAN_DIR]
 
 
 def find_file(pattern: str) -> str | None:

@@ -35,6 +35,17 @@ def test_auto_is_the_best_present_and_says_so(no_files, capsys):
     assert len(detect(read_image("astronaut"))) == 1
 
 
+def test_no_home_folder_is_no_obstacle(no_files, monkeypatch, capsys):
+    """As in a container whose user has no entry in its list of users."""
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert len(make_detector("auto")(read_image("astronaut"))) == 1
+    assert "there is no home folder to download to" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"detector lbp: no lbpcascade.*there is no home folder"):
+        make_detector("lbp")
+
+
 def test_auto_is_yunet_without_a_word_if_it_is_there(reference, monkeypatch, capsys):
     monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
     frame = read_image("astronaut")
