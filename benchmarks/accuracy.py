@@ -25,7 +25,10 @@ from fsanet_tf.networks.card import POSE, UNCERTAINTY
 from fsanet_tf.networks.network import Network, load_network, predict_crops
 from fsanet_tf.networks.pretrained import list_networks
 
-RELEASED = {**{name: (stem,) for name, stem in VARIANTS.items()}, "SSR-Net-MD": ("ssrnet_mt",)}
+RELEASED: dict[str, tuple[str, ...]] = {
+    **{name: (stem,) for name, stem in VARIANTS.items()},
+    "SSR-Net-MD": ("ssrnet_mt",),
+}
 RELEASED["fusion"] = tuple(VARIANTS.values())
 PAPER = {"1x1": 5.25, "var": 5.36, "noS": 5.75, "SSR-Net-MD": 6.01, "fusion": 5.07}
 # Images for each detector; MTCNN takes a third of a second for one.

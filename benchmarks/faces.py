@@ -47,8 +47,8 @@ def crops_of(reference: Path, rule: CropRule, image_size: int = IMAGE_SIZE) -> F
         output = Path(folder) / "faces.npz"
         create_300w_lp(
             LandmarkPairsConfig(
-                reference / "data/AFLW2000",
-                output,
+                str(reference / "data/AFLW2000"),
+                str(output),
                 margin_ratio=rule.margin_ratio,
                 square=rule.square,
                 sampling=rule.sampling,

@@ -90,7 +90,7 @@ def main() -> None:
     frames = read_frames(Path(given.video), 60, SIZE)
     encoded = [base64.b64encode(cv2.imencode(".jpg", f)[1].tobytes()).decode() for f in frames]
     with tempfile.TemporaryDirectory() as name:
-        export_model(ExportConfig("fusion", name, "web"))
+        export_model(ExportConfig(("fusion",), name, ("web",)))
         print_bytes(Path(name) / "web")
         clips = {fps: Path(name) / f"{fps}.y4m" for fps in (30, 60)}
         for fps, clip in clips.items():

@@ -50,7 +50,7 @@ def measure() -> list[Comparison]:
         rates[PLAIN].append(len(expected) / (time.perf_counter() - start))
         with tempfile.TemporaryDirectory() as folder:
             start, output = time.perf_counter(), Path(folder) / "faces.npz"
-            create_300w_lp(LandmarkPairsConfig(input_dir, output))
+            create_300w_lp(LandmarkPairsConfig(str(input_dir), str(output)))
             rates[OURS].append(len(expected) / (time.perf_counter() - start))
             np.testing.assert_array_equal(np.asarray(load_dataset(output).images), expected)
     return [compare("Preprocessing, AFLW2000", "whole data set", "images/s", PLAIN, rates)]

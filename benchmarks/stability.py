@@ -13,13 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from absl import flags
-from fsanet_tf.prediction.track import track
 
 from benchmarks.faces import labeled_pictures
 from benchmarks.harness import run
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.geometry.pose import geodesic_errors, rotate_poses
 from fsanet_tf.prediction.predictor import PosePredictor
+from fsanet_tf.prediction.track import track
 
 TURNS_DEG = (-30.0, -15.0, 15.0, 30.0)
 

@@ -1,6 +1,5 @@
 """Figures of an evaluation."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -40,7 +39,7 @@ def draw_report(report: EvaluationReport, output_dir: Path) -> None:
         _draw_sheet(report, most, 2, output_dir / "comparison.png")
 
 
-def _draw_sheet(report: EvaluationReport, faces: Sequence[int], num_networks: int, path: Path) -> None:
+def _draw_sheet(report: EvaluationReport, faces: np.ndarray, num_networks: int, path: Path) -> None:
     """Draw faces, each with its true pose and those of one or two networks, in rows of two."""
     places = [(part, row) for part in report.parts for row in part.rows]
     titles = [network_names(names) for names in (report.config.network, report.config.compare_with)]

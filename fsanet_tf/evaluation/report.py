@@ -122,10 +122,11 @@ class EvaluationReport:
         """Errors of the networks compared with, minus those of the networks: `mae` and `geodesic`."""
         if len(self.predictions_deg) == 1:
             return None
+        geodesic = self.geodesic_errors_deg
         mae = [angle_errors(poses, self.true_deg).mean(axis=1) for poses in self.predictions_deg]
         return {
             "mae": bootstrap_difference(mae[0], mae[1], self.groups),
-            "geodesic": bootstrap_difference(*self.geodesic_errors_deg, self.groups),
+            "geodesic": bootstrap_difference(geodesic[0], geodesic[1], self.groups),
         }
 
     def _errors(self, number: int) -> dict[str, Errors]:

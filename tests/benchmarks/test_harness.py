@@ -31,7 +31,7 @@ def test_a_table_says_where_a_way_was_not_measured():
         compare("t", "two", "ms", "a", {"a": [3.0]}),
     ]
     assert as_markdown(columns).splitlines() == [
-        "| | one (ms) | two (ms) |",
+        "|  | one (ms) | two (ms) |",
         "|---|---|---|",
         "| a | **1 ×** 2 | **1 ×** 3 |",
         "| b | **2 ×** 1 | – |",
