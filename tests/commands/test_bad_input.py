@@ -54,7 +54,7 @@ CASES = [
     ((*PREPARE, "--input_dir=bad", "--output=out.npz", "--strict"), "a: no labels a.mat"),
     ((*BIWI, "--input_dir=absent", "--output=out.npz"), "absent: no such folder"),
     ((*BIWI, "--input_dir=folder", "--output=out.npz"), "expected folders with frame_NNNNN_rgb.png"),
-    ((*DOWNLOAD, "--output_dir=out", "--names=x"), "--names: x is not one of"),
+    ((*DOWNLOAD, "--output_dir=out", "--names=x"), "--names: expected one of"),
     ((*DOWNLOAD, "--output_dir=out", "--base_url=nonsense"), "could not download it"),
 ]
 

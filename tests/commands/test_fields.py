@@ -56,7 +56,7 @@ def test_required_options_have_no_default():
 
 
 def command(arguments, capsys, run=print):
-    status = Command("try", "Try options.", run=run, config=Outer)(arguments)
+    status = Command("try", "Try options.", Outer, run)(arguments)
     captured = capsys.readouterr()
     return status, captured.out, captured.err
 
