@@ -148,17 +148,20 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
         raise InputError(f"unexpected argument {rest[0]!r}: options are written --name=value")
 
 
+def describe_option(flag: flags.Flag) -> tuple[str, str]:
+    """Return the meaning of an option, with its choices, and its default as text; empty if there is none."""
+    meaning = re.sub(r"^<[^>]*>: ", "", flag.help)  # absl repeats the choices there
+    if choices := getattr(flag.parser, "enum_values", None):
+        meaning += f" One of {', '.join(choices)}."
+    default = ",".join(flag.default) if isinstance(flag.default, list) else str(flag.default)
+    return meaning, "" if flag.default is None else default
+
+
 def _describe(flag: flags.Flag) -> str:
     name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}=…"
-    choices = getattr(flag.parser, "enum_values", None)
-    details = [re.sub(r"^<[^>]*>: ", "", flag.help)]  # absl repeats the choices there
-    if choices:
-        details.append(f"One of {', '.join(choices)}.")
-    if flag.default not in (None, [], ""):
-        default = ",".join(flag.default) if isinstance(flag.default, list) else flag.default
-        details.append(f"Default: {default}.")
-    text = textwrap.fill(" ".join(details), 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return f"  {name}\n{text}"
+    meaning, default = describe_option(flag)
+    text = f"{meaning} Default: {default}." if default else meaning
+    return f"  {name}\n{textwrap.fill(text, 100, initial_indent=' ' * 6, subsequent_indent=' ' * 6)}"
 
 
 def exit_status(run: Callable[[], None]) -> int:
