@@ -1,4 +1,4 @@
-"""Measure networks: `python evaluate.py --weights=fusion --data=aflw2000.npz`.
+"""Measure networks: `python evaluate.py --network=fusion --data=aflw2000.npz`.
 
 The same as `fsanet evaluate`; works from an uninstalled checkout as well.
 """

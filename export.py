@@ -1,4 +1,4 @@
-"""Write a network for servers and phones: `python export.py --weights=var --output_dir=exported`.
+"""Write a network for servers and phones: `python export.py --network=var --output_dir=exported`.
 
 The same as `fsanet export`; works from an uninstalled checkout as well.
 """

@@ -44,7 +44,7 @@ def time_stages(
         marks.append(time.perf_counter())
         kept, crops = predictor.crop(frame, [face.box for face in found])
         marks.append(time.perf_counter())
-        poses = predictor.network.predict(crops)[POSE] if kept else crops[:0]
+        poses = predictor.network.predict(crops)[POSE] if kept else np.zeros((0, 3))
         marks.append(time.perf_counter())
         for index, pose in zip(kept, poses, strict=True):
             draw_face(frame, found[index].box, pose)

@@ -33,9 +33,9 @@ def exported(reference: Path, variant: str, folder: Path) -> dict[str, Path]:
     if not faces.exists():
         save_dataset(faces, crops_of(reference, LANDMARK_CROP))
     if not (target / "parity.json").exists():  # what export writes last
-        network = released_weights(reference, VARIANTS[variant])
-        export_model(ExportConfig((str(network),), str(target), representative_data=str(faces)))
-        export_model(ExportConfig((str(network),), f"{target}_open", ("tflite_float32",), batch="dynamic"))
+        network = (str(released_weights(reference, VARIANTS[variant])),)
+        export_model(ExportConfig(network, str(target), representative_data=str(faces)))
+        export_model(ExportConfig(network, f"{target}_open", ("tflite_float32",), batch="dynamic"))
     (stem,) = {path.name.removesuffix("_saved_model") for path in target.glob("*_saved_model")}
     return {
         "SavedModel": target / f"{stem}_saved_model",

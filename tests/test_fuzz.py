@@ -19,14 +19,16 @@ from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.files import write_json
 from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
-from fsanet_tf.networks.card import read_crop_rule
-from fsanet_tf.networks.keras_files import load_model
+from fsanet_tf.networks.card import NetworkCard, read_card
+from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.sources import Video
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import config_as_json, is_finished
 from fsanet_tf.training.run_directory import read_log as read_training_log
 from tests.legacy_files import legacy_arrays, write_legacy
+
+CARD = NetworkCard(16, CropRule(0.29, square=True))
 
 
 def mutate(content: bytes, rng: np.random.Generator) -> bytes:
@@ -68,6 +70,7 @@ def write_photo(path):
 
 
 def write_card(path):
+    path.with_suffix(".keras").write_bytes(b"a network of version 0.3, whose card is next to it")
     path.with_suffix(".json").write_text(json.dumps({"margin_ratio": 0.29, "square": True, "variant": "x"}))
 
 
@@ -78,20 +81,24 @@ def write_video(path):
     writer.release()
 
 
+def small_model():
+    return build_model("fsanet_noS_metric", image_size=16)
+
+
 def write_network(path):
-    build_model("fsanet_noS_metric", 16).save(path)
+    save_model(path, small_model(), CARD)
 
 
 def write_tflite(path):
-    export_tflite(build_model("fsanet_noS_metric", 16), path, "float32", {"margin_ratio": 0.29})
+    export_tflite(small_model(), path, "float32", CARD)
 
 
 def write_onnx(path):
-    export_onnx(build_model("fsanet_noS_metric", 16), path, {})
+    export_onnx(small_model(), path, CARD)
 
 
 def write_frozen_graph(path):
-    export_frozen_graph(build_model("fsanet_noS_metric", 16), path)
+    export_frozen_graph(small_model(), path, CARD)
 
 
 def answer(path):
@@ -99,7 +106,7 @@ def answer(path):
 
 
 def write_released(path):
-    write_legacy(path, legacy_arrays(build_model("fsanet_noS_metric", 64)))
+    write_legacy(path, legacy_arrays(build_model("fsanet_noS_metric")))
 
 
 def write_run(path):
@@ -117,7 +124,7 @@ def read_log(path):
 MUTATED_LABELS = 500
 READERS = {
     "faces.npz": (write_dataset, load_dataset, 700),
-    "card.json": (write_card, lambda path: read_crop_rule(path.with_suffix(".keras")), 300),
+    "card.json": (write_card, lambda path: read_card(path.with_suffix(".keras")), 300),
     "config.json": (write_run, lambda path: is_finished(TrainingConfig("a.npz", str(path.parent))), 200),
     "log.csv": (write_log, read_log, 200),
     "photo.jpg": (write_photo, read_image, 150),

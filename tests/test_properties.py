@@ -1,11 +1,15 @@
 """Properties that hold for every box, pose and augmentation (hypothesis)."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsanet_tf.data.dataset import check_poses
 from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import MAX_COORDINATE, CropRule, crop_box, grow_box
 from fsanet_tf.geometry.pose import (
@@ -17,7 +21,8 @@ from fsanet_tf.geometry.pose import (
     rotation_matrices,
     wrap_degrees,
 )
-from fsanet_tf.networks.network import Network
+from fsanet_tf.networks.card import POSE, NetworkCard
+from fsanet_tf.networks.network import FileNetwork, predict_crops
 from fsanet_tf.prediction.predictor import PosePredictor
 
 FRAME = np.zeros((90, 120, 3), np.uint8)
@@ -41,7 +46,9 @@ def test_a_grown_box_lies_in_the_frame_or_is_empty(box, margin, square):
 
 @given(st.lists(st.tuples(any_edge, any_edge, any_edge, any_edge), max_size=4))
 def test_the_predictor_takes_any_box_or_says_which_is_invalid(found):
-    network = Network(lambda crops: np.zeros((len(crops), 3)), 64)
+    network = FileNetwork(
+        "zeros", NetworkCard(), 64, lambda crops: {POSE: np.zeros((len(crops), 3), np.float32)}, ()
+    )
     detections = [Detection(box, 1.0) for box in found]
     valid = [box[0] <= box[2] and box[1] <= box[3] and max(map(abs, box)) < MAX_COORDINATE for box in found]
     if not all(valid):
@@ -92,3 +99,45 @@ def test_errors_are_symmetric(one, other):
     one, other = np.array([one]), np.array([other])
     np.testing.assert_allclose(angle_errors(one, other), angle_errors(other, one))
     np.testing.assert_allclose(geodesic_errors(one, other), geodesic_errors(other, one), atol=1e-5)
+
+
+@given(st.lists(st.tuples(any_edge, any_edge, any_edge, any_edge, st.floats()), max_size=4))
+def test_whatever_a_detector_returns_only_faces_of_the_frame_remain(found):
+    detect = make_detector(lambda frame: [Detection(tuple(box), score) for *box, score in found])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tells how many were left out
+        faces = detect(FRAME)
+    for face in faces:
+        left, top, right, bottom = face.box
+        assert np.isfinite(face.box).all() and 0 <= face.score <= 1
+        assert left < right and top < bottom and left < 120 and top < 90 and right > 0 and bottom > 0
+    assert [face.score for face in faces] == sorted((face.score for face in faces), reverse=True)
+
+
+numbers = st.floats(width=32)
+
+
+@given(st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=4))
+def test_whatever_a_network_answers_poses_are_finite_or_the_face_is_named(poses):
+    answers = np.array(poses, np.float32)
+    network = FileNetwork("foreign", NetworkCard(), 64, lambda crops: {POSE: answers}, ())
+    finite = np.isfinite(answers).all(axis=1)
+    crops = np.zeros((len(answers), 64, 64, 3), np.uint8)
+    if finite.all():
+        np.testing.assert_array_equal(predict_crops(network, crops)[POSE], answers)
+        return
+    with pytest.raises(InputError, match=f"foreign: pose of face {int(np.argmin(finite))} is not finite"):
+        predict_crops(network, crops)
+
+
+@given(st.lists(st.tuples(st.floats(), st.floats(), st.floats()), min_size=1, max_size=6))
+def test_labels_that_pass_are_finite_degrees(poses):
+    message = ""
+    try:
+        check_poses("faces.npz", np.array(poses))
+    except InputError as error:
+        message = str(error)
+    if message:
+        assert message.startswith("faces.npz: ") and len(message.splitlines()) == 1
+    else:
+        assert np.isfinite(poses).all() and np.median(np.abs(poses)) <= 180

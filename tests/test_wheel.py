@@ -18,7 +18,7 @@ FROM_FOLDER = (
 # By command: its arguments, what it says, and what it writes.
 COMMANDS = {
     "predict": ("astronaut --detector=haar", "astronaut: yaw", "astronaut_poses.png"),
-    "evaluate": ("--weights=1x1 --data=faces.npz", "MAE", "faces.npz"),
+    "evaluate": ("--network=1x1 --data=faces.npz", "MAE", "faces.npz"),
     "train": ("--data=faces.npz --output_dir=run --epochs=1 --batch_size=8", "trained", "run/final.keras"),
     "export": (
         "--network=1x1 --formats=tflite_float32 --output_dir=out",

@@ -33,22 +33,22 @@ class Command:
     Attributes:
         name: Its name, such as `evaluate`.
         summary: What it does, in one line.
-        define_options: Defines options in flag values of the command's own, in place of those of `config`.
-        run: Runs it with the configuration; with the parsed flags if there is `define_options`.
-        required: Options without which it cannot run, in addition to those that `config` requires.
-        required_unless: Flag that makes up for the required options.
-        positional: Option that arguments without a name set.
         config: Class of the configuration, made by `@configuration`, whose options are the command's.
+        run: Runs it with the configuration; with the parsed flags if there is `define_more`.
+        positional: Option that arguments without a name set.
+        required: Options without which it cannot run, besides those that the configuration requires.
+        define_more: Defines flags besides the options.
+        required_unless: One of these flags, which makes up for the required options.
     """
 
     name: str
     summary: str
-    define_options: Callable[[flags.FlagValues], None] | None = None
-    run: Callable[[Any], None] = print
-    required: tuple[str, ...] = ()
-    required_unless: str | None = None
+    config: type
+    run: Callable[[Any], None]
     positional: str | None = None
-    config: type | None = None
+    required: tuple[str, ...] = ()
+    define_more: Callable[[flags.FlagValues], None] | None = None
+    required_unless: str | None = None
 
     def __call__(self, arguments: Sequence[str] | None = None) -> int:
         """Run the command.
@@ -65,16 +65,14 @@ class Command:
     def make_flags(self) -> flags.FlagValues:
         """Return the options as flags that have their defaults."""
         values = flags.FlagValues()
-        if self.define_options:
-            self.define_options(values)
-        elif self.config:
-            define_flags(self.config, values)
+        define_flags(self.config, values)
+        if self.define_more:
+            self.define_more(values)
         return values
 
     def required_options(self) -> tuple[str, ...]:
         """Return the names of the options without which the command cannot run."""
-        derived = required_options(self.config) if self.config else ()
-        return tuple(dict.fromkeys((*derived, *self.required)))
+        return (*required_options(self.config), *self.required)
 
     def parse_and_run(self, arguments: list[str]) -> None:
         """Run the command with its arguments, or print its help.
@@ -90,14 +88,11 @@ class Command:
             return
         parse_options(values, arguments, self.positional)
         try:
-            replaced = self.required_unless and values[self.required_unless].value
-            for name in () if replaced else self.required_options():
-                if values[name].value in (None, []):
+            made_up = self.required_unless and values[self.required_unless].value
+            for name in () if made_up else self.required_options():
+                if values[name].value in (None, [], ""):
                     raise OptionError(name, f"is required ({values[name].help})")
-            if self.config and not self.define_options:
-                self.run(config_from_flags(self.config, values))
-            else:
-                self.run(values)
+            self.run(values if self.define_more else config_from_flags(self.config, values))
         except OptionError as error:
             if error.option not in values:
                 raise
@@ -153,17 +148,20 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
         raise InputError(f"unexpected argument {rest[0]!r}: options are written --name=value")
 
 
+def describe_option(flag: flags.Flag) -> tuple[str, str]:
+    """Return the meaning of an option, with its choices, and its default as text; empty if there is none."""
+    meaning = re.sub(r"^<[^>]*>: ", "", flag.help)  # absl repeats the choices there
+    if choices := getattr(flag.parser, "enum_values", None):
+        meaning += f" One of {', '.join(choices)}."
+    default = ",".join(flag.default) if isinstance(flag.default, list) else str(flag.default)
+    return meaning, "" if flag.default is None else default
+
+
 def _describe(flag: flags.Flag) -> str:
     name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}=…"
-    choices = getattr(flag.parser, "enum_values", None)
-    details = [re.sub(r"^<[^>]*>: ", "", flag.help)]  # absl repeats the choices there
-    if choices:
-        details.append(f"One of {', '.join(choices)}.")
-    if flag.default not in (None, [], ""):
-        default = ",".join(flag.default) if isinstance(flag.default, list) else flag.default
-        details.append(f"Default: {default}.")
-    text = textwrap.fill(" ".join(details), 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return f"  {name}\n{text}"
+    meaning, default = describe_option(flag)
+    text = f"{meaning} Default: {default}." if default else meaning
+    return f"  {name}\n{textwrap.fill(text, 100, initial_indent=' ' * 6, subsequent_indent=' ' * 6)}"
 
 
 def exit_status(run: Callable[[], None]) -> int:

@@ -2,39 +2,30 @@
 
 from pathlib import Path
 
-from absl import flags
-
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.errors import InputError
 from fsanet_tf.networks.released.download import download_released
 from fsanet_tf.networks.released.table import BASE_URL, RELEASED
+from fsanet_tf.options import configuration, option
 
 
-def define_options(values: flags.FlagValues) -> None:
-    """Define the options of `fsanet download`."""
-    flags.DEFINE_string(
-        "output_dir", None, "Folder that receives 300W_LP_models/ and BIWI_models/.", flag_values=values
-    )
-    flags.DEFINE_list(
-        "names", [], "Files, such as 300W_LP_models/ssrnet_mt; by default all.", flag_values=values
-    )
-    flags.DEFINE_string("base_url", BASE_URL, "Address of the two folders.", flag_values=values)
+@configuration
+class DownloadConfig:
+    """What `fsanet download` fetches."""
+
+    output_dir: str = option(meaning="Folder that receives 300W_LP_models/ and BIWI_models/.")
+    names: tuple[str, ...] = option((), "Files to fetch; by default all.", choices=tuple(RELEASED))
+    base_url: str = option(BASE_URL, "Address of the two folders.")
 
 
-def run(values: flags.FlagValues) -> None:
+def run(config: DownloadConfig) -> None:
     """Download the files one after the other."""
-    names = values.names or list(RELEASED)
-    unknown = sorted(set(names) - set(RELEASED))
-    if unknown:
-        raise InputError(f"--names: {unknown[0]} is not one of {', '.join(RELEASED)}")
-    for name in names:
-        print(download_released(RELEASED[name], Path(values.output_dir), values.base_url, progress=True))
+    for name in config.names or RELEASED:
+        print(download_released(RELEASED[name], Path(config.output_dir), config.base_url, progress=True))
 
 
 COMMAND = Command(
     "download",
     "Download the weights that the original FSA-Net released, verified.",
-    define_options,
+    DownloadConfig,
     run,
-    required=("output_dir",),
 )

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.options import Option, options_of, value_type
 
 Config = TypeVar("Config")
@@ -50,7 +49,7 @@ def config_from_flags(config_type: type[Config], values: flags.FlagValues, **fix
         fixed: Values of fields, in place of a flag's.
 
     Raises:
-        OptionError: If an option is required and was not given, or has an invalid value.
+        OptionError: If an option has an invalid value.
     """
     hints = typing.get_type_hints(config_type)
     given = dict(fixed)
@@ -61,9 +60,6 @@ def config_from_flags(config_type: type[Config], values: flags.FlagValues, **fix
             given[field.name] = config_from_flags(nested, values)
         elif field.name in values:
             given[field.name] = _converted(hints[field.name], values[field.name].value)
-    for name in required_options(config_type):
-        if name in given and given[name] in (None, ()):
-            raise OptionError(name, f"is required ({options_of(config_type)[name].meaning})")
     return config_type(**given)
 
 
@@ -117,19 +113,3 @@ def _converted(hint: Any, value: Any) -> Any:
         return tuple(item(text) if item in (int, float) else text for text in value)
     except ValueError:
         return tuple(value)  # the configuration says what is expected
-
-
-def fields_from_flags(config_type: type[Config], values: flags.FlagValues, **fixed: Any) -> Config:
-    """Build a dataclass from the options that are named like its fields."""
-    given = {
-        field.name: values[field.name].value
-        for field in dataclasses.fields(config_type)  # type: ignore[arg-type]
-        if field.name in values and field.name not in fixed
-    }
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    try:
-        return config_type(**given, **fixed)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(str(error)) from error

@@ -9,16 +9,15 @@ from pathlib import Path
 from absl import flags
 
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.commands.fields import config_from_flags, define_flags
+from fsanet_tf.commands.fields import config_from_flags
 from fsanet_tf.errors import OptionError
 from fsanet_tf.networks.card import read_card
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import is_finished
 
 
-def define_options(values: flags.FlagValues) -> None:
-    """Define the options of `fsanet train`."""
-    define_flags(TrainingConfig, values)
+def define_quick(values: flags.FlagValues) -> None:
+    """Define what a configuration does not have."""
     flags.DEFINE_bool(
         "quick",
         False,
@@ -54,8 +53,8 @@ def run(values: flags.FlagValues) -> None:
 COMMAND = Command(
     "train",
     "Train a network on faces with known poses; the same command resumes an interrupted run.",
-    define_options,
+    TrainingConfig,
     run,
-    required=("data", "output_dir"),
+    define_more=define_quick,
     required_unless="quick",
 )

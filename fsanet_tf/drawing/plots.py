@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def draw_cumulative_error(angle_errors_deg: np.ndarray, geodesic_deg: np.ndarray
     for name, errors in zip((*ANGLE_NAMES, "geodesic"), (*angle_errors_deg.T, geodesic_deg), strict=True):
         axes.plot(np.sort(errors), share, label=name)
     axes.set(xlabel="error (degrees)", ylabel="share of faces", ylim=(0, 1))
-    _degree_scale(axes.set_xscale, axes.xaxis)
+    _degree_scale(axes.set_xscale, axes.set_xlim, axes.xaxis)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     _save(figure, path)
@@ -90,22 +91,19 @@ def draw_error_against_yaw(
             [edges[b - 1] + 7.5 for b in filled], means, marker="o", markersize=3, label=f"{name}, mean"
         )
     axes.set(xlabel="true yaw (degrees)", ylabel="error (degrees)")
-    _degree_scale(axes.set_yscale, axes.yaxis)
+    _degree_scale(axes.set_yscale, axes.set_ylim, axes.yaxis)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside upper right", ncols=4)
     _save(figure, path)
 
 
-def _degree_scale(set_scale: Callable[..., None], axis: Axis) -> None:
+def _degree_scale(set_scale: Callable[..., None], set_limits: Callable[..., Any], axis: Axis) -> None:
     """Scale an axis of errors so that it shows all: linear up to 10°, logarithmic beyond."""
     set_scale("symlog", linthresh=10, linscale=2)
     axis.set_major_locator(FixedLocator([0, 2, 4, 6, 8, 10, 20, 40, 80, 160]))
     axis.set_major_formatter("{x:g}")
     axis.axes.margins(x=0.02)
-    if axis is axis.axes.xaxis:
-        axis.axes.set_xlim(0, None)
-    else:
-        axis.axes.set_ylim(0, None)
+    set_limits(0, None)
 
 
 def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], path: str | Path) -> None:

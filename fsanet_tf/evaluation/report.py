@@ -122,6 +122,7 @@ class EvaluationReport:
         """Errors of the networks compared with, minus those of the networks: `mae` and `geodesic`."""
         if len(self.predictions_deg) == 1:
             return None
+        geodesic = self.geodesic_errors_deg
         mae = [angle_errors(poses, self.true_deg).mean(axis=1) for poses in self.predictions_deg]
         geodesic = self.geodesic_errors_deg
         return {

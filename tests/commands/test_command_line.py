@@ -26,9 +26,9 @@ class Options:
 
 
 def run_options(*arguments: str) -> int:
-    return Command(
-        "try", "Try.", run=lambda config: print(config.source), config=Options, positional="source"
-    )(arguments)
+    return Command("try", "Try.", Options, lambda config: print(config.source), positional="source")(
+        arguments
+    )
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_required_options_have_no_default():
 
 
 def command(arguments, capsys, run=print):
-    status = Command("try", "Try options.", run=run, config=Outer)(arguments)
+    status = Command("try", "Try options.", Outer, run)(arguments)
     captured = capsys.readouterr()
     return status, captured.out, captured.err
 
@@ -89,3 +89,9 @@ def test_help_shows_required_options_first_and_no_empty_default(capsys):
     assert "How poses are drawn. One of axes, cube. Default: axes." in text
     assert "Default: ." not in text
     assert "--strength" in text
+
+
+def test_the_page_of_options_is_that_of_the_configurations():
+    from docs.make_options import PAGE, make_page
+
+    assert PAGE.read_text(encoding="utf-8") == make_page(), "python docs/make_options.py makes it"

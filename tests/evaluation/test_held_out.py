@@ -8,6 +8,7 @@ from fsanet_tf.data.dataset import hash_dataset, load_dataset
 from fsanet_tf.data.split import split_dataset
 from fsanet_tf.evaluation.config import EvaluationConfig
 from fsanet_tf.evaluation.evaluate import evaluate
+from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import save_model
 from tests.conftest import run_fsanet, write_noise_faces
@@ -27,7 +28,9 @@ def folder(tmp_path_factory):
     model = build_model("fsanet_noS_metric", image_size=16)
     for fold in (0, 1):
         about = {"data": data, "training": {**TRAINING, "fold": fold}}
-        save_model(path / f"fold{fold}.keras", model, NetworkCard(16, about=about))
+        save_model(
+            path / f"fold{fold}.keras", model, NetworkCard(16, CropRule(0.29, square=True), about=about)
+        )
     return path
 
 
