@@ -30,13 +30,19 @@ HOLD_FRAMES = 15  # for which a face is kept that the detector misses
 class FollowingConfig:
     """Constants of following faces by a network that localizes.
 
+    A box follows what the network sees by a gain that grows with the move, so that noise moves it little and
+    a fast face takes it along.
+
     Attributes:
-        detect_every_s: Seconds after which the detector looks for new faces.
+        detect_every_s: Seconds after which the detector looks for new faces and corrects the boxes of others.
         reduced_side: Longest side in pixels of the frames it sees in between, while no face is followed.
         min_face_score: `face_score` below which a crop shows no face.
         hold_frames: Successive frames of a lower score after which a face is dropped.
-        scale_gain: Share of the logarithm of a face's growth by which its box grows per frame; its center
-            follows in full. Less means less jitter.
+        full_offset: Move of the center, as a share of the crop's side, that a box follows in full; a smaller
+            one in proportion.
+        full_growth: The same for the logarithm of the size.
+        min_gain: Smallest share of a move that is followed.
+        detection_gain: Share by which a box moves to a detection of its face.
         min_overlap: Intersection over union at which a detection is a face that is followed already.
         max_overlap: Intersection over union at which two followed faces are one; the older one stays.
     """
@@ -45,9 +51,19 @@ class FollowingConfig:
     reduced_side: int = 640
     min_face_score: float = MIN_FACE_SCORE
     hold_frames: int = 3
-    scale_gain: float = 0.3
+    full_offset: float = 0.1
+    full_growth: float = 0.3
+    min_gain: float = 0.1
+    detection_gain: float = 0.7
     min_overlap: float = MIN_OVERLAP
     max_overlap: float = 0.4
+
+    def damped(self, offset: Sequence[float]) -> tuple[float, float, float]:
+        """Return the part of a `box_offset` by which a box moves to the next frame."""
+        x, y, growth = offset
+        gain = min(max(math.hypot(x, y) / self.full_offset, self.min_gain), 1.0)
+        growth_gain = min(max(abs(growth) / self.full_growth, self.min_gain), 1.0)
+        return gain * x, gain * y, growth_gain * growth
 
 
 @dataclasses.dataclass
@@ -122,6 +138,7 @@ class PoseTracker:
         self._due_s = -math.inf
         self._worker = ThreadPoolExecutor(1) if live and self._predictor.localizes else None
         self._pending: Future[list[Detection]] | None = None
+        self._asked: dict[int, Box] = {}  # boxes in the frame that the detector has seen last
 
     def __call__(self, frame: np.ndarray, time_s: float) -> list[FacePose]:
         """Find the faces of the next frame.
@@ -163,16 +180,7 @@ class PoseTracker:
 
     def _follow(self, frame: np.ndarray, time_s: float) -> list[FacePose]:
         """Run the network on the boxes that the last frame leads to, and on new detections."""
-        scores: dict[int, float | None] = {}
-        fresh: list[Detection] = []
-        for found in self._detections(frame, time_s):
-            same = [f for f in self._followed if overlap(f.box, found.box) >= self.following.min_overlap]
-            scores.update((f.number, found.score) for f in same)
-            if not same:
-                fresh.append(found)
-        if fresh:  # a detector's boxes differ from the network's
-            boxes = self._predictor.corrected(frame, [face.box for face in fresh])
-            fresh = [face._replace(box=box) for face, box in zip(fresh, boxes, strict=True)]
+        scores, fresh = self._match(self._detections(frame, time_s))
         candidates = [Detection(f.box, scores.get(f.number), f.number) for f in self._followed] + fresh
         kept, outputs = self._predictor.outputs(frame, [face.box for face in candidates])
         faces = as_faces([candidates[i] for i in kept], kept, outputs) if kept else []
@@ -183,12 +191,9 @@ class PoseTracker:
             track = followed.get(face.track or 0) or Followed(0, face.box)
             track.misses = 0 if is_face else track.misses + 1
             if is_face:
-                x, y, growth = outputs[BOX_OFFSET][row].tolist()
-                offset = (x, y, growth * self.following.scale_gain)
+                offset = self.following.damped(outputs[BOX_OFFSET][row].tolist())
                 track.box = moved_box(face.box, self._predictor.crop_rule, offset)
-            is_second = any(
-                overlap(track.box, other.box) > self.following.max_overlap for other in self._followed
-            )
+            is_second = any(overlap(track.box, f.box) > self.following.max_overlap for f in self._followed)
             if is_second or (not is_face and not track.number) or track.misses >= self.following.hold_frames:
                 continue
             if not track.number:
@@ -198,6 +203,34 @@ class PoseTracker:
             results.append(dataclasses.replace(face, box=track.box, track=track.number))
         return results
 
+    def _match(self, found: Sequence[Detection]) -> tuple[dict[int, float | None], list[Detection]]:
+        """Correct the boxes of followed faces that were detected.
+
+        Returns:
+            The scores of these by number, and the detections of other faces.
+        """
+        scores: dict[int, float | None] = {}
+        fresh = []
+        for face in found:
+            same = [f for f in self._followed if self._overlap(f, face) >= self.following.min_overlap]
+            if not same:
+                fresh.append(face)
+                continue
+            nearest = max(same, key=lambda f: self._overlap(f, face))
+            scores[nearest.number] = face.score
+            then = self._asked.get(nearest.number, nearest.box)  # the detector has seen that frame
+            left, top, right, bottom = (
+                now + self.following.detection_gain * (seen - edge)
+                for now, edge, seen in zip(nearest.box, then, face.box, strict=True)
+            )
+            nearest.box = left, top, right, bottom
+        return scores, fresh
+
+    def _overlap(self, followed: Followed, face: Detection) -> float:
+        """How much of one face a detection and a followed box are, now or when the detector was asked."""
+        then = self._asked.get(followed.number, followed.box)
+        return max(overlap(followed.box, face.box), overlap(then, face.box))
+
     def _detections(self, frame: np.ndarray, time_s: float) -> list[Detection]:
         """Return what the detector has found, if it was its turn or no face is followed."""
         due = time_s >= self._due_s if self._every is None else self._number % self._every == 0
@@ -206,6 +239,8 @@ class PoseTracker:
         if due:
             step = self.following.detect_every_s
             self._due_s = (math.floor(time_s / step) + 1) * step
+        if self._pending is None:
+            self._asked = {f.number: f.box for f in self._followed}
         if self._worker is None:
             return self._detect(frame) if due else self._detect_reduced(frame)
         if self._pending is None:

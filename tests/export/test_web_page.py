@@ -235,10 +235,14 @@ def test_boxes_move_as_in_python(tmp_path):
     rule, box, offset = CropRule(0.29, True), (10.0, 20.0, 50.0, 70.0), (0.1, -0.2, 0.3)
     code = f"""
       const rule = {json.dumps(dataclasses.asdict(rule))};
-      const result = pipeline.movedBox({list(box)}, rule, {list(offset)}, 1);
+      const following = {json.dumps(dataclasses.asdict(FollowingConfig()))};
+      const result = [
+        ...pipeline.movedBox({list(box)}, rule, {list(offset)}), ...pipeline.damped([0.03, -0.04, 0.1], following),
+      ];
     """
     moved = run_in_node(tmp_path, np.zeros((2, 2, 3), np.uint8), code)
-    np.testing.assert_allclose(moved, moved_box(box, rule, offset), rtol=1e-6)
+    damped = FollowingConfig().damped((0.03, -0.04, 0.1))
+    np.testing.assert_allclose(moved, [*moved_box(box, rule, offset), *damped], rtol=1e-6)
 
 
 def test_smoothing_is_pythons(tmp_path, rng):

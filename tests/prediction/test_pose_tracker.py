@@ -38,7 +38,7 @@ def test_a_face_is_followed_without_drift(path):
         assert np.hypot((left + right) / 2 - x, (top + bottom) / 2 - y) < 0.08 * diameter, number
         assert abs(np.log((right - left) / diameter)) < 0.06, number
     assert detector.calls == 10  # every half second of five
-    assert network.batches == [1, 1] + [1] * 149  # the first frame's box is corrected first
+    assert network.batches == [1] * 150
 
 
 def test_the_same_frames_give_the_same_faces():
@@ -61,7 +61,7 @@ def test_a_detection_that_the_network_calls_no_face_is_dropped():
 
 def test_several_faces_are_one_batch_and_keep_their_numbers():
     frames, network, _ = follow(lambda t: [(60, 60, 40, 120), (200, 60, 50, 180), (130, 180, 44, 240)])
-    assert network.batches == [3, 3] + [3] * 149
+    assert network.batches == [3] * 150
     brightness = {face.track: round(face.yaw) for face in frames[-1]}
     assert brightness == {face.track: round(face.yaw) for face in frames[0]} and len(brightness) == 3
 

@@ -441,10 +441,10 @@ export function cropFace(frame, box, { crop: rule, image_size: size }) {
  * @param {Pixels} frame
  * @param {Detection[]} detections
  * @param {NetworkConfig} network
- * @param {number} [scaleGain] share of a face's growth by which `nextBox` grows
+ * @param {FollowingConfig} following constants by which `nextBox` moves
  * @returns {Promise<Face[]>}
  */
-export async function predictPoses(session, Tensor, frame, detections, network, scaleGain = 1) {
+export async function predictPoses(session, Tensor, frame, detections, network, following) {
   const size = network.image_size;
   const values = 3 * size * size;
   const crops = new Float32Array(values * detections.length);
@@ -464,7 +464,7 @@ export async function predictPoses(session, Tensor, frame, detections, network, 
     pitch: poses[3 * i + 1],
     roll: poses[3 * i + 2],
     uncertaintyDeg: errors ? errors[i] : null,
-    ...(offsets && { nextBox: movedBox(face.box, network.crop, offsets.subarray(3 * i, 3 * i + 3), scaleGain) }),
+    ...(offsets && { nextBox: movedBox(face.box, network.crop, damped(offsets.subarray(3 * i, 3 * i + 3), following)) }),
     ...(scores && { faceScore: scores[i] }),
   }));
 }
@@ -474,22 +474,34 @@ export async function predictPoses(session, Tensor, frame, detections, network, 
  * @param {Box} box
  * @param {CropRule} rule
  * @param {ArrayLike<number>} offset `box_offset` of the face
- * @param {number} scaleGain share of the growth that is followed
  * @returns {Box}
  */
-export function movedBox(box, rule, offset, scaleGain) {
+export function movedBox(box, rule, offset) {
   const [left, top, right, bottom] = faceWindow(box, rule);
   const x = (box[0] + box[2]) / 2 + offset[0] * (right - left);
   const y = (box[1] + box[3]) / 2 + offset[1] * (bottom - top);
-  const scale = Math.exp(scaleGain * offset[2]) / 2;
+  const scale = Math.exp(offset[2]) / 2;
   const [halfWidth, halfHeight] = [(box[2] - box[0]) * scale, (box[3] - box[1]) * scale];
   return [x - halfWidth, y - halfHeight, x + halfWidth, y + halfHeight];
 }
 
 /**
+ * The part of an offset by which a box moves to the next frame, as `FollowingConfig.damped` in Python.
+ * @param {ArrayLike<number>} offset `box_offset` of the face
+ * @param {FollowingConfig} config
+ */
+export function damped(offset, config) {
+  const [x, y, growth] = [offset[0], offset[1], offset[2]];
+  const limit = (/** @type {number} */ gain) => Math.min(Math.max(gain, config.min_gain), 1);
+  const gain = limit(Math.hypot(x, y) / config.full_offset);
+  return [gain * x, gain * y, limit(Math.abs(growth) / config.full_growth) * growth];
+}
+
+/**
  * Follow the faces of a video by a network that localizes.
- * @typedef {{detect_every_s: number, min_face_score: number, hold_frames: number, scale_gain: number,
- *   min_overlap: number, max_overlap: number}} FollowingConfig
+ * @typedef {{detect_every_s: number, min_face_score: number, hold_frames: number, full_offset: number,
+ *   full_growth: number, min_gain: number, detection_gain: number, min_overlap: number,
+ *   max_overlap: number}} FollowingConfig
  */
 export class Follower {
   /** @param {FollowingConfig} config */
@@ -511,12 +523,22 @@ export class Follower {
   }
 
   /**
-   * Add what the detector has found, if it is not followed already.
+   * Add what the detector has found, and correct the boxes of faces that are followed already.
    * @param {Detection[]} found
    */
   add(found) {
-    const fresh = found.filter(({ box }) => !this.faces.some((f) => boxOverlap(f.box, box) >= this.config.min_overlap));
-    this.faces.push(...fresh.map((face) => ({ ...face, misses: -1 })));
+    const followed = [...this.faces];
+    for (const face of found) {
+      const shares = followed.map((other) => boxOverlap(other.box, face.box));
+      const most = Math.max(0, ...shares);
+      if (most >= this.config.min_overlap) {
+        const nearest = followed[shares.indexOf(most)];
+        const gain = this.config.detection_gain;
+        nearest.box = /** @type {Box} */ (nearest.box.map((edge, i) => edge + gain * (face.box[i] - edge)));
+      } else {
+        this.faces.push({ ...face, misses: -1 });
+      }
+    }
   }
 
   /**

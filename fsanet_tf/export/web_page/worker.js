@@ -106,7 +106,7 @@ async function predict({ frame, live, echo }) {
   const grabbed = performance.now();
   const detections = await findBoxes(pixels, live, start / 1000);
   const detected = performance.now();
-  const answers = await predictPoses(poser, ort.Tensor, pixels, detections, network, config.following.scale_gain);
+  const answers = await predictPoses(poser, ort.Tensor, pixels, detections, network, config.following);
   const faces = live && network.outputs.includes("box_offset") ? follower.update(answers) : answers;
   const end = performance.now();
   const timings = { grab: grabbed - start, detect: detected - grabbed, pose: end - detected };
