@@ -1,4 +1,4 @@
-"""Write docs/options.md, every command's options, from their configurations: `python docs/make_options.py`."""
+"""Write docs/options.md from the configurations: `python docs/make_options.py`."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from fsanet_tf.commands.main import list_commands, load_command
 PAGE = Path(__file__).with_name("options.md")
 HEADER = """# Options
 
-`python docs/make_options.py` makes this page from the configurations, as `fsanet COMMAND --help` is made. In Python, an
-option is a field of the same name, for instance of `fsanet_tf.TrainingConfig`.
+`python docs/make_options.py` makes this page from the configurations, as `fsanet COMMAND --help` is made. In
+Python, an option is a field of the same name, for instance of `fsanet_tf.TrainingConfig`.
 """
 
 

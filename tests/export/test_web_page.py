@@ -237,7 +237,8 @@ def test_boxes_move_as_in_python(tmp_path):
       const rule = {json.dumps(dataclasses.asdict(rule))};
       const following = {json.dumps(dataclasses.asdict(FollowingConfig()))};
       const result = [
-        ...pipeline.movedBox({list(box)}, rule, {list(offset)}), ...pipeline.damped([0.03, -0.04, 0.1], following),
+        ...pipeline.movedBox({list(box)}, rule, {list(offset)}),
+        ...pipeline.damped([0.03, -0.04, 0.1], following),
       ];
     """
     moved = run_in_node(tmp_path, np.zeros((2, 2, 3), np.uint8), code)
