@@ -8,7 +8,7 @@ import lazy_loader
 
 from fsanet_tf.errors import optional_dependencies
 
-__version__ = "0.3.0"
+__version__ = "1.0.0"
 
 _import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

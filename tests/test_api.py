@@ -124,7 +124,7 @@ def test_help_of_the_program_lists_the_commands():
     assert run_fsanet("--version").stdout.strip() == fsanet_tf.__version__
 
 
-SCRIPTS = ["train.py", "evaluate.py", "export.py", *(f"demo/{n}.py" for n in ("run", "heatmap", "web"))]
+SCRIPTS = ["train.py", "evaluate.py", "export.py", *(f"demo/{n}.py" for n in ("run", "heatmap"))]
 SCRIPTS += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "preprocessing").glob("*.py"))]
 
 

@@ -16,7 +16,7 @@ __all__ = ["CropRule"]
 
 IMAGE_SIZE = 64  # side of the networks' input in pixels
 MAX_COORDINATE = 1e9  # pixels; beyond, integer arithmetic would overflow
-MAX_WINDOW_RATIO = 4  # a larger window, relative to the picture, shows no face
+MAX_WINDOW_RATIO = 1  # a larger window, relative to the picture, shows no face
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
