@@ -7,7 +7,7 @@ from fsanet_tf.geometry.pose import rotation_matrices
 # A head in units of about half its height, as `synthetic_head` has it: x to the person's left, y down, z out
 # of the face. An ellipsoid around it, the center of the face box, and the side of that box.
 RADII = (0.80, 1.02, 0.92)
-FACE_CENTER = (0.0, 0.31, 0.45)
+FACE_CENTER = (0.0, 0.31, 0.28)
 BOX_SIDE = 1.45
 
 

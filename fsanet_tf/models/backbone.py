@@ -46,7 +46,7 @@ class Backbone:
         ...     return [(x,), (x,), (x,)]
         >>> _ = fsanet_tf.register("backbone", "patches")(fsanet_tf.Backbone(features))
         >>> fsanet_tf.build_model("fsanet_var_metric_patches").output_shape
-        {'pose': (None, 3)}
+        (None, 3)
     """
 
     features: Callable[[KerasTensor, float], Sequence[Sequence[KerasTensor]]]

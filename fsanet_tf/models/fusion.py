@@ -38,7 +38,7 @@ def build_fusion(
     Example:
         >>> members = [fsanet_tf.build_model(f"fsanet_{name}_metric") for name in ("var", "noS")]
         >>> fsanet_tf.models.build_fusion(members, "both").output_shape
-        {'pose': (None, 3)}
+        (None, 3)
     """
     sizes = [model.input_shape[1] for model in members]
     if len(set(sizes)) != 1:

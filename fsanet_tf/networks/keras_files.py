@@ -95,7 +95,9 @@ def _load_keras(path: Path) -> PoseNetwork:
     except KERAS_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error
-    outputs = model.output if isinstance(model.output, dict) else {POSE: model.output}
+    outputs = model.output
+    if not isinstance(outputs, dict):  # a file without names
+        outputs = {POSE: outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs}
     pose = getattr(outputs.get(POSE), "shape", None)
     size = model.input_shape
     if not isinstance(size, tuple) or len(size) != 4 or size[3] != 3 or size[1] != size[2] or not size[1]:

@@ -227,7 +227,7 @@ def predict_crops(network: Network, crops: np.ndarray) -> Outputs:
         batch = resize_crops(crops[start : start + BATCH], network.image_size)
         outputs = network.predict(np.ascontiguousarray(batch, np.float32))
         for name, values in outputs.items():
-            finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
             if not finite.all():
                 row = int(np.flatnonzero(~finite)[0])
                 raise InputError(f"{network.name}: {name} of face {start + row} is not finite: {values[row]}")

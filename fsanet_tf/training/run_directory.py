@@ -30,8 +30,14 @@ OLD_NAMES = {
 
 def config_as_json(config: TrainingConfig) -> dict[str, Any]:
     """Return the configuration as JSON represents it; objects that were passed in place of names as text."""
-    content: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=_as_text))
+    content: dict[str, Any] = json.loads(json.dumps(_fields(config), default=_as_text))
     return content
+
+
+def _fields(config: Any) -> dict[str, Any]:
+    """Return the fields of a configuration; `asdict` would copy losses, which lose values by that."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {name: _fields(v) if dataclasses.is_dataclass(v) else v for name, v in values.items()}
 
 
 def _as_text(thing: Any) -> str:

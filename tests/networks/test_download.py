@@ -106,4 +106,4 @@ def test_table_names_all_eighteen_files():
 
 def test_command_refuses_an_unknown_name(tmp_path):
     result = run_fsanet("download", "--names=nothing", f"--output_dir={tmp_path}")
-    assert_one_clear_line(result, "--names: nothing is not one of")
+    assert_one_clear_line(result, "--names: expected one of")

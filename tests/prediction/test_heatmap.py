@@ -37,7 +37,8 @@ def test_command_draws_the_astronaut(tmp_path):
     assert cv2.imread(str(tmp_path / "h.png")).shape[:2] == (3 * 136, 6 * 136 + 48)
     assert_one_clear_line(run_fsanet("heatmap", "--source=absent.png"), "absent.png: no such photo")
     assert_one_clear_line(
-        run_fsanet("heatmap", "--network=fusion"), "network: expected one network, received fusion"
+        run_fsanet("heatmap", "--network=fusion", "--detector=haar"),
+        "network: expected one network, received fusion",
     )
 
 
