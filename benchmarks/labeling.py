@@ -28,7 +28,7 @@ def measure() -> list[Comparison]:
             config = LabelConfig(photos, output, detector="yunet", engine=engine, workers=workers)
             report = label(config)
             rates[name].append(report.photos / report.seconds)
-            poses = report.table().select(["path", "yaw", "pitch", "roll"])
+            poses = report.table().select(["source", "yaw", "pitch", "roll"])
             if name == ALONE:
                 expected = poses
             assert poses.equals(expected), f"{name}: another table"

@@ -59,13 +59,16 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def write_noise_faces(path: Path, count: int) -> None:
-    """A data set of 64-pixel noise with poses within ±60°, cropped as the shipped networks expect."""
+SHIPPED_CROP = CropRule(0.29, square=True)
+
+
+def write_noise_faces(path: Path, count: int, crop: CropRule = SHIPPED_CROP) -> None:
+    """A data set of 64-pixel noise with poses within ±60°, by default cropped as shipped networks expect."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, 64, 64, 3), np.uint8)
     poses = rng.uniform(-60, 60, (count, 3)).astype(np.float32)
     names = np.array([f"face{i}" for i in range(count)])
-    save_dataset(path, FaceDataset.from_arrays(images, poses, names, CropRule(0.29, square=True)))
+    save_dataset(path, FaceDataset.from_arrays(images, poses, names, crop))
 
 
 def run_fsanet(*arguments: str | Path, cwd: Path | None = None) -> Result:

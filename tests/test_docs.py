@@ -29,11 +29,11 @@ ELSEWHERE = {
     "pip download": "asks the registry for every platform",
     "ruff": ".ci/run",
     "python -m pytest": "this is it",
-    "fsanet web": "serves until it is stopped: tests/commands/test_web.py",
+    "python demo/web.py": "serves until it is stopped",
     "docker": "its page says that it was not run: there is no docker",
     "curl": "asks the docker above",
     "fsanet train --quick": "tests/training/test_training.py",
-    "fsanet export --weights=fusion --format=web": "with npm and Chromium: tests/export/test_web_page.py",
+    "fsanet export --network=fusion --formats=web": "with npm and Chromium: tests/export/test_web_page.py",
     "python -m benchmarks.live": "measures Chromium; its parts in tests/export/test_web_page.py",
     "python -m tests.golden.make": "tests/golden/test_golden.py compares what it made",
     "python recipes/diagnosis.py": "tests/test_recipes.py",
@@ -94,6 +94,7 @@ def folder(reference, tmp_path_factory) -> Path:
         "demo",
         "benchmarks",
         "docs/draw_signs.py",
+        "docs/make_options.py",
         "recipes",
     ):
         (work / name).symlink_to(ROOT / name)
@@ -115,7 +116,9 @@ def folder(reference, tmp_path_factory) -> Path:
         write_video(path, photo)
     create_synthetic(SyntheticConfig(work / "300W_LP/AFW", NUM_FACES))
     write_hpdb(work / "hpdb")
-    (work / "faces.csv").write_text("file,yaw,pitch,roll\n" + "photo.jpg,5,0,0\n" * NUM_FACES)
+    (work / "faces.csv").write_text(
+        "file,left,top,right,bottom,yaw,pitch,roll\n" + "photo.jpg,90,60,160,150,5,0,0\n" * NUM_FACES
+    )
     (work / "AFLW_crops").mkdir()
     cv2.imwrite(str(work / "AFLW_crops/a.jpg"), photo)
     (work / "AFLW_crops_labels.csv").write_text(
@@ -125,8 +128,11 @@ def folder(reference, tmp_path_factory) -> Path:
         np.zeros((NUM_FACES, 96, 96, 3), np.uint8), np.zeros((NUM_FACES, 3)), crop=CropRule(0.6, square=True)
     )
     save_dataset(work / "web.npz", crops)
-    for name in ("faces", "AFW", "AFW_Flip", "HELEN", "aflw2000", "tight", "biwi_train", "biwi_test"):
-        write_noise_faces(work / f"{name}.npz", NUM_FACES)
+    rules = {CropRule(0.29, square=True): ("faces", "tight"), CropRule(0.4): ("biwi_train", "biwi_test")}
+    rules[CropRule(0.6)] = ("AFW", "AFW_Flip", "HELEN", "aflw2000")
+    for rule, names in rules.items():
+        for name in names:
+            write_noise_faces(work / f"{name}.npz", NUM_FACES, rule)
     for name in ("net", "var"):
         build_model("fsanet_var_capsule").save(work / f"{name}.keras")
     (work / "runs/noS_2").mkdir(parents=True)

@@ -1,6 +1,7 @@
 """Configuration of a labeling job, without importing pyarrow or Ray."""
 
 from fsanet_tf.detection.detectors import list_detectors
+from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import configuration, option
 
 __all__ = ["LabelConfig"]
@@ -23,7 +24,7 @@ class LabelConfig:
     )
     output: str = option("", "Folder of the Parquet table to write, or such an address.")
     network: tuple[str, ...] = option(
-        ("fusion",), "Network file, SavedModel folder, or shipped name; several are averaged."
+        (DEFAULT,), "Network file, SavedModel folder, or shipped name; several are averaged."
     )
     detector: str = option("auto", "Face detector.", choices=lambda: ["auto", *list_detectors()])
     margin_ratio: float | None = option(

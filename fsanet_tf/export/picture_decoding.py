@@ -1,9 +1,10 @@
 """Decoding of pictures as TensorFlow operations, with the orientation that a JPEG's Exif data state."""
 
+import numpy as np
 import tensorflow as tf
 
 SCANNED_BYTES = 2**18  # of a file: its Exif data are among the first segments, of at most 64 KiB each
-START_OF_SCAN, APP1, EXIF = 0xDA, 0xE1, tf.constant(list(b"Exif\0\0"), tf.int32)
+START_OF_SCAN, APP1, EXIF = 0xDA, 0xE1, np.frombuffer(b"Exif\0\0", np.uint8).astype(np.int32)
 ORIENTATION_TAG, MAX_TAGS = 0x0112, 512
 
 

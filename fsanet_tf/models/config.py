@@ -32,13 +32,7 @@ HEADS = Registry(
         "fc": "fsanet_tf.models.regression_head:fully_connected_head",
     },
 )
-BACKBONES = Registry(
-    "backbone",
-    {
-        "two_stream": "fsanet_tf.models.two_stream:TWO_STREAM",
-        "strided": "fsanet_tf.models.strided:STRIDED",
-    },
-)
+BACKBONES = Registry("backbone", {"two_stream": "fsanet_tf.models.two_stream:TWO_STREAM"})
 DEFAULT_BACKBONE = "two_stream"
 OUTPUTS = Registry("output", {"ssr": "fsanet_tf.models.regression_head:regress_by_stages"})
 FUSED_SCORINGS = ("1x1", "var", "noS")  # the members of the paper's fusion

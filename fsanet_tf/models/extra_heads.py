@@ -32,7 +32,7 @@ def locate_face(pixel_maps: Sequence[KerasTensor]) -> dict[str, KerasTensor]:
     x = layers.Concatenate(name="locator_maps")(list(pixel_maps))
     x = layers.Conv2D(LOCATOR_CHANNELS, 1, activation="relu", name="locator_conv")(x)
     x = layers.Flatten(name="locator_pixels")(x)
-    x = layers.Dense(LOCATOR_UNITS, "relu", name="locator_features")(x)
+    x = layers.Dense(LOCATOR_UNITS, "tanh", name="locator_features")(x)
     score = layers.Dense(1, "sigmoid", name="locator_score", dtype="float32")(x)
     return {
         BOX_OFFSET: layers.Dense(3, name=BOX_OFFSET, dtype="float32")(x),

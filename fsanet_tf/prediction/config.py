@@ -6,6 +6,7 @@ from fsanet_tf.detection.detectors import list_detectors
 from fsanet_tf.drawing.poses import STYLES
 from fsanet_tf.errors import OptionError
 from fsanet_tf.io.images import ASTRONAUT
+from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import configuration, option
 from fsanet_tf.prediction.predictor import MAX_REFINE
 
@@ -20,7 +21,7 @@ class PredictionConfig:
     Example:
         >>> from fsanet_tf.prediction.config import PredictionConfig
         >>> PredictionConfig(source="talk.mp4", smooth=True).network
-        ('fusion',)
+        ('wide',)
     """
 
     source: str = option(
@@ -28,7 +29,7 @@ class PredictionConfig:
     )
     recursive: bool = option(False, "Search a folder's subfolders too.")
     network: tuple[str, ...] = option(
-        ("fusion",), "Network file, SavedModel folder, or shipped name; several are averaged."
+        (DEFAULT,), "Network file, SavedModel folder, or shipped name; several are averaged."
     )
     trust: bool = option(False, "Load networks that could do more than compute; see docs/safety.md.")
     detector: str = option("auto", "Face detector.", choices=lambda: ["auto", *list_detectors()])

@@ -16,6 +16,7 @@ from fsanet_tf.geometry.crop import Box, as_bgr
 from fsanet_tf.geometry.pose import rotate_poses
 from fsanet_tf.io.images import decode_pil, read_image
 from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.predictor import MIN_FACE_SCORE, Networks, PosePredictor, in_camera
 
 __all__ = ["estimate"]
@@ -29,7 +30,7 @@ _load_named_detector = functools.lru_cache(maxsize=8)(make_detector)
 
 def estimate(
     image: str | Path | np.ndarray | Any,
-    network: Networks = "fusion",
+    network: Networks = DEFAULT,
     detector: str | Detector = "auto",
     color_order: Literal["BGR", "RGB"] | None = None,
     any_orientation: bool = False,

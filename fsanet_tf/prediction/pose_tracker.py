@@ -17,6 +17,7 @@ from fsanet_tf.errors import OptionError
 from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
 from fsanet_tf.geometry.crop import Box, as_bgr, moved_box
 from fsanet_tf.networks.card import BOX_OFFSET
+from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.estimate import load_detector_once, load_network_once
 from fsanet_tf.prediction.predictor import MIN_FACE_SCORE, Networks, PosePredictor, as_faces, in_camera
 from fsanet_tf.prediction.smoothing import PoseSmoother
@@ -108,7 +109,7 @@ class PoseTracker:
 
     def __init__(
         self,
-        network: Networks = "fusion",
+        network: Networks = DEFAULT,
         detector: str | Detector = "auto",
         *,
         margin_ratio: float | None = None,

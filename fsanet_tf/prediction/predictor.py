@@ -16,6 +16,7 @@ from fsanet_tf.geometry.camera import pose_in_camera, position_in_camera
 from fsanet_tf.geometry.crop import Box, as_bgr, crop_face, moved_box, require_box
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
 from fsanet_tf.networks.network import Mirrored, Network, load_network, predict_crops
+from fsanet_tf.networks.pretrained import DEFAULT
 
 __all__ = ["PosePredictor"]
 
@@ -43,12 +44,12 @@ class PosePredictor:
     Example:
         >>> frame = fsanet_tf.read_image("photo.jpg")
         >>> detect = fsanet_tf.make_detector("haar")
-        >>> faces = fsanet_tf.PosePredictor("fusion").predict(frame, detect(frame))
+        >>> faces = fsanet_tf.PosePredictor().predict(frame, detect(frame))
     """
 
     def __init__(
         self,
-        network: Networks = "fusion",
+        network: Networks = DEFAULT,
         margin_ratio: float | None = None,
         mirror: bool = False,
         refine: int = 0,

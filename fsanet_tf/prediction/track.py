@@ -8,6 +8,7 @@ from typing import Any
 
 from fsanet_tf.detection.detection import Detector
 from fsanet_tf.errors import InputError
+from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.pose_tracker import PoseTracker
 from fsanet_tf.prediction.predictor import Networks
 from fsanet_tf.prediction.sources import Frame, open_video, photo_paths
@@ -45,7 +46,7 @@ class TrackedVideo:
 
 
 def track(
-    source: str | Path, network: Networks = "fusion", detector: str | Detector = "auto", **options: Any
+    source: str | Path, network: Networks = DEFAULT, detector: str | Detector = "auto", **options: Any
 ) -> TrackedVideo:
     """Track the faces of a video or camera.
 

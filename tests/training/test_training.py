@@ -87,6 +87,7 @@ def test_mirrored_on_two_devices_equals_one(faces, tmp_path):
     for distribution in ("none", "mirrored"):
         result = run_process("-c", code, "train.py", f"--data={faces}", f"--variant={VARIANT}",
                              "--image_size=16", "--batch_size=8", "--epochs=2", "--ema=0.9",
+                             "--learning_rate=1e-4",
                              f"--distribution={distribution}",
                              f"--output_dir={tmp_path / distribution}")  # fmt: skip
         assert result.returncode == 0, result.stderr
