@@ -16,7 +16,7 @@ __all__ = ["CropRule"]
 
 IMAGE_SIZE = 64  # side of the networks' input in pixels
 MAX_COORDINATE = 1e9  # pixels; beyond, integer arithmetic would overflow
-MAX_WINDOW_RATIO = 1  # a larger window, relative to the picture, shows no face
+MAX_WINDOW_RATIO = 4  # a larger window, relative to the picture, shows no face
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -171,9 +171,8 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     )
     if empty or max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height):
         raise InputError(f"box {tuple(window)}: contains no face in an image of {width}×{height}")
-    x, x_block, x_first, x_share = _linear_places(left, right, image_size)
-    y, y_block, y_first, y_share = _linear_places(top, bottom, image_size)
-    columns, rows = int(x_first[-1]) + 2, int(y_first[-1]) + 2
+    x, x_block, columns, x_first, x_share = _linear_places(left, right, image_size, width)
+    y, y_block, rows, y_first, y_share = _linear_places(top, bottom, image_size, height)
     pixels = _pixels(image, x, y, columns * x_block, rows * y_block)
     blocks: np.ndarray = pixels.astype(np.float32)
     if max(x_block, y_block) > 1:
@@ -182,19 +181,26 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     return _between(lines, x_first, x_share[:, None], axis=1)
 
 
-def _linear_places(low: float, high: float, count: int) -> tuple[int, int, np.ndarray, np.ndarray]:
-    """Return where samples lie along an axis.
+def _linear_places(
+    low: float, high: float, count: int, size: int
+) -> tuple[int, int, int, np.ndarray, np.ndarray]:
+    """Return where samples lie along an axis of a picture.
+
+    Of the blocks beyond the picture only the nearest on each side is kept: the others equal it.
 
     Returns:
-        The first source pixel, the size of a block, and for each sample the block before it and the share of
-        the one after it.
+        The first source pixel, the pixels of a block, the number of blocks, and for each sample the block before
+        it and the share of the one after it.
     """
     step = (high - low) / count
     block = max(1, round(step))
     start = math.floor(low) - block
     position = (low + (np.arange(count) + 0.5) * step - start) / block - 0.5  # in blocks
-    first = position.astype(int)  # positions are positive
-    return start, block, first, (position - first).astype(np.float32)
+    kept = max(-start // block - 1, 0)
+    blocks = min(int(position[-1]) + 1, (size - 1 - start) // block + 1) + 1 - kept
+    position = (position - kept).clip(0, blocks - 1)
+    first = np.minimum(position.astype(int), blocks - 2)
+    return start + kept * block, block, blocks, first, (position - first).astype(np.float32)
 
 
 def _between(values: np.ndarray, first: np.ndarray, share: np.ndarray, axis: int) -> np.ndarray:
