@@ -127,8 +127,9 @@ def draw_robustness(
     for axes, (name, errors) in zip(grid.flat, errors_deg.items(), strict=False):
         axes.plot(np.array([unchanged_deg, *errors]), marker=".", label=list(networks))
         axes.set_title(name, fontsize=10)
-        axes.set(xticks=range(len(errors) + 1), ylim=(2, 16))
+        axes.set_xticks(range(len(errors) + 1))
         axes.grid(alpha=0.3)
+    axes.set_ylim(0, None)  # of all, which share it
     figure.supxlabel("strength")
     figure.supylabel("MAE (degrees)")
     figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(networks))

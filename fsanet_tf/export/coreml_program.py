@@ -62,7 +62,11 @@ class CoreMLProgram:
         for op in self._block.operations:
             if op.op_type != "const":
                 inputs = {key: value(item) for key, item in op.inputs.items() if item is not None}
-                values[op.outputs[0].name] = OPERATIONS[op.op_type](inputs)
+                results = OPERATIONS[op.op_type](inputs)
+                for output, result in zip(
+                    op.outputs, results if len(op.outputs) > 1 else [results], strict=True
+                ):
+                    values[output.name] = result
         return {output.name: values[output.name].numpy() for output in self._block.outputs}
 
 
@@ -155,7 +159,11 @@ OPERATIONS: dict[str, Callable[[Inputs], Any]] = {
     "stack": lambda i: tf.stack(i["values"], int(i["axis"])),
     "expand_dims": _expand,
     "reshape": lambda i: tf.reshape(i["x"], i["shape"]),
+    "reverse": lambda i: tf.reverse(i["x"], i["axes"].tolist()),
     "slice_by_index": _slice,
-    "squeeze": lambda i: tf.squeeze(i["x"], i["axes"].tolist()),
+    "split": lambda i: tf.split(
+        i["x"], i["split_sizes"].tolist() if "split_sizes" in i else int(i["num_splits"]), i["axis"]
+    ),
+    "squeeze": lambda i: tf.squeeze(i["x"], i["axes"].tolist() if "axes" in i else None),
     "transpose": lambda i: tf.transpose(i["x"], i["perm"]),
 }
