@@ -32,7 +32,7 @@ UNCHANGED = "none"
 TILE = 96
 HEADER = """# Robustness
 
-`python -m benchmarks.robustness` makes this page. For your own data: `fsanet evaluate --corrupt=all`, or
+`python -m benchmarks.robustness` makes this page. For your own data there is `--corrupt=all` of `fsanet evaluate`, or
 `--corrupt=face_mask,noise:2` for some ([below](#on-your-own-faces)).
 
 {count} faces of AFLW2000 (every fourth, those within ±99°): mean absolute error in degrees without a

@@ -21,7 +21,7 @@ class Corruption(NamedTuple):
 
 CORRUPTIONS = {
     "face_mask": Corruption(
-        "a cloth mask up to below the nose, over it, up to the eyes", (0.36, 0.04, -0.06)
+        "a cloth mask below the nose, over it, up to the eyes; its upper edge", (0.36, 0.04, -0.06)
     ),
     "sunglasses": Corruption("dark glasses; size of the lenses", (0.8, 1.0, 1.4)),
     "hand": Corruption("a hand over chin and cheek, mouth, nose and mouth", (1, 2, 3)),
