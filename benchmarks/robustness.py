@@ -32,8 +32,8 @@ UNCHANGED = "none"
 TILE = 96
 HEADER = """# Robustness
 
-`python -m benchmarks.robustness` makes this page. For your own data there is `--corrupt=all` of `fsanet evaluate`, or
-`--corrupt=face_mask,noise:2` for some ([below](#on-your-own-faces)).
+`python -m benchmarks.robustness` makes this page. `fsanet evaluate` does the same on your
+own data with `--corrupt=all`, or `--corrupt=face_mask,noise:2` for some ([below](#on-your-own-faces)).
 
 {count} faces of AFLW2000 (every fourth, those within ±99°): mean absolute error in degrees without a
 corruption and at its strengths 1 / 2 / 3. The face and its surroundings ({margin:g} times the face box,

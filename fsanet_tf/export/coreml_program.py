@@ -1,4 +1,4 @@
-"""The program in an `.mlpackage`, computed by TensorFlow, which checks a conversion where CoreML is missing."""
+"""The program in an `.mlpackage`, computed by TensorFlow to check it where CoreML is missing."""
 
 import json
 from collections.abc import Callable, Mapping
