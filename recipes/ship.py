@@ -1,8 +1,8 @@
 """Put trained networks into the package: `.keras`, `.tflite`, and the fusion's uncertainty.
 
-`python recipes/ship.py --run 1x1=runs/1x1_4 --run var=runs/var_4 --data=aflw.npz,web.npz` takes the network
-of each run. Its card contains the runs that it was started from. The faces that the runs validated on
-calibrate the fusion.
+`python recipes/ship.py --network 1x1=runs/1x1_4 --network wide=wide.keras --data=aflw.npz,web.npz` takes the
+network of each run, or a file of recipes/heads.py. Its card contains the runs that it was started from. The
+faces that the runs validated on calibrate the fusion.
 """
 
 import argparse
@@ -28,21 +28,28 @@ from fsanet_tf.training.run_directory import CONFIG_FILE, FINAL_FILE
 LABELS = "means of two teachers' answers to a crop and its mirror image (distillation)"
 
 
-def ship(name: str, run: Path) -> None:
-    """Write one network's files from its run."""
-    model = load_model(run / FINAL_FILE)
-    trained = NetworkCard.from_json(model.card)
-    about = {
-        "name": name,
-        **trained.about,
-        "version": fsanet_tf.__version__,
-        "labels": LABELS,
-        "recipe": f"recipes/{run.name}.flags",
-        "hours": hours(run),
-    }
-    card = dataclasses.replace(trained, about=about)
+def ship(name: str, source: Path) -> None:
+    """Write one network's files from its run, or from a `.keras` file that says how it was trained."""
+    is_run = source.is_dir()
+    model = load_model(source / FINAL_FILE if is_run else source)
+    card = NetworkCard.from_json(model.card)
+    about = {"labels": LABELS, **card.about, "name": name, "version": fsanet_tf.__version__}
+    if is_run:
+        about |= {"recipe": f"recipes/{source.name}.flags", "hours": hours(source)}
+    else:
+        about["heads"] = "recipes/heads.py"
+    card = dataclasses.replace(card, about=about)
+    for variable in model.variables:
+        if variable.dtype == "float32":
+            variable.assign(rounded(variable.numpy()))
     save_model(FOLDER / f"{name}.keras", model, card)
     export_tflite(model, FOLDER / f"{name}.tflite", "float32", card, batch=None)
+
+
+def rounded(weights: np.ndarray) -> np.ndarray:
+    """Round float32 to 11 significant bits, which a compressed file stores in half of the space."""
+    bits = np.ascontiguousarray(weights, np.float32).view(np.uint32)
+    return ((bits + 0x1000) & 0xFFFFE000).astype(np.uint32).view(np.float32)
 
 
 def hours(run: Path) -> float:
@@ -73,13 +80,13 @@ def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", action="append", required=True, help="NAME=DIR, for each network.")
+    parser.add_argument("--network", action="append", required=True, help="NAME=DIR or NAME=FILE, for each.")
     parser.add_argument("--data", required=True, help="The .npz files of the runs.")
     parser.add_argument("--validation_fraction", type=float, default=0.08, help="That of the runs.")
     arguments = parser.parse_args()
-    for pair in arguments.run:
-        name, folder = pair.split("=")
-        ship(name, Path(folder))
+    for pair in arguments.network:
+        name, source = pair.split("=")
+        ship(name, Path(source))
     calibration = calibrate(arguments.data.split(","), arguments.validation_fraction)
     content = {"version": fsanet_tf.__version__, "uncertainty": calibration}
     write_json(FOLDER / f"{FUSION}.json", content)
