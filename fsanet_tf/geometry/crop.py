@@ -109,8 +109,8 @@ def crop_face(image: np.ndarray, box: Box, rule: CropRule, image_size: int = IMA
         float32 BGR `(image_size, image_size, 3)` in [0, 255].
 
     Raises:
-        InputError: If the image or the box is invalid, or the box contains no part of the image: a margin that
-            reaches into it shows no face.
+        InputError: If the image or the box is invalid, or the box contains no part of the image, even if its
+            margin reaches into it.
     """
     image = as_bgr(image)
     require_box(box)

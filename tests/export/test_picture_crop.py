@@ -50,7 +50,7 @@ def test_crops_are_those_of_crop_face(rule):
     crops, valid = crop_faces(tf.constant(FRAME), tf.constant([*BOXES, HUGE, *OUTSIDE]), rule, 64)
     assert not valid.numpy()[-len(OUTSIDE) :].any()
     for box in OUTSIDE:
-        with pytest.raises(InputError, match="lies outside of an image|expected left, top, right, bottom"):
+        with pytest.raises(InputError, match=r"lies outside of an image|expected left, top, right, bottom"):
             crop_face(FRAME, box, rule)
     for box, crop, is_valid in zip([*BOXES, HUGE], crops.numpy(), valid.numpy(), strict=False):
         try:
