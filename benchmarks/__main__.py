@@ -6,7 +6,7 @@ run resumes with the missing parts. `--quick` takes a minute: few rounds of 1x1,
 training; its page is written to --work_dir.
 
 Not among them, since they print text or make pages of their own: accuracy, efficiency, detector_boxes,
-latency, stability, demo, live and live_accuracy.
+robustness, latency, stability, demo, live and live_accuracy.
 """
 
 import shutil

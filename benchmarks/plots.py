@@ -1,5 +1,6 @@
 """Plots of the benchmarks' pages."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,32 @@ def _write_names(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
         else:
             axes.add_artist(text)
         taken.append(box)
+
+
+def draw_robustness(
+    errors_deg: dict[str, Sequence[Sequence[float]]],
+    unchanged_deg: Sequence[float],
+    networks: Sequence[str],
+    path: str | Path,
+) -> None:
+    """Draw networks' errors against the strength of corruptions.
+
+    Args:
+        errors_deg: By corruption: for each strength, from 1, the MAE of each network in degrees.
+        unchanged_deg: The MAE of each network without a corruption.
+        networks: Their names.
+        path: The image file to write.
+    """
+    columns = 4
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    grid = figure.subplots(-(-len(errors_deg) // columns), columns, sharex=True, sharey=True, squeeze=False)
+    for axes, (name, errors) in zip(grid.flat, errors_deg.items(), strict=False):
+        axes.plot(np.array([unchanged_deg, *errors]), marker=".", label=list(networks))
+        axes.set_title(name, fontsize=10)
+        axes.set_xticks(range(len(errors) + 1))
+        axes.grid(alpha=0.3)
+    axes.set_ylim(0, None)  # of all, which share it
+    figure.supxlabel("strength")
+    figure.supylabel("MAE (degrees)")
+    figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(networks))
+    save(figure, path)

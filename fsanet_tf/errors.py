@@ -20,6 +20,7 @@ EXTRA_OF = {
     "tf2onnx": "export",
     "ai_edge_quantizer": "export",
     "tensorflow_serving": "export",
+    "coremltools": "coreml",
     "gradio": "web",
     "pyarrow": "label",
     "ray": "batch",

@@ -20,7 +20,7 @@ from tests.biwi_files import write_hpdb
 from tests.conftest import ROOT, write_noise_faces
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = ("fsanet", "python", "saved_model_cli", "mkdir", "docker", "curl", "pip", "ruff")
+PROGRAMS = ("fsanet", "python", "saved_model_cli", "mkdir", "docker", "curl", "pip", "ruff", "uvicorn")
 
 # What is not run here, and where it is.
 ELSEWHERE = {
@@ -31,11 +31,13 @@ ELSEWHERE = {
     "python -m pytest": "this is it",
     "python demo/web.py": "serves until it is stopped",
     "docker": "its page says that it was not run: there is no docker",
-    "curl": "asks the docker above",
+    "curl": "asks a server: the docker above, or tests/demo/test_service.py",
+    "uvicorn": "serves until it is stopped: tests/demo/test_service.py",
     "fsanet train --quick": "tests/training/test_training.py",
     "fsanet export --network=fusion --formats=web": "with npm and Chromium: tests/export/test_web_page.py",
     "python -m benchmarks.live": "measures Chromium; its parts in tests/export/test_web_page.py",
     "python -m tests.golden.make": "tests/golden/test_golden.py compares what it made",
+    "python -m benchmarks.robustness": "a quarter of an hour; parts in tests/evaluation/test_corruptions.py",
     "python recipes/diagnosis.py": "tests/test_recipes.py",
     "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
 }

@@ -22,7 +22,7 @@ def run(config: ExportConfig) -> None:
 
 COMMAND = Command(
     "export",
-    "Write a network for servers and phones: SavedModel, frozen graph, ONNX, TFLite, or a live page.",
+    "Write a network for servers and phones: SavedModel, frozen graph, ONNX, TFLite, CoreML, or a live page.",
     run=run,
     config=ExportConfig,
 )

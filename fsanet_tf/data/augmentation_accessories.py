@@ -9,6 +9,7 @@ from fsanet_tf.geometry.pose import rotation_matrices
 RADII = (0.80, 1.02, 0.92)
 FACE_CENTER = (0.0, 0.31, 0.28)
 BOX_SIDE = 1.45
+NOSE_COVERED = 0.04  # top edge of a mask as it should be worn, in the same units
 
 
 def surface_points(
@@ -44,25 +45,42 @@ def surface_points(
 
 
 def draw_face_mask(
-    images: tf.Tensor, poses: tf.Tensor, center: tf.Tensor, side: tf.Tensor, color: tf.Tensor
+    images: tf.Tensor,
+    poses: tf.Tensor,
+    center: tf.Tensor,
+    side: tf.Tensor,
+    color: tf.Tensor,
+    top: float = NOSE_COVERED,
 ) -> tf.Tensor:
-    """Cover mouth and nose with cloth of a color `(batch, 3)`; the other arguments as of `surface_points`."""
+    """Cover mouth and nose with cloth.
+
+    Args:
+        images: float32 `(batch, size, size, 3)` in [0, 255].
+        poses, center, side: As of `surface_points`.
+        color: `(batch, 3)`.
+        top: Height of the mask's upper edge in the head's axes: larger is lower.
+    """
     points, visible = surface_points(images.shape[1], poses, center, side)
     x, y, z = tf.unstack(points, axis=-1)
-    covered = visible & (z > 0.05) & (y > 0.04 + 0.25 * x**2) & (y < 0.97) & (tf.abs(x) < 0.76)
+    covered = visible & (z > 0.05) & (y > top + 0.25 * x**2) & (y < 0.97) & (tf.abs(x) < 0.76)
     folds = 1.0 + 0.08 * tf.sin(22.0 * y)
     shade = (0.55 + 0.45 * tf.clip_by_value(z, 0.0, 1.0)) * folds
     return tf.where(covered[..., None], color[:, None, None] * shade[..., None], images)
 
 
 def draw_sunglasses(
-    images: tf.Tensor, poses: tf.Tensor, center: tf.Tensor, side: tf.Tensor, color: tf.Tensor
+    images: tf.Tensor,
+    poses: tf.Tensor,
+    center: tf.Tensor,
+    side: tf.Tensor,
+    color: tf.Tensor,
+    scale: float = 1.0,
 ) -> tf.Tensor:
-    """Cover the eyes with glasses of a color `(batch, 3)`; the other arguments as of `surface_points`."""
+    """Cover the eyes with glasses whose lenses are `scale` as large as usual; other arguments as above."""
     points, visible = surface_points(images.shape[1], poses, center, side)
     x, y, z = tf.unstack(points, axis=-1)
     across = (tf.abs(x) - 0.30) / 0.24
-    lens = across**2 + ((y + 0.10) / 0.17) ** 2 < 1.0
+    lens = across**2 + ((y + 0.10) / 0.17) ** 2 < scale**2
     frame = (tf.abs(y + 0.16) < 0.025) & (tf.abs(x) < 0.74)
     covered = visible & (((z > 0.1) & lens) | ((z > -0.2) & frame))
     return tf.where(covered[..., None], color[:, None, None] * tf.ones_like(images), images)

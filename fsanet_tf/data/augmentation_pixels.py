@@ -12,6 +12,7 @@ from fsanet_tf.data.random_numbers import BatchRandom, change_some
 MAX_SHARPENING = 1.5  # crops cut from pictures of 450 pixels are as sharp as stored ones sharpened by 1.2
 GAMMA_RANGE = (0.5, 3.3)
 MAX_NOISE = 28.0
+GRAY = ((0.114,) * 3, (0.587,) * 3, (0.299,) * 3)  # the matrix that makes BGR gray
 
 
 def change_pixels(images: tf.Tensor, config: AugmentationConfig, random: BatchRandom) -> tf.Tensor:
@@ -20,32 +21,32 @@ def change_pixels(images: tf.Tensor, config: AugmentationConfig, random: BatchRa
         images = _recolor(images, config, random)
     if config.gamma:
         gamma = tf.exp(random.uniform(math.log(GAMMA_RANGE[0]), math.log(GAMMA_RANGE[1])))
-        images = change_some(images, random.happens(config.gamma), _change_gamma, gamma)
+        images = change_some(images, random.happens(config.gamma), change_gamma, gamma)
     if config.exposure:
         chosen, dark = random.happens(config.exposure), random.happens(0.5)
         gain = tf.where(dark, random.uniform(0.12, 0.6), random.uniform(1.2, 2.0))
         offset = tf.where(dark, 0.0, random.uniform(0.0, 45.0))
-        images = change_some(images, chosen, _expose, gain, offset)
+        images = change_some(images, chosen, expose, gain, offset)
     size = images.shape[1]
     if config.sharpen:
         amount = random.uniform(0.0, MAX_SHARPENING)
         images = change_some(images, random.happens(config.sharpen), _sharpen, amount)
     if config.low_resolution:
         side = random.uniform(0.2, 0.75) * size
-        images = change_some(images, random.happens(config.low_resolution), _lower_resolution, side)
+        images = change_some(images, random.happens(config.low_resolution), lower_resolution, side)
     if config.blur:
         images = change_some(images, random.happens(config.blur), _blur)
     if config.motion_blur:
         length, upright = random.uniform(2.0, 9.0), random.happens(0.5)
-        images = change_some(images, random.happens(config.motion_blur), _smear, length, upright)
+        images = change_some(images, random.happens(config.motion_blur), smear, length, upright)
     if config.noise:
         deviation = random.uniform(0.0, MAX_NOISE)
-        chosen, add = random.happens(config.noise), functools.partial(_add_noise, seed=random.next_seed())
+        chosen, add = random.happens(config.noise), functools.partial(add_noise, seed=random.next_seed())
         images = change_some(images, chosen, add, deviation)
     if config.jpeg:
         chosen = random.happens(config.jpeg)
         quality = tf.cast(random.uniform(10.0, 60.0), tf.int32)
-        images = change_some(images, chosen, _compress, quality)
+        images = change_some(images, chosen, compress, quality)
     if config.erase:
         images = _erase(images, config.erase, random)
     return images
@@ -56,8 +57,7 @@ def _recolor(images: tf.Tensor, config: AugmentationConfig, random: BatchRandom)
     low, high = 1 - config.color, 1 + config.color
     contrast = random.uniform(low, high, (1,))
     gains = random.uniform(low, high, (1,)) * random.uniform((1 + low) / 2, (1 + high) / 2, (3,))
-    gray = tf.constant([[0.114], [0.587], [0.299]]) * tf.ones((1, 3))  # of BGR
-    mixing = tf.where(random.happens(config.grayscale)[:, None, None], gray, tf.eye(3))
+    mixing = tf.where(random.happens(config.grayscale)[:, None, None], tf.constant(GRAY), tf.eye(3))
     matrix = mixing * (contrast * gains)[:, None, :]
     mean = tf.reduce_mean(images, axis=(1, 2, 3))[:, None]
     offset = mean * (1 - contrast) * gains
@@ -66,15 +66,17 @@ def _recolor(images: tf.Tensor, config: AugmentationConfig, random: BatchRandom)
     return tf.reshape(tf.clip_by_value(pixels, 0.0, 255.0), (-1, size, size, 3))
 
 
-def _change_gamma(images: tf.Tensor, gamma: tf.Tensor) -> tf.Tensor:
+def change_gamma(images: tf.Tensor, gamma: tf.Tensor) -> tf.Tensor:
+    """Raise the brightness, from 0 to 1, to a power per image, `(batch,)`."""
     return 255.0 * (tf.clip_by_value(images, 0.0, 255.0) / 255.0) ** gamma[:, None, None, None]
 
 
-def _expose(images: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+def expose(images: tf.Tensor, gain: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    """Multiply by a gain and add an offset per image, `(batch,)`; what is too bright is white."""
     return tf.clip_by_value(images * gain[:, None, None, None] + offset[:, None, None, None], 0.0, 255.0)
 
 
-def _lower_resolution(images: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+def lower_resolution(images: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
     """Reduce images to `side` pixels `(batch,)` and enlarge them again; each axis is one matrix per image."""
     size = images.shape[1]
     # Down: triangle filter of a coarse pixel's width; up: linear interpolation. (batch, size, size)
@@ -104,7 +106,7 @@ def _blur(images: tf.Tensor) -> tf.Tensor:
     return tf.nn.depthwise_conv2d(padded, kernel, (1, 1, 1, 1), "VALID")
 
 
-def _compress(images: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+def compress(images: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
     """Encode images as JPEG of the given qualities, int `(batch,)`, and decode them again."""
 
     # Not OpenCV in a numpy_function: a thread that waits there for the GIL keeps the process from ending.
@@ -116,7 +118,7 @@ def _compress(images: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.ensure_shape(compressed, images.shape), tf.float32)
 
 
-def _smear(images: tf.Tensor, length: tf.Tensor, upright: tf.Tensor) -> tf.Tensor:
+def smear(images: tf.Tensor, length: tf.Tensor, upright: tf.Tensor) -> tf.Tensor:
     """Average over `length` pixels `(batch,)` of a row, or of a column where `upright`."""
     pixel = tf.range(float(images.shape[1]))
     weights = tf.clip_by_value(
@@ -128,7 +130,8 @@ def _smear(images: tf.Tensor, length: tf.Tensor, upright: tf.Tensor) -> tf.Tenso
     return tf.where(upright[:, None, None, None], down, across)
 
 
-def _add_noise(images: tf.Tensor, deviation: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def add_noise(images: tf.Tensor, deviation: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Add normal noise of a standard deviation per image, `(batch,)`."""
     noise = tf.random.stateless_normal(tf.shape(images), seed)
     return tf.clip_by_value(images + noise * deviation[:, None, None, None], 0.0, 255.0)
 

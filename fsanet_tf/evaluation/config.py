@@ -1,13 +1,41 @@
-"""Configuration of an evaluation."""
+"""Configuration of an evaluation, without importing TensorFlow."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from fsanet_tf.errors import OptionError
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
 from fsanet_tf.options import configuration, option
 
 __all__ = ["EvaluationConfig"]
 
 HELD_OUT = ("auto", "all")
+ALL = "all"
+
+
+class Corruption(NamedTuple):
+    """What is done to a face: in words, and the value of each strength."""
+
+    meaning: str
+    values: tuple[float, float, float]
+
+
+CORRUPTIONS = {
+    "face_mask": Corruption(
+        "a cloth mask below the nose, over it, up to the eyes; its upper edge", (0.36, 0.04, -0.06)
+    ),
+    "sunglasses": Corruption("dark glasses; size of the lenses", (0.8, 1.0, 1.4)),
+    "hand": Corruption("a hand over chin and cheek, mouth, nose and mouth", (1, 2, 3)),
+    "block": Corruption("a square of one color; its side in sides of the face box", (0.25, 0.4, 0.55)),
+    "dark": Corruption("times the light", (0.4, 0.2, 0.1)),
+    "gamma": Corruption("another gamma", (1.8, 2.5, 3.5)),
+    "overexposed": Corruption("times the light, and 60 gray levels for each time more", (1.3, 1.6, 2.0)),
+    "noise": Corruption("normal noise; its standard deviation in gray levels", (12, 25, 45)),
+    "low_resolution": Corruption("side of the face box in pixels", (32, 20, 12)),
+    "motion_blur": Corruption("blur along an axis; its length in sides of the face box", (0.08, 0.16, 0.28)),
+    "jpeg": Corruption("JPEG compression; its quality", (30, 10, 5)),
+    "gray": Corruption("share of the color that is gone", (0.5, 0.8, 1.0)),
+}
+STRENGTHS = (1, 2, 3)
 
 
 @configuration
@@ -38,7 +66,33 @@ class EvaluationConfig:
     mirror: bool = option(
         False, "Average with the predictions for mirrored crops: more accurate, in twice the time."
     )
+    corrupt: tuple[str, ...] = option(
+        (),
+        "Corruptions under which to measure as well, such as noise or noise:2: their strength is 1, 2 or 3, "
+        f"without one each; {ALL} are {', '.join(CORRUPTIONS)}.",
+    )
     trust: bool = option(False, "Load networks that could do more than compute; see docs/safety.md.")
     output_dir: str | None = option(
         None, "Folder for report.json, faces.csv and figures; by default none are written."
     )
+
+    def __post_init__(self):
+        self.corruptions()
+
+    def corruptions(self) -> list[tuple[str, int]]:
+        """Return the corruptions, each with its strength.
+
+        Raises:
+            OptionError: If there is no such corruption or strength.
+        """
+        return list(dict.fromkeys(pair for text in self.corrupt for pair in _parse_corruption(text)))
+
+
+def _parse_corruption(text: str) -> list[tuple[str, int]]:
+    name, _, strength = text.partition(":")
+    names = list(CORRUPTIONS) if name == ALL else [name]
+    if not CORRUPTIONS.keys() >= set(names):
+        raise OptionError("corrupt", f"expected {', '.join((*CORRUPTIONS, ALL))}, received {text}")
+    if ":" in text and strength not in map(str, STRENGTHS):
+        raise OptionError("corrupt", f"expected a strength of 1, 2 or 3, as in {name}:2, received {text}")
+    return [(name, number) for name in names for number in ([int(strength)] if strength else STRENGTHS)]

@@ -10,17 +10,21 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fsanet_tf.data.dataset import load_dataset
+from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.data.split import held_out_rows
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.evaluation.config import EvaluationConfig
 from fsanet_tf.evaluation.report import EvaluatedFaces, EvaluationReport
+from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.network import BATCH, Ensemble, Mirrored, Network, load_network, predict_crops
 
 __all__ = ["evaluate"]
+
+Kind = tuple[str, int]  # a corruption and its strength
+UNCHANGED: Kind = ("", 0)
 
 
 def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationReport:
@@ -79,15 +83,32 @@ def _evaluate_file(
         rows = unseen
     elif seen:
         notes.append(f"{path}: {seen} of its {len(rows)} faces were trained on, so the errors are too small")
-    predicted = []
-    for network in networks:
-        used = Mirrored(network) if config.mirror else network
-        poses = [
-            predict_crops(used, dataset.images[chunk])[POSE]
-            for chunk in tqdm(_chunks(rows), desc=network.name, unit="batch", disable=not progress)
-        ]
-        predicted.append(np.concatenate(poses))
-    return EvaluatedFaces(path, dataset, rows, left_out, tuple(predicted), tuple(notes))
+    used = [Mirrored(network) if config.mirror else network for network in networks]
+    kinds = [UNCHANGED, *config.corruptions()]
+    rounds = [(kind, chunk) for kind in kinds for chunk in _chunks(rows)]
+    found: dict[Kind, list[list[np.ndarray]]] = {kind: [[] for _ in used] for kind in kinds}
+    for kind, chunk in tqdm(rounds, desc=Path(path).name, unit="batch", disable=not progress):
+        crops = _corrupted(dataset, chunk, kind, used[0].card.crop)
+        for network, poses in zip(used, found[kind], strict=True):
+            poses.append(predict_crops(network, crops)[POSE])
+    predicted, *corrupted = (tuple(map(np.concatenate, found[kind])) for kind in kinds)
+    by_corruption = dict(zip(map(_title, kinds[1:]), corrupted, strict=True))
+    return EvaluatedFaces(path, dataset, rows, left_out, predicted, tuple(notes), by_corruption)
+
+
+def _corrupted(dataset: FaceDataset, chunk: np.ndarray, kind: Kind, rule: CropRule) -> np.ndarray:
+    """Return crops, corrupted or as they are."""
+    crops, (name, strength) = dataset.images[chunk], kind
+    if kind == UNCHANGED:
+        return crops
+    with optional_dependencies():
+        from fsanet_tf.evaluation.corruptions import corrupt
+    face_share = 1 / (1 + 2 * (dataset.crop or rule).margin_ratio)
+    return corrupt(crops, dataset.poses[chunk], name, strength, face_share, int(chunk[0]))
+
+
+def _title(kind: Kind) -> str:
+    return f"{kind[0]} {kind[1]}"
 
 
 def _cards(networks: Sequence[Network]) -> Iterator[NetworkCard]:

@@ -98,10 +98,10 @@ def bootstrap_difference(
     return Difference(float(difference.mean()), float(low), float(high))
 
 
-def format_table(rows: dict[str, Errors]) -> str:
-    """Format a table for the screen, one line per row, errors in degrees."""
-    width = max(8, *map(len, rows))
-    header = f"{'|yaw|':>{width}} {'images':>7}" + "".join(
+def format_table(rows: dict[str, Errors], title: str = "|yaw|") -> str:
+    """Format a table for the screen, one line per row, errors in degrees; `title` is that of the names."""
+    width = max(8, *map(len, (title, *rows)))
+    header = f"{title:>{width}} {'images':>7}" + "".join(
         f"{name:>10}" for name in (*ANGLE_NAMES, "MAE", "geodesic", "MAEV")
     )
     lines = [header]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class EvaluatedFaces:
         images_left_out: How many have a larger angle.
         predictions_deg: Poses that the networks, and those they are compared with, predict: `(N, 3)` each.
         notes: What to heed, such as a network that expects another crop than the file contains.
+        corrupted_deg: Poses as in `predictions_deg` under each corruption, by its name and strength.
     """
 
     path: str
@@ -46,6 +47,7 @@ class EvaluatedFaces:
     images_left_out: int
     predictions_deg: tuple[np.ndarray, ...]
     notes: tuple[str, ...]
+    corrupted_deg: Mapping[str, tuple[np.ndarray, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +120,20 @@ class EvaluationReport:
         return self._errors(1) if len(self.predictions_deg) > 1 else None
 
     @cached_property
+    def corrupted_errors_deg(self) -> tuple[dict[str, Errors], ...]:
+        """Errors under each corruption (`noise 2`), of the networks and of those compared with."""
+        names = self.parts[0].corrupted_deg
+        return tuple(
+            {
+                name: measure(
+                    np.concatenate([p.corrupted_deg[name][number] for p in self.parts]), self.true_deg
+                )
+                for name in names
+            }
+            for number in range(len(self.predictions_deg))
+        )
+
+    @cached_property
     def difference_deg(self) -> dict[str, Difference] | None:
         """Errors of the networks compared with, minus those of the networks: `mae` and `geodesic`."""
         if len(self.predictions_deg) == 1:
@@ -154,6 +170,7 @@ class EvaluationReport:
             "compare_with": _identify(config.compare_with),
             "compared_errors_deg": _as_dicts(self.compared_errors_deg or {}),
             "difference_deg": _as_dicts(difference or {}),
+            "corrupted_errors_deg": [_as_dicts(errors) for errors in self.corrupted_errors_deg],
         }
 
     def __str__(self) -> str:
@@ -168,6 +185,14 @@ class EvaluationReport:
                 f"{network_names(config.compare_with)} compared with {network_names(config.network)}: "
                 f"MAE {self.difference_deg['mae']}, geodesic {self.difference_deg['geodesic']}"
             ]
+        if config.corrupt:
+            for networks, errors in zip(
+                (config.network, config.compare_with), self.corrupted_errors_deg, strict=False
+            ):
+                lines += [
+                    f"{network_names(networks)} on corrupted faces:",
+                    format_table(errors, "corruption"),
+                ]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 

@@ -7,7 +7,7 @@ from fsanet_tf.options import configuration, option
 
 __all__ = ["ExportConfig"]
 
-INT8, WEB = "tflite_int8", "web"
+INT8, COREML, WEB = "tflite_int8", "coreml", "web"
 # What follows the network's name in the name of a file or folder, by format; `web` is a folder of its own.
 FORMATS = {
     "saved_model": "_saved_model",
@@ -17,6 +17,7 @@ FORMATS = {
     "tflite_float16": "_float16.tflite",
     "tflite_dynamic": "_dynamic.tflite",
     INT8: "_int8.tflite",
+    COREML: ".mlpackage",
     WEB: "",
 }
 WEB_NETWORK = "networks/{}.onnx"  # within that folder, by the network's name
@@ -39,7 +40,9 @@ class ExportConfig:
     )
     output_dir: str = option(meaning="Folder for the files and `parity.json`.")
     formats: tuple[str, ...] = option(
-        (), "What to write; by default all that the data allow, but not `web`.", choices=FORMATS.keys()
+        (),
+        "What to write; by default all that the data allow, but neither `coreml` nor `web`.",
+        choices=FORMATS.keys(),
     )
     mirror: bool = option(
         False,
@@ -71,5 +74,5 @@ class ExportConfig:
 
     def chosen_formats(self) -> tuple[str, ...]:
         """Return the formats, or all that the data allow if none is named."""
-        left_out = (WEB,) if self.representative_data else (WEB, INT8)
+        left_out = (COREML, WEB) if self.representative_data else (COREML, WEB, INT8)
         return self.formats or tuple(name for name in FORMATS if name not in left_out)

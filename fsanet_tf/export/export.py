@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 import fsanet_tf
 from fsanet_tf.errors import InputError
-from fsanet_tf.export.config import FORMATS, INT8, WEB, WEB_NETWORK, ExportConfig
+from fsanet_tf.export.config import COREML, FORMATS, INT8, WEB, WEB_NETWORK, ExportConfig
 from fsanet_tf.export.formats import (
     export_frozen_graph,
     export_int8,
@@ -85,6 +85,11 @@ class _Job:
         faces = spread(self.faces, NUM_REPRESENTATIVE)
         return export_int8(self.model, path, faces, self.card, self.config.integer_io, self.progress)
 
+    def coreml(self, path: Path) -> None:
+        from fsanet_tf.export.coreml import export_coreml
+
+        export_coreml(self.model, path, self.card)
+
     def web(self, path: Path) -> None:
         from fsanet_tf.export.web import write_web
 
@@ -99,6 +104,7 @@ WRITERS: dict[str, Callable[[_Job, Path], list[Trial] | None]] = {
     "tflite_float16": lambda job, path: job.tflite(path, "float16"),
     "tflite_dynamic": lambda job, path: job.tflite(path, "dynamic"),
     INT8: _Job.int8,
+    COREML: _Job.coreml,
     WEB: _Job.web,
 }
 

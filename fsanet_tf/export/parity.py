@@ -15,12 +15,13 @@ import numpy as np
 
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
+from fsanet_tf.export.config import COREML, FORMATS
 from fsanet_tf.export.operations import FLOAT32, read_operations
 from fsanet_tf.geometry.crop import CropRule, crop_face, resize_crops
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.card import POSE
-from fsanet_tf.networks.network import load_network
+from fsanet_tf.networks.network import Network, load_network
 
 ASTRONAUT_BOX = (190.0, 80.0, 262.0, 170.0)  # of the face in the packaged photo
 NUM_ASTRONAUTS = 32
@@ -144,7 +145,7 @@ def compare_with_keras(
     Raises:
         InputError: If the file lacks an output, or one is not finite.
     """
-    network = load_network(path / network_file, num_threads=1)
+    network = _load(path / network_file)
     answers = network.predict(samples.crops)
     if answers.keys() != expected.keys():
         raise InputError(
@@ -177,6 +178,14 @@ def compare_with_keras(
         not_float32=not_float32,
         gpu_refused=gpu_refused,
     )
+
+
+def _load(path: Path) -> Network:
+    if path.suffix == FORMATS[COREML]:
+        from fsanet_tf.export.coreml_program import CoreMLProgram
+
+        return CoreMLProgram(path)
+    return load_network(path, num_threads=1)
 
 
 def require_parity(row: Parity, max_mae_increase: float) -> Parity:

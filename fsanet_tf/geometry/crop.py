@@ -198,8 +198,8 @@ def _linear_places(
     Of the blocks beyond the picture only the nearest on each side is kept: the others equal it.
 
     Returns:
-        The first source pixel, the pixels of a block, the number of blocks, and for each sample the block before
-        it and the share of the one after it.
+        The first source pixel, the pixels of a block, the number of blocks, and for each sample the block
+        before it and the share of the one after it.
     """
     step = (high - low) / count
     block = max(1, round(step))

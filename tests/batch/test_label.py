@@ -104,7 +104,7 @@ def test_rows_are_faces_photos_without_faces_and_failures(photos, expected):
     assert len(faces) > NUM_PHOTOS / 2
     for row in faces:
         assert row["left"] < row["right"] and row["top"] < row["bottom"] and row["source_bytes"] > 0
-        assert (row["network"], row["detector"], row["uncertainty_deg"]) == ("1x1", "haar", None)
+        assert (row["network"], row["detector"]) == ("1x1", "haar") and row["uncertainty_deg"] > 0
 
 
 def test_pool_writes_the_same_table_and_resumes_nothing_twice(photos, expected, tmp_path):

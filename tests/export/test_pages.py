@@ -1,6 +1,7 @@
 """The code of docs/mobile.md and docs/serving.md, run as written, gives the package's crops and poses."""
 
 import contextlib
+import csv
 import io
 import re
 import shlex
@@ -9,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import ai_edge_litert
-import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from fsanet_tf.geometry.crop import CropRule, crop_face
@@ -92,17 +93,29 @@ def test_the_cpp_program_prints_every_output(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_commands_and_clients_of_serving_reach_the_packages_poses(twin, tmp_path):
+def test_the_clients_of_serving_reach_the_angles_of_predict(twin, reference, tmp_path, monkeypatch):
+    """From the page alone, in a folder that holds a photo and the detector; the photo lies on its side."""
+    monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
     with contextlib.chdir(tmp_path):
-        cv2.imwrite("photo.jpg", read_image("astronaut"))
+        shutil.copy(reference / "detectors/face_detection_yunet_2026may.onnx", ".")
+        photo = PIL.Image.fromarray(np.ascontiguousarray(read_image("astronaut")[..., ::-1]))
+        exif = PIL.Image.Exif()
+        exif[0x0112] = 6  # to be turned clockwise
+        photo.rotate(90, expand=True).save("photo.jpg", exif=exif, quality=95)
         command = code_of("serving.md", "bash")[0]
         result = run_fsanet(*shlex.split(command)[1:])
         assert result.returncode == 0, result.stderr
-        network = load_network("fusion")
-        expected = network.predict(crop_face(cv2.imread("photo.jpg"), BOX, network.card.crop)[None])[POSE]
-        saved_model, _, onnx = code_of("serving.md", "python")
+        result = run_fsanet(
+            "predict", "--source=photo.jpg", "--nodraw", "--csv=poses.csv", "--detector=yunet"
+        )
+        assert result.returncode == 0, result.stderr
+        with open("poses.csv", encoding="utf-8") as file:
+            (row,) = csv.DictReader(file)
+        expected = [[float(row[angle]) for angle in ("yaw", "pitch", "roll")]]
+        boxes, saved_model, _, onnx = code_of("serving.md", "python")
         for code in (saved_model, onnx):
             scope = {"crop_face": twin["crop_face"]}
+            exec(boxes, scope)
             with contextlib.redirect_stdout(io.StringIO()):
                 exec(code, scope)
             pose = scope["pose"] if "pose" in scope else scope["outputs"]["pose"].numpy()

@@ -1,0 +1,138 @@
+"""A frame of a video, its faces followed: `python -m benchmarks.tracking --mediapipe_python=mp/bin/python`.
+
+One pinned core; everything but decoding and drawing. The frames are those of a moving window on the package's
+photo. MediaPipe runs in an environment of its own, in the same turns:
+
+    python3.11 -m venv mp && mp/bin/pip install mediapipe==0.10.21 'numpy<2'
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from absl import flags
+
+from benchmarks.harness import Comparison, compare, run_benchmark
+from benchmarks.moving_window import MOTIONS, RATE, moving_window
+from fsanet_tf.errors import InputError
+from fsanet_tf.io.images import read_image
+from fsanet_tf.prediction.pose_tracker import PoseTracker
+
+SIZES = ((1280, 720), (640, 480), (480, 270))
+FACE = (180.0, 63.0, 270.0, 178.0)  # of the astronaut
+BASELINE = "YuNet in each frame, `1x1`"
+MEDIAPIPE = "MediaPipe FaceMesh, tracking"
+MEDIAPIPE_CODE = """
+import sys, time
+import mediapipe, numpy as np
+frames = np.load(sys.argv[1])
+faces = mediapipe.solutions.face_mesh.FaceMesh(max_num_faces=int(sys.argv[2]))
+for _ in sys.stdin:
+    times = []
+    for frame in frames:
+        start = time.perf_counter()
+        found = faces.process(frame).multi_face_landmarks or []
+        times.append(1e3 * (time.perf_counter() - start))
+    print(len(found), *times, flush=True)
+"""
+
+Way = Callable[[], list[float]]  # plays the frames once; milliseconds of each
+
+
+def video(size: tuple[int, int], count: int) -> np.ndarray:
+    """Return the frames of one face, `(count, height, width, 3)` uint8 BGR."""
+    photo = read_image("astronaut")
+    return np.stack([frame for frame, _ in moving_window(photo, FACE, MOTIONS["moving"], count, size)])
+
+
+def crowd(count: int) -> np.ndarray:
+    """Return frames of ten faces at 1280×720."""
+    return np.tile(video((256, 360), count), (1, 2, 5, 1))
+
+
+def followed(frames: np.ndarray, network: str, faces: int, **options) -> Way:
+    """Follow the faces by our tracker."""
+
+    def play() -> list[float]:
+        tracker = PoseTracker(network, "yunet", **options)
+        times = []
+        for number, frame in enumerate(frames):
+            start = time.perf_counter()
+            found = tracker(frame, number / RATE)
+            times.append(1e3 * (time.perf_counter() - start))
+        if len(found) != faces:
+            raise InputError(f"{network}: expected {faces} faces in the last frame, found {len(found)}")
+        return times
+
+    return play
+
+
+def mediapipe_way(python: str, path: Path, faces: int) -> tuple[Way, subprocess.Popen]:
+    """Start MediaPipe on frames stored as RGB; return the way to play them, and the process."""
+    worker = subprocess.Popen(
+        [python, "-c", MEDIAPIPE_CODE, str(path), str(faces)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert worker.stdin and worker.stdout
+    requests, answers = worker.stdin, worker.stdout
+
+    def play() -> list[float]:
+        print(file=requests, flush=True)
+        found, *times = answers.readline().split()
+        if int(found) != faces:
+            raise InputError(f"MediaPipe: expected {faces} faces in the last frame, found {found}")
+        return [float(t) for t in times]
+
+    return play, worker
+
+
+def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
+    """Play each way's frames in turns; return the milliseconds of all frames."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, play in ways.items():
+            played = play()
+            times[name] += played if number else []  # the first round warms up
+    return times
+
+
+def column(name: str, frames: np.ndarray, faces: int) -> Comparison:
+    """Measure all ways on some frames."""
+    given = flags.FLAGS
+    ways = {BASELINE: followed(frames, "1x1", faces, every=1)}
+    ways |= {f"followed by `{network}`": followed(frames, network, faces) for network in given.network}
+    with tempfile.TemporaryDirectory() as folder:
+        worker = None
+        if given.mediapipe_python:
+            path = Path(folder) / "frames.npy"
+            np.save(path, np.stack([cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]))
+            ways[MEDIAPIPE], worker = mediapipe_way(given.mediapipe_python, path, faces)
+        try:
+            times = in_turns(ways, given.rounds)
+        finally:
+            if worker:
+                worker.kill()
+    return compare("A frame of video", name, "ms a frame", BASELINE, times)
+
+
+def measure() -> list[Comparison]:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    count = flags.FLAGS.frames
+    columns = [column(f"{w}×{h}", video((w, h), count), faces=1) for w, h in SIZES]
+    return [*columns, column("ten faces, 1280×720", crowd(count), faces=10)]
+
+
+if __name__ == "__main__":
+    flags.DEFINE_list("network", ["1x1", "wide", "fusion"], "Network files or shipped names, each measured.")
+    flags.DEFINE_string("mediapipe_python", None, "The Python of an environment with MediaPipe.")
+    flags.DEFINE_integer("frames", 90, "Frames of the video.", 2)
+    flags.DEFINE_integer("rounds", 3, "How often it is played.", 1)
+    run_benchmark(measure)
