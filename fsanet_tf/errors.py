@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 __all__ = ["InputError", "MissingExtraError"]
@@ -27,8 +28,16 @@ EXTRA_OF = {
 }
 
 
+def printable(text: str) -> str:
+    """Escape bytes of a file's name that are not UTF-8, which Python has as surrogates, as `\\xe9`."""
+    return re.sub("[\udc80-\udcff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+
+
 class InputError(ValueError):
     """Invalid input. The message is one line: the file, what was expected, what was received.
+
+    Args:
+        message: The line; names that are not UTF-8 are escaped, so that it can be printed.
 
     Example:
         >>> try:
@@ -37,6 +46,9 @@ class InputError(ValueError):
         ...     print(str(error).split(":")[0])
         absent.tflite
     """
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
 
 
 class OptionError(InputError):

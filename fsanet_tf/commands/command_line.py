@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import dataclasses
 import io
@@ -20,10 +21,21 @@ from tqdm import tqdm
 
 from fsanet_tf.commands.fields import config_from_flags, define_flags, required_options
 from fsanet_tf.commands.renamed import new_option
-from fsanet_tf.errors import InputError, OptionError, optional_dependencies
+from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
 from fsanet_tf.io.native_output import silence_native_output
 
 HELP_OPTIONS = ("-h", "--h", "-help", "--help")
+ESCAPED = "fsanet_tf.escaped"
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Escape what a stream cannot encode; a name that is not UTF-8 as in tables."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = printable(error.object[error.start : error.end])
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+codecs.register_error(ESCAPED, _escape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +191,7 @@ def exit_status(run: Callable[[], None]) -> int:
         if stream is None:  # closed, so that a file would get its number
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack "°" or a file's name
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=ESCAPED)
     logging.set_verbosity(logging.WARNING)  # TensorFlow reports progress through this logger
     with interruptions() as received:
         status = _status(run)

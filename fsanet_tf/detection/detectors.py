@@ -16,7 +16,7 @@ import numpy as np
 from fsanet_tf.detection.assets import Asset, find_file, require_assets, try_download
 from fsanet_tf.detection.detection import Detection, Detector, intersection, move, scaled_box
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, as_bgr
+from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, as_bgr, overlaps_image
 from fsanet_tf.registry import Registry
 
 __all__ = ["DetectorKind", "list_detectors", "make_detector"]
@@ -326,15 +326,11 @@ def _require_detection(name: str, face: Detection) -> Detection:
 def _is_valid(face: Detection, frame_shape: tuple[int, ...]) -> bool:
     """Return whether a detection is one of the frame."""
     left, top, right, bottom = face.box
-    height, width = frame_shape[:2]
     return (
         all(abs(edge) < MAX_COORDINATE for edge in face.box)  # not for NaN
         and left < right
         and top < bottom
-        and left < width
-        and top < height
-        and right > 0
-        and bottom > 0
+        and overlaps_image(face.box, frame_shape)
         and face.score is not None
         and 0 <= face.score <= 1
     )

@@ -90,6 +90,12 @@ def require_box(box: Box) -> None:
         raise InputError(f"box {tuple(box)}: expected left, top, right, bottom in pixels")
 
 
+def overlaps_image(box: Box, image_shape: tuple[int, ...]) -> bool:
+    """Return whether a box contains a part of an image of a height and width."""
+    height, width = image_shape[:2]
+    return box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0
+
+
 def crop_face(image: np.ndarray, box: Box, rule: CropRule, image_size: int = IMAGE_SIZE) -> np.ndarray:
     """Cut a face out of a picture: the one crop of training, evaluation, prediction and demos.
 
@@ -103,8 +109,13 @@ def crop_face(image: np.ndarray, box: Box, rule: CropRule, image_size: int = IMA
         float32 BGR `(image_size, image_size, 3)` in [0, 255].
 
     Raises:
-        InputError: If the image or the box is invalid, or the box contains no pixel of the image.
+        InputError: If the image or the box is invalid, or the box contains no part of the image, even if its
+            margin reaches into it.
     """
+    image = as_bgr(image)
+    require_box(box)
+    if not overlaps_image(box, image.shape):
+        raise InputError(f"box {tuple(box)}: lies outside of an image of {image.shape[1]}×{image.shape[0]}")
     if rule.sampling == "original":
         return crop_box(image, grow_box(box, rule, image.shape), image_size).astype(np.float32)
     return sample_window(image, face_window(box, rule), image_size)
@@ -166,9 +177,7 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     image = as_bgr(image)
     height, width = image.shape[:2]
     left, top, right, bottom = window
-    empty = (
-        min(right - left, bottom - top) <= 0 or left >= width or top >= height or right <= 0 or bottom <= 0
-    )
+    empty = min(right - left, bottom - top) <= 0 or not overlaps_image(window, image.shape)
     if empty or max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height):
         raise InputError(f"box {tuple(window)}: contains no face in an image of {width}×{height}")
     x, x_block, columns, x_first, x_share = _linear_places(left, right, image_size, width)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, printable
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -88,7 +88,23 @@ def write_json(path: str | Path, content: dict) -> None:
 
 def printable_name(path: str | Path) -> str:
     """Return a path as text for tables and terminals: bytes that are not UTF-8 are escaped as `\\xe9`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return printable(os.fspath(path))
+
+
+@contextlib.contextmanager
+def library_path(path: str | Path) -> Iterator[str]:
+    """Name a file or folder so that libraries in C++ open it and nothing else.
+
+    They would take `a:b.mp4` for an address, and crash on names that are not UTF-8: these get a link.
+    """
+    absolute = os.path.abspath(path)
+    if printable(absolute) == absolute:
+        yield absolute
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, f"file{printable(Path(path).suffix)}")
+        os.symlink(absolute, link)
+        yield link
 
 
 def named_path(name: str) -> Path:

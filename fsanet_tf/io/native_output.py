@@ -28,7 +28,7 @@ def silence_native_output() -> Iterator[None]:
     os.close(null)
     if owns_stderr:
         sys.stderr = open(  # noqa: SIM115
-            original, "w", buffering=1, closefd=False, encoding=stderr.encoding, errors="backslashreplace"
+            original, "w", buffering=1, closefd=False, encoding=stderr.encoding, errors=stderr.errors
         )
     try:
         yield

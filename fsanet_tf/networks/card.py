@@ -17,6 +17,7 @@ from typing import Any
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
+from fsanet_tf.io.files import library_path
 
 POSE, UNCERTAINTY, BOX_OFFSET, FACE_SCORE = "pose", "uncertainty_deg", "box_offset", "face_score"
 OUTPUTS = {
@@ -163,7 +164,8 @@ def _in_onnx(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with library_path(path) as name:
+            session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
         found = session.get_modelmeta().custom_metadata_map
     except Exception:  # ONNX Runtime's errors have no common base; the loader says what is wrong
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import replace_when_done, require_file
+from fsanet_tf.io.files import library_path, replace_when_done, require_file
 from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.models.pose_network import PoseNetwork
 from fsanet_tf.networks.card import OUTPUTS, POSE, NetworkCard, card_or_default
@@ -91,7 +91,8 @@ def _load_keras(path: Path) -> PoseNetwork:
     if path.suffix != ".keras":
         raise InputError(f"{path}: expected {EXPECTED_FILE}, received a {path.suffix or 'nameless'} file")
     try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
+        with library_path(path) as name:
+            model = keras.models.load_model(name, compile=False, safe_mode=True)
     except KERAS_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error

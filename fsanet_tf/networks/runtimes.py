@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.io.files import library_path
 from fsanet_tf.networks.card import OUTPUTS, POSE
 from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
 from fsanet_tf.parallel import Pool, map_in_threads
@@ -109,9 +110,11 @@ def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """
     from ai_edge_litert.interpreter import Interpreter
 
+    content = path.read_bytes()
+
     def make(batch: int, threads: int = 1) -> Any:
         try:
-            interpreter = Interpreter(str(path), num_threads=threads)
+            interpreter = Interpreter(model_content=content, num_threads=threads)
             image = interpreter.get_input_details()[0]
             if image["shape"][0] != batch:
                 interpreter.resize_tensor_input(image["index"], (batch, *image["shape"][1:]))
@@ -182,7 +185,8 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with library_path(path) as name:
+            session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base
         raise InputError(f"{path}: expected an .onnx file ({_one_line(error)})") from error
     image = session.get_inputs()[0]
@@ -235,7 +239,8 @@ def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Run, in
     if not trust:
         check_saved_model(path)
     try:
-        serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+        with library_path(path) as name:
+            serve = tf.saved_model.load(name).signatures["serving_default"]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: expected a SavedModel folder ({_one_line(error)})") from error
     inputs = serve.structured_input_signature[1]

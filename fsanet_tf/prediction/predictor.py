@@ -74,7 +74,7 @@ class PosePredictor:
 
         Args:
             frame: uint8 BGR `(height, width, 3)`, or grayscale `(height, width)`, in [0, 255].
-            faces: Detections. One whose crop contains no pixel of the frame is left out; the `index` of
+            faces: Detections. One that lies outside of the frame is left out; the `index` of
                 each result tells which remain.
             camera: `(3, 3)`: matrix of the camera (see `camera_matrix`), which corrects the poses of faces
                 away from the center and locates them; None: poses as their crops show them, as in the
@@ -137,7 +137,7 @@ class PosePredictor:
             require_box(box)
             try:
                 crops.append(crop_face(frame, box, self.crop_rule, size))
-            except InputError:  # it contains no pixel of the frame
+            except InputError:  # it lies outside of the frame
                 continue
             kept.append(index)
         return kept, np.array(crops, np.float32).reshape(-1, size, size, 3)

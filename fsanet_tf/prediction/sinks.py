@@ -20,13 +20,14 @@ import numpy as np
 
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import printable_name, replace_when_done
-from fsanet_tf.prediction.sources import Frame, opencv_name
+from fsanet_tf.io.files import library_path, printable_name, replace_when_done
+from fsanet_tf.prediction.sources import Frame
 
 __all__ = ["TableSink", "TimeSequence", "VideoSink"]
 
 FORMATS = (".mp4", ".avi", ".mkv")
 MAX_TIME_BASE = 65535  # of MPEG-4: frames per second times a power of ten may not be more
+MIN_RATE = 0.5  # frames per second; OpenCV's encoder crashes the process at 0.1
 MAX_PENDING = 4  # frames that wait to be encoded
 PROBE_BYTES = 1 << 16
 FIELDS = (
@@ -93,7 +94,7 @@ class VideoSink(FileSink):
 
     def __enter__(self) -> VideoSink:
         super().__enter__()
-        self._name = self._stack.enter_context(opencv_name(self._temporary))
+        self._name = self._stack.enter_context(library_path(self._temporary))
         self._stack.callback(self._release)
         self._encoder = self._stack.enter_context(ThreadPoolExecutor(1))
         return self
@@ -155,7 +156,7 @@ def encodable_rate(rate: float) -> float:
     decimals = 3
     while decimals and rate * 10**decimals > MAX_TIME_BASE:
         decimals -= 1
-    return max(round(rate, decimals), 0.001)
+    return max(round(rate, decimals), MIN_RATE)
 
 
 def _count_frames(name: str) -> int:

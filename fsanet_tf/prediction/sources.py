@@ -6,7 +6,6 @@ import contextlib
 import os
 import queue
 import stat
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import printable_name
+from fsanet_tf.io.files import library_path, printable_name
 from fsanet_tf.io.images import ASTRONAUT
 
 __all__ = ["Frame"]
@@ -162,24 +161,6 @@ def open_video(source: str | Path) -> Video | Animation:
     return Video(str(source))
 
 
-@contextlib.contextmanager
-def opencv_name(path: str | Path) -> Iterator[str]:
-    """Name a file so that OpenCV opens it and nothing else.
-
-    It would take `a:b.mp4` for an address, and crashes on names that are not UTF-8: these get a link.
-    """
-    absolute = os.path.abspath(path)
-    try:
-        absolute.encode("utf-8")
-    except UnicodeEncodeError:
-        with tempfile.TemporaryDirectory() as folder:
-            link = os.path.join(folder, f"video{printable_name(Path(path).suffix)}")
-            os.symlink(absolute, link)
-            yield link
-        return
-    yield absolute
-
-
 class Animation:
     """Frames of an animated WebP, which video decoders do not read.
 
@@ -241,7 +222,7 @@ class Video:
         if live:
             self._capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
         else:
-            with opencv_name(source) as name:
+            with library_path(source) as name:
                 self._capture = cv2.VideoCapture(name)
         opened, self._first = self._capture.read()
         if not opened:

@@ -25,9 +25,9 @@ BOXES = [
     (400.0, 420.0, 530.0, 600.0), (100.3, 100.7, 104.2, 105.9), (3.0, 5.0, 500.0, 480.0),
     (100.5, 200.25, 102.0, 202.5), (-300.0, -200.0, 900.5, 1000.5), (190.0, 70.0, 190.0, 118.0),
 ]  # fmt: skip
-OUTSIDE = [
-    (900.0, 900.0, 950.0, 950.0), (-50.0, -50.0, -5.0, -5.0), (10.0, 10.0, 5.0, 20.0),
-    (10.0, 10.0, 20.0, np.nan), (0.0, 0.0, np.inf, 9.0),
+OUTSIDE = [  # of the picture, though the margin of some reaches into it, or no boxes
+    (900.0, 900.0, 950.0, 950.0), (-50.0, -50.0, -5.0, -5.0), (512.0, 10.0, 600.0, 98.0),
+    (10.0, -90.0, 100.0, 0.0), (10.0, 10.0, 5.0, 20.0), (10.0, 10.0, 20.0, np.nan), (0.0, 0.0, np.inf, 9.0),
 ]  # fmt: skip
 HUGE = (-1e5, -1e5, 1e5, 1e5)
 RULES = [CropRule(0.29, square=True), CropRule(0.6), CropRule(0.0)]
@@ -49,6 +49,9 @@ def test_original_crops_equal_opencvs(rule):
 def test_crops_are_those_of_crop_face(rule):
     crops, valid = crop_faces(tf.constant(FRAME), tf.constant([*BOXES, HUGE, *OUTSIDE]), rule, 64)
     assert not valid.numpy()[-len(OUTSIDE) :].any()
+    for box in OUTSIDE:
+        with pytest.raises(InputError, match=r"lies outside of an image|expected left, top, right, bottom"):
+            crop_face(FRAME, box, rule)
     for box, crop, is_valid in zip([*BOXES, HUGE], crops.numpy(), valid.numpy(), strict=False):
         try:
             expected = crop_face(FRAME, box, rule)

@@ -192,11 +192,11 @@ def test_crops_are_those_of_crop_face(sampling, square, tmp_path):
     crops = run_in_node(tmp_path, image, code).reshape(-1, 64, 64, 3)
     for crop, box in zip(crops, BOXES, strict=True):
         np.testing.assert_allclose(crop, crop_face(image, box, rule), atol=0.02)
-    outside = "[[900, 900, 950, 950], [600, 0, 601, 1]]"
+    outside = "[[900, 900, 950, 950], [-50, -50, -5, -5], [512, 10, 600, 98], [10, 10, NaN, 20]]"
     code = (
         f"const result = {outside}.map((box) => Number(pipeline.cropFace(frame, box, {network}) === null));"
     )
-    assert run_in_node(tmp_path, image, code).tolist() == [1, 1]
+    assert run_in_node(tmp_path, image, code).tolist() == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("side", [256, 320, 77, 512, 4000])

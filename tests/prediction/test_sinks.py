@@ -18,7 +18,8 @@ FACE = FacePose((1.0, 2.0, 30.0, 40.0), 0.9, 10.0, 5.0, 0.0, track=1)
 
 
 @pytest.mark.parametrize(("rate", "written"), [
-    (25.0, 25.0), (29.97, 29.97), (66.667, 66.67), (90.009, 90.01), (211.222, 211.22), (1000.0, 1000.0)
+    (25.0, 25.0), (29.97, 29.97), (66.667, 66.67), (90.009, 90.01), (211.222, 211.22), (1000.0, 1000.0),
+    (0.1, 0.5),
 ])  # fmt: skip
 def test_rates_that_mpeg4_cannot_represent_are_rounded(rate, written, tmp_path):
     with VideoSink(tmp_path / "v.mp4", rate) as video:

@@ -24,7 +24,7 @@ from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, pr
 from fsanet_tf.errors import InputError, OptionError, optional_dependencies
 from fsanet_tf.geometry.crop import Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
-from fsanet_tf.io.files import named_path, printable_name, read_text, require_file
+from fsanet_tf.io.files import library_path, named_path, printable_name, read_text, require_file
 from fsanet_tf.io.images import read_image
 from fsanet_tf.options import configuration, option
 
@@ -191,7 +191,8 @@ def _read_labels(path: Path) -> list[Line]:
 
     columns = {"source": "file", **{name: name for name in (*ANGLE_NAMES, *BOX)}}
     try:
-        labels = pq.read_table(path, columns=[*columns, "frame"]).to_pylist()
+        with library_path(path) as name:
+            labels = pq.read_table(name, columns=[*columns, "frame"]).to_pylist()
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:MAX_SHOWN]
         raise InputError(f"{path}: expected a table of fsanet label, could not read it ({reason})") from error

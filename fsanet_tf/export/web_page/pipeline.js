@@ -420,7 +420,7 @@ export function sampleWindow({ data, width, height }, [left, top, right, bottom]
  * @param {Pixels} frame
  * @param {Box} box
  * @param {NetworkConfig} network
- * @returns {Float32Array | null} BGR `(size, size, 3)`; null if the box contains no pixel
+ * @returns {Float32Array | null} BGR `(size, size, 3)`; null if the box contains no part of the frame
  */
 export function cropFace(frame, box, { crop: rule, image_size: size }) {
   const crop = new Float32Array(3 * size * size);
@@ -428,14 +428,14 @@ export function cropFace(frame, box, { crop: rule, image_size: size }) {
   const { width, height } = frame;
   const window = filtered ? faceWindow(box, rule) : growBox(box, rule, width, height);
   const [left, top, right, bottom] = window;
-  const outside = left >= right || top >= bottom || left >= width || top >= height || right <= 0 || bottom <= 0;
-  if (outside || Math.max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height)) return null;
+  const overlaps = box[0] < width && box[1] < height && box[2] > 0 && box[3] > 0;
+  if (!overlaps || left >= right || top >= bottom || Math.max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height)) return null;
   (filtered ? sampleWindow : cropAndResize)(frame, window, size, crop);
   return crop;
 }
 
 /**
- * Predict the poses of detected faces; one whose crop contains no pixel is left out.
+ * Predict the poses of detected faces; one that lies outside of the frame is left out.
  * @param {Session} session
  * @param {TensorClass} Tensor
  * @param {Pixels} frame
