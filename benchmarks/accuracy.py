@@ -1,9 +1,12 @@
 """The accuracy page: `python -m benchmarks.accuracy --output=docs/accuracy.md`.
 
 Measures the released weights, the shipped networks and a PyTorch port's ONNX networks on the same faces of
-AFLW2000; then the shipped ones at other margins, from the boxes of each detector, and by uncertainty.
+AFLW2000; then the shipped ones at other margins, and the default one from the boxes of each detector and by
+uncertainty.
 """
 
+import dataclasses
+import functools
 import os
 from pathlib import Path
 
@@ -19,11 +22,10 @@ from benchmarks.plots import draw_uncertainty
 from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.detection.assets import ASSET_DIR_VARIABLE
 from fsanet_tf.evaluation.metrics import measure, measure_by_yaw
-from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 from fsanet_tf.networks.network import Network, load_network, predict_crops
-from fsanet_tf.networks.pretrained import list_networks
+from fsanet_tf.networks.pretrained import DEFAULT, list_networks
 
 RELEASED: dict[str, tuple[str, ...]] = {
     **{name: (stem,) for name, stem in VARIANTS.items()},
@@ -39,13 +41,14 @@ HEADER = """# Accuracy
 
 `python -m benchmarks.accuracy --output=docs/accuracy.md` makes this page.
 
-AFLW2000, the {count} of 2,000 faces whose three angles lie within ±99°. Mean absolute errors, geodesic error
-(angle of the rotation between the poses), and the MAE by range of the true |yaw|; degrees. Released networks
-and the paper's were trained on 300W-LP, the shipped ones on AFLW and video frames. Crops from the face
-box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's. "Mirrored" averages
-with the prediction for the mirrored crop, in twice the time. The int8 network of opentrack answers
-differently on other processors: 3.27 and 5.36 on one with AVX-512. The shipped networks were measured on
-these faces after every stage of their training ([model_card.md](model_card.md)): not the first look.
+AFLW2000, the {count} of 2,000 faces whose three angles lie within ±99°. Mean absolute errors, geodesic
+error (angle of the rotation between the poses), and the MAE by range of the true |yaw|; degrees. The
+released networks were trained on 300W-LP, the shipped ones on AFLW, video frames and web photos. Crops from
+the labeled face box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
+"Mirrored" averages with the prediction for the mirrored crop, in twice the time. opentrack's int8 network
+predicts differently on other processors: 3.27 and 5.36 on one with AVX-512. The shipped networks were
+measured on these faces after each stage of their training, so this is not a first look
+([model_card.md](model_card.md)).
 
 | network | crop | paper: MAE | yaw | pitch | roll | MAE | geodesic | {ranges} |
 |---|---|---|---|---|---|---|---|{rule}|"""
@@ -59,25 +62,25 @@ The shipped networks on square crops of other margins around the face box: MAE /
 BY_DETECTOR = """
 ## By detector box
 
-The shipped fusion from the boxes of each detector: MAE / geodesic error of the faces that the detector finds,
-and of the same faces from their labeled face boxes. Other margins: [demo.md](demo.md#detectors).
+`wide` from the boxes of each detector: MAE / geodesic error of the faces that the detector finds, and of
+the same faces from their labeled face boxes. Other margins: [demo.md](demo.md#detectors).
 
 | detector | images | found | its boxes | labeled boxes |
 |---|---|---|---|---|"""
 UNCERTAINTY_TEXT = """
 ## Uncertainty
 
-The shipped fusion, without the faces of the highest `uncertainty_deg`. It was fitted on held-out training
-faces, whose labels are the teacher's, so the error against measured poses is larger than expected.
+`wide`, without the faces of the highest `uncertainty_deg`. The network learned it from the labels of its
+teachers, so the error against measured poses is larger than expected.
 
 ![Risk against coverage, and measured against expected error](uncertainty.png)
 
 | faces kept | MAE | geodesic | expected geodesic |
 |---|---|---|---|"""
 FROM_THE_PAPER = """
-## Not measured here: as the paper prints it
+## Not measured here: as reported in the paper
 
-BIWI and 300W-LP are not at hand. Yaw / pitch / roll / mean, degrees.
+BIWI and 300W-LP are unavailable here. Yaw / pitch / roll / mean, degrees.
 
 | network | trained on | tested on | protocol | errors |
 |---|---|---|---|---|
@@ -134,30 +137,32 @@ def network_rows(reference: Path) -> list[str]:
 
 
 def margin_rows(reference: Path) -> list[str]:
-    """Measure the shipped networks on crops of other margins."""
-    crops = [crops_of(reference, CropRule(margin, square=True)) for margin in MARGINS]
+    """Measure the shipped networks on crops of other margins, sampled as each expects."""
+    crops_by_rule = functools.cache(lambda rule: crops_of(reference, rule))
     rows = []
     for name in list_networks():
-        errors = (errors_of(load_network(name), data) for data in crops)
+        network = load_network(name)
+        rules = [dataclasses.replace(network.card.crop, margin_ratio=margin) for margin in MARGINS]
+        errors = [errors_of(network, crops_by_rule(rule)) for rule in rules]
         rows.append(markdown_row(name, *(f"{e.mae:.2f} / {e.geodesic:.2f}" for e in errors)))
     return rows
 
 
 def detector_rows(reference: Path) -> list[str]:
-    """Measure the shipped fusion from the boxes of each detector."""
-    fusion = load_network("fusion")
-    margin = fusion.card.crop.margin_ratio
+    """Measure the default network from the boxes of each detector."""
+    network = load_network(DEFAULT)
+    margin = network.card.crop.margin_ratio
     rows = []
     for name, num_images in DETECTOR_COUNTS.items():
-        matched = match_faces(reference / "data/AFLW2000", name, fusion, [margin], num_images)
+        matched = match_faces(reference / "data/AFLW2000", name, network, [margin], num_images)
         errors = (f"{e.mae:.2f} / {e.geodesic:.2f}" for e in map(matched.errors, (margin, None)))
         rows.append(markdown_row(name, matched.looked_at, len(matched.faces), *errors))
     return rows
 
 
 def uncertainty_rows(tight: FaceDataset, picture: Path) -> list[str]:
-    """Measure what leaving out the most uncertain faces gains, and draw the curves."""
-    outputs = predict_crops(load_network("fusion"), tight.images)
+    """Measure what leaving out the default network's most uncertain faces gains, and draw the curves."""
+    outputs = predict_crops(load_network(DEFAULT), tight.images)
     expected = outputs[UNCERTAINTY]
     order = np.argsort(expected, kind="stable")
     absolute = angle_errors(outputs[POSE], tight.poses).mean(axis=1)
@@ -174,7 +179,7 @@ def uncertainty_rows(tight: FaceDataset, picture: Path) -> list[str]:
 def main() -> None:
     reference, output = Path(flags.FLAGS.reference), Path(flags.FLAGS.output)
     os.environ.setdefault(ASSET_DIR_VARIABLE, str(reference / "detectors"))
-    tight = crops_of(reference, load_network("fusion").card.crop)
+    tight = crops_of(reference, load_network(DEFAULT).card.crop)
     ranges = [f"{name}°" for name in measure_by_yaw(tight.poses, tight.poses)]
     header = HEADER.format(count=len(tight), ranges=" | ".join(ranges), rule="|".join(["---"] * len(ranges)))
     margins = " | ".join(f"{margin:g}" for margin in MARGINS)

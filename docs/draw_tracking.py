@@ -36,7 +36,9 @@ def draw_frames() -> list[Image.Image]:
     photo, tracker, frames = read_image("astronaut"), PoseTracker(), []
     for number in range(FRAMES):
         window = camera_window(number / FRAMES)
-        frame = cv2.warpAffine(photo, window, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        frame = cv2.warpAffine(
+            photo, window, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+        )
         draw_faces(frame, tracker(frame, number / RATE))
         frames.append(Image.fromarray(frame[..., ::-1]))
     return frames
@@ -47,5 +49,7 @@ if __name__ == "__main__":
     parser.add_argument("--output", default="tracking.webp", help="Animation to write.")
     output = parser.parse_args().output
     first, *others = draw_frames()
-    first.save(output, save_all=True, append_images=others, duration=1000 // RATE, loop=0, quality=70, method=4)
+    first.save(
+        output, save_all=True, append_images=others, duration=1000 // RATE, loop=0, quality=70, method=4
+    )
     print(f"drawn: {output}")
