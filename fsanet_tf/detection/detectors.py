@@ -242,9 +242,7 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
         except IndexError:
             own = kind.make()
         try:
-            found = _detect_at_scales(
-                lambda part: [_require_detection(name, face) for face in own(part)], frame, kind.sides
-            )
+            found = _detect_at_scales(lambda part: _require_detections(name, own(part)), frame, kind.sides)
         finally:
             free.append(own)
         kept = [face for face in found if _is_valid(face, frame.shape)]
@@ -315,12 +313,29 @@ def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
+def _require_detections(name: str, found: Sequence[Detection]) -> list[Detection]:
+    """Return what a detector has found with Python's own numbers.
+
+    Raises:
+        InputError: If it returned something else than detections.
+    """
+    if not isinstance(found, list | tuple):
+        raise InputError(f"detector {name}: expected a list of Detection, received {type(found).__name__}")
+    return [_require_detection(name, face) for face in found]
+
+
 def _require_detection(name: str, face: Detection) -> Detection:
-    if not isinstance(face, Detection) or len(face.box) != 4:
+    try:
+        if not isinstance(face, Detection) or isinstance(face.box, str):
+            raise TypeError
+        left, top, right, bottom = (float(edge) for edge in face.box)
+        return face._replace(
+            box=(left, top, right, bottom), score=None if face.score is None else float(face.score)
+        )
+    except (TypeError, ValueError):
         raise InputError(
             f"detector {name}: expected a Detection with a box of four numbers, received {face!r}"
-        )
-    return face
+        ) from None
 
 
 def _is_valid(face: Detection, frame_shape: tuple[int, ...]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -121,7 +122,9 @@ class PoseTracker:
         live: bool = False,
     ):
         for name, value, low in (("every", every, 1), ("hold_frames", hold_frames, 0)):
-            if value is not None and not (isinstance(value, int) and value >= low):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low
+            ):
                 raise OptionError(name, f"expected a whole number of at least {low}, received {value}")
         self._predictor = PosePredictor(load_network_once(network), margin_ratio, mirror)
         self._detect = load_detector_once(detector)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 from collections import defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ import cv2
 import numpy as np
 
 from fsanet_tf.detection.face_pose import FacePose
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.io.files import library_path, printable_name, replace_when_done
 from fsanet_tf.prediction.sources import Frame
 
@@ -75,8 +76,8 @@ class VideoSink(FileSink):
         rate: Frames per second; rounded to what MPEG-4 can represent.
 
     Raises:
-        InputError: If the format is unknown; when writing or at the end of the block, if OpenCV cannot encode
-            the images or the disk refuses the file, or if there was no image.
+        InputError: If the format is unknown, or the rate is not positive; when writing or at the end of the
+            block, if OpenCV cannot encode the images or the disk refuses the file, or if there was no image.
 
     Example:
         >>> with fsanet_tf.VideoSink("gray.mp4", rate=25) as video:
@@ -87,6 +88,8 @@ class VideoSink(FileSink):
         super().__init__(path)
         if self.path.suffix.lower() not in FORMATS:
             raise InputError(f"{path}: cannot write such a video (expected {', '.join(FORMATS)})")
+        if not 0 < rate < math.inf:
+            raise OptionError("rate", f"expected frames per second above 0, received {rate}")
         self._rate = encodable_rate(rate)
         self._writer: cv2.VideoWriter | None = None
         self._count = 0

@@ -112,10 +112,28 @@ def test_what_no_detector_may_return_is_left_out_with_a_warning(bad):
         assert make_detector(lambda frame: [bad, good])(FRAME) == [good]
 
 
-@pytest.mark.parametrize("found", [[(1, 2, 3, 4)], [Detection((1, 2, 3))], [None]])
+NO_DETECTIONS = [
+    [(1, 2, 3, 4)], [Detection((1, 2, 3))], [None], [Detection(None)], [Detection(("a", 1, 2, 3))],
+    [Detection((1j, 0, 10, 10))], [Detection((0, 0, 10, 10), "high")], [Detection("1234")],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("found", NO_DETECTIONS)
 def test_what_is_no_detection_is_refused(found):
     with pytest.raises(InputError, match="detector <lambda>: expected a Detection with a box of four"):
         make_detector(lambda frame: found)(FRAME)
+
+
+@pytest.mark.parametrize("found", [None, 3, np.zeros((0, 4))])
+def test_what_is_no_list_is_refused(found):
+    with pytest.raises(InputError, match="detector <lambda>: expected a list of Detection, received"):
+        make_detector(lambda frame: found)(FRAME)
+
+
+def test_numbers_of_numpy_become_pythons():
+    (face,) = make_detector(lambda frame: [Detection(np.float32([1, 2, 30, 40]), np.float32(0.5))])(FRAME)
+    assert face == Detection((1.0, 2.0, 30.0, 40.0), 0.5)
+    assert all(type(number) is float for number in (*face.box, face.score))
 
 
 @pytest.mark.parametrize("name", ["yunet", "ssd", "haar", "lbp"])

@@ -115,7 +115,7 @@ def test_a_network_that_does_not_localize_uses_the_detector():
     assert frames[0][0].box != disc_box(100, 90, 40)
 
 
-@pytest.mark.parametrize("options", [{"every": 0}, {"every": 1.5}, {"hold_frames": -1}])
+@pytest.mark.parametrize("options", [{"every": 0}, {"every": 1.5}, {"every": True}, {"hold_frames": -1}])
 def test_what_is_out_of_range_is_named(options):
     (name,) = options
     with pytest.raises(InputError, match=f"{name}: expected a whole number of at least"):

@@ -88,3 +88,9 @@ def test_frames_without_faces_make_no_plot(tmp_path):
         for number in range(3):
             plot.write(Frame(str(number), number / 10, GRAY, [FACE]))
     assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
+
+
+@pytest.mark.parametrize("rate", [0, -25, float("nan"), float("inf")])
+def test_a_rate_that_is_not_positive_is_named(rate, tmp_path):
+    with pytest.raises(InputError, match="rate: expected frames per second above 0, received"):
+        VideoSink(tmp_path / "v.mp4", rate=rate)
