@@ -1,0 +1,58 @@
+"""The shipped networks follow a face of known place: a window that moves, zooms and turns over a photo."""
+
+import numpy as np
+import pytest
+
+from benchmarks.faces import labeled_pictures
+from benchmarks.moving_window import MOTIONS, RATE, box_errors, moving_window
+from fsanet_tf.detection.detection import Detection
+from fsanet_tf.io.images import read_image
+from fsanet_tf.prediction.pose_tracker import PoseTracker
+from fsanet_tf.prediction.predictor import PosePredictor
+
+FACE = (192.0, 78.0, 264.0, 170.0)  # of the astronaut, roughly
+NUM_PHOTOS = 24
+
+
+def follow(network, image, box, motion, frames):
+    """Detect in the first frame alone; return the errors of center and log size, a row per followed frame."""
+    video = list(moving_window(image, box, motion, frames))
+    calls = []
+
+    def detect(frame):
+        calls.append(frame)
+        return [Detection(video[0][1])] if len(calls) == 1 else []
+
+    tracker = PoseTracker(network, detect)
+    errors = []
+    for number, (frame, truth) in enumerate(video):
+        faces = tracker(frame, number / RATE)
+        if not faces:
+            break
+        (face,) = faces
+        assert face.track == 1
+        errors.append(box_errors(face.box, truth))
+    return np.abs(errors)
+
+
+@pytest.mark.parametrize("name", MOTIONS)
+@pytest.mark.parametrize(("network", "center"), [("wide", 0.07), ("1x1", 0.11)])
+def test_the_astronaut_is_followed_for_300_frames_without_a_detection(network, center, name):
+    photo = read_image("astronaut")
+    (face,) = PosePredictor(network, refine=2).predict(photo, [Detection(FACE)])
+    errors = follow(network, photo, face.box, MOTIONS[name], 300)
+    assert len(errors) == 300
+    for part in (errors, errors[-60:]):  # no drift
+        assert (part.mean(axis=0) < (center, 0.08)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MOTIONS)
+def test_photos_are_followed(name, reference):
+    videos = [
+        follow("wide", image, box, MOTIONS[name], 100)
+        for image, box, _ in labeled_pictures(reference / "data/AFLW2000", NUM_PHOTOS)
+    ]
+    assert {len(errors) for errors in videos} == {100}
+    center, size = np.mean([errors.mean(axis=0) for errors in videos], axis=0)
+    assert center < 0.12 and size < 0.1
