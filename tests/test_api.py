@@ -90,6 +90,7 @@ def test_the_readmes_code_is_clean_under_strict_types(tmp_path):
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.slow
 def test_keras_reads_our_files_once_their_classes_are_imported():
     path = str(keras_file("var"))
     code = "import sys, keras; {0}print(keras.models.load_model(sys.argv[1]).name)"

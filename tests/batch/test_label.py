@@ -416,6 +416,7 @@ def test_an_address_in_a_list_is_a_failure(few, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_ray_writes_the_same_table(photos, expected, tmp_path):
     output = tmp_path / "poses.parquet"
     result = subprocess.run(

@@ -1,7 +1,6 @@
 """The demo as a newcomer runs it: photo, folder, video, and what cannot be shown."""
 
 import csv
-import functools
 import json
 import re
 import signal
@@ -196,7 +195,11 @@ def test_a_signal_finishes_the_files(number, media):
         "--every=1",
         "--csv=long.csv",
     ]
-    heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+
+    def heed():  # also where the tests run under nohup
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
     process = subprocess.Popen(
         command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
     )

@@ -57,6 +57,7 @@ def exported(released, aflw2000, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_parity_on_aflw2000(exported):
     report = json.loads((exported / "parity.json").read_text())
     rows = {row["file"]: row for row in report["files"]}
@@ -112,6 +113,7 @@ def test_warmup_requests_are_answered(exported):
     assert sorted(names) == [(name, n) for name in sorted(signatures) for n in (1, 8)]
 
 
+@pytest.mark.slow
 def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path):
     data = load_dataset(few_faces)
     black = dataclasses.replace(data, images=np.zeros_like(data.images))
@@ -129,6 +131,7 @@ def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["parity.json"]
 
 
+@pytest.mark.slow
 def test_integer_io_and_equal_bytes(few_faces, tmp_path):
     crops = load_dataset(few_faces).images.astype(np.float32)[:24]
     model = build_model("fsanet_1x1_metric", localize=True, uncertainty=True)
@@ -309,13 +312,13 @@ def test_exported_fusion_predicts_its_uncertainty(mirror, tmp_path):
         if not mirror:
             np.testing.assert_allclose(outputs["uncertainty_deg"], expected["uncertainty_deg"], atol=1e-3)
         card = read_card(tmp_path / row.file)
-        assert card.about["mirror"] is mirror and set(card.outputs) == {"pose", "uncertainty_deg"}
+        assert card.about["mirror"] is mirror and set(card.outputs) == set(OUTPUTS)
 
 
 def test_options_are_checked_in_python_too():
     assert ExportConfig("fusion", "out").network == ("fusion",)
     assert ExportConfig("var", "out", "onnx").chosen_formats() == ("onnx",)
-    assert set(FORMATS) - set(ExportConfig("var", "out").chosen_formats()) == {"tflite_int8", "web"}
+    assert set(FORMATS) - set(ExportConfig("var", "out").chosen_formats()) == {"tflite_int8", "web", "coreml"}
     for changes, option in (
         ({"formats": "nix"}, "formats"),
         ({"formats": "tflite_int8"}, "representative_data"),

@@ -13,7 +13,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.models.build import build_model
-from fsanet_tf.networks.card import NetworkCard, read_card
+from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import Ensemble, Mirrored, load_network
 
@@ -82,7 +82,7 @@ def test_mirroring_averages_with_the_undone_poses_of_mirrored_crops(crops):
 
 def test_the_fusion_predicts_its_error_the_same_from_either_runtime(crops):
     network, model = load_network("fusion"), load_model("fusion")
-    assert set(network.card.outputs) == {"pose", "uncertainty_deg"} == set(model.card["outputs"])
+    assert set(network.card.outputs) == set(OUTPUTS) == set(model.card["outputs"])
     np.testing.assert_allclose(
         network.predict(crops)["uncertainty_deg"], model(crops)["uncertainty_deg"], atol=1e-3
     )

@@ -97,6 +97,7 @@ def same_weights(first, second):
         np.testing.assert_array_equal(one, other, err_msg=f"{second}: {one.path}")
 
 
+@pytest.mark.slow
 def test_the_best_network_of_16_bits_is_averaged_and_the_final_one_computes_in_32(tmp_path):
     config = small(
         save_faces(tmp_path / "faces.npz"), tmp_path / "run", epochs=1, ema=0.99, mixed_precision=True
