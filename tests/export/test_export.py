@@ -292,7 +292,8 @@ def test_a_networks_own_labels_are_no_truth(tmp_path):
     assert report.files[0].mae_deg is None and report.compared_on.endswith("labeled by this network")
 
 
-@pytest.mark.parametrize("mirror", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mirror", [False, True])
 def test_exported_fusion_predicts_its_uncertainty(mirror, tmp_path):
     formats = (
         ("onnx", "tflite_float32")
