@@ -11,7 +11,7 @@ from benchmarks.inference import ORIGINAL, PEER, UNIT
 from benchmarks.peers import frozen_graph, port
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.networks.network import Network, load_network
-from fsanet_tf.parallel import DEFAULT_THREADS
+from fsanet_tf.parallel import default_threads
 from fsanet_tf.prediction.predictor import PosePredictor
 
 BATCHES = (1, 4, 16, 64, 256)
@@ -71,11 +71,11 @@ def _peer_path(reference: Path) -> Path:
 
 def measure() -> list[Comparison]:
     reference, rounds = Path(flags.FLAGS.reference), flags.FLAGS.rounds
-    use_threads(DEFAULT_THREADS)
+    use_threads(default_threads())
     networks = {
         ORIGINAL: load_network(frozen_graph(reference, "1x1")),
         "shipped TFLite": load_network("1x1"),
-        PEER: port(_peer_path(reference), DEFAULT_THREADS),
+        PEER: port(_peer_path(reference), default_threads()),
     }
     return [*of_batches(networks, rounds), *of_threads(reference, rounds), *of_photos(rounds)]
 

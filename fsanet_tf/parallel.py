@@ -15,12 +15,15 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-DEFAULT_THREADS = min(4, os.cpu_count() or 1)
-
 
 def num_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """Return how many threads predict: one per core that this process may use, at most four."""
+    return min(4, num_cores())
 
 
 class WorkerProcess(SpawnProcess):

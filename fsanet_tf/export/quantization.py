@@ -28,7 +28,7 @@ from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.operations import Operation, read_operations, read_signature
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
 from fsanet_tf.networks.runtimes import load_tflite
-from fsanet_tf.parallel import DEFAULT_THREADS
+from fsanet_tf.parallel import default_threads
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 DENSE = ("FULLY_CONNECTED", "BATCH_MATMUL")
@@ -350,5 +350,5 @@ def _poses(content: bytes, faces: np.ndarray) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.tflite"
         path.write_bytes(content)
-        run, _ = load_tflite(path, DEFAULT_THREADS, trust=False)
+        run, _ = load_tflite(path, default_threads(), trust=False)
         return run(faces)[POSE]

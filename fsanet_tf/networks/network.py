@@ -17,7 +17,7 @@ from fsanet_tf.io.files import require_file
 from fsanet_tf.networks.card import OUTPUTS, POSE, UNCERTAINTY, NetworkCard, card_or_default
 from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, network_file
 from fsanet_tf.networks.runtimes import FOLDER_RUNTIME, RUNTIMES, Outputs
-from fsanet_tf.parallel import DEFAULT_THREADS
+from fsanet_tf.parallel import default_threads
 
 __all__ = ["Network", "load_network"]
 
@@ -242,7 +242,7 @@ def _load_file(network: str | Path, num_threads: int | None, trust: bool) -> Fil
         raise InputError(f"{path}: expected a network: {', '.join(RUNTIMES)} or a SavedModel folder")
     if not path.is_dir():
         require_file(path, f"a network ({', '.join(RUNTIMES)})")
-    run, image_size = load(path, num_threads or DEFAULT_THREADS, trust)
+    run, image_size = load(path, num_threads or default_threads(), trust)
     _require_pose(path, run, image_size)
     return FileNetwork(
         str(network), card_or_default(path), image_size, run, (str(network), num_threads, trust)
