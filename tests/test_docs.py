@@ -38,6 +38,8 @@ ELSEWHERE = {
     "python -m benchmarks.live": "measures Chromium; its parts in tests/export/test_web_page.py",
     "python -m tests.golden.make": "tests/golden/test_golden.py compares what it made",
     "python -m benchmarks.robustness": "a quarter of an hour; parts in tests/evaluation/test_corruptions.py",
+    "python -m benchmarks.tracking": "tests/benchmarks/test_tracking.py",
+    "python recipes/heads.py": "minutes: tests/test_recipes.py trains heads on little",
     "python recipes/diagnosis.py": "tests/test_recipes.py",
     "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
 }

@@ -11,7 +11,7 @@ import pytest
 
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.geometry.crop import CropRule
-from tests.conftest import ROOT, assert_one_clear_line, run_fsanet
+from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, write_noise_faces
 
 RECIPES = sorted((ROOT / "recipes").glob("*.flags"))
 
@@ -73,3 +73,21 @@ def test_a_teachers_labels_become_a_dataset(tmp_path):
         env=environment,
     ).stdout  # fmt: skip
     assert [line.split(":")[0] for line in printed.splitlines()] == ["var, training", "var, held out"]
+
+
+@pytest.mark.slow
+def test_heads_are_trained_for_a_network_without_changing_its_poses(tmp_path):
+    from fsanet_tf.networks.keras_files import load_model
+
+    write_noise_faces(tmp_path / "faces.npz", 60)
+    command = [sys.executable, str(ROOT / "recipes/heads.py"), "--network=var", "--data=faces.npz"]
+    result = subprocess.run(
+        [*command, "--output=heads.keras", "--count=256", "--epochs=1"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "score right in" in result.stdout
+    crops = np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)).astype(np.float32)
+    trained, shipped = (load_model(name)(crops) for name in (tmp_path / "heads.keras", "var"))
+    np.testing.assert_allclose(trained["pose"], shipped["pose"], atol=1e-4)
+    assert np.abs(trained["box_offset"] - shipped["box_offset"]).numpy().max() > 1e-4
