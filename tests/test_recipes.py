@@ -83,7 +83,8 @@ def test_heads_are_trained_for_a_network_without_changing_its_poses(tmp_path):
     command = [sys.executable, str(ROOT / "recipes/heads.py"), "--network=var", "--data=faces.npz"]
     result = subprocess.run(
         [*command, "--output=heads.keras", "--count=256", "--epochs=1"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "score right in" in result.stdout
