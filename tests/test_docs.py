@@ -52,6 +52,11 @@ SHORTER = {
     "fsanet synthesize": ["--count=4"],
     "python -m benchmarks.demo": ["--frames=2"],
 }
+# Pages whose Python runs as written, each block alone; that of others is tested where its subject is.
+PAGES_WITH_PYTHON = (
+    *(f"api_{name}.md" for name in ("networks", "prediction", "training")),
+    *("demo.md", "migrating.md", "photo.md", "video.md"),
+)
 NUM_FACES = 24  # in each stand-in
 
 
@@ -157,6 +162,16 @@ def test_the_readmes_code_prints_a_pose(folder, monkeypatch, capsys):
     (line,) = capsys.readouterr().out.splitlines()
     assert all(abs(float(angle)) < 30 for angle in line.split()[-3:])
     assert (folder / "poses.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES_WITH_PYTHON)
+def test_the_pages_code_runs(page, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    assert blocks
+    for code in blocks:
+        exec(code, {})
 
 
 @pytest.mark.slow
