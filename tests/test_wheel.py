@@ -64,6 +64,7 @@ def assert_runs(fsanet, command, workplace):
 
 
 def test_the_wheel_contains_one_package_and_what_it_needs(wheel):
+    assert wheel.stat().st_size < 12 << 20
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         info = next(name for name in names if name.endswith("top_level.txt"))
