@@ -25,7 +25,7 @@ from benchmarks.browser import (
     wait_until_loaded,
     write_y4m,
 )
-from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.detection import Detection, overlap
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.export import web_runtime
@@ -281,9 +281,9 @@ def test_a_cameras_pixels_give_pythons_poses(port, clip):
         half = detect(cv2.resize(frame, (LIVE_SIDE, LIVE_SIDE * 3 // 4), interpolation=cv2.INTER_AREA))
         boxes = [640 / LIVE_SIDE * np.array(face.box) for face in half]
         detected = [face["box"] for face in answer["faces"]]
-        if len(boxes) == len(detected) and np.allclose(boxes, detected, atol=0.02):
+        if len(boxes) == len(detected) and all(map(lambda a, b: overlap(a, b) > 0.5, boxes, detected)):
             num_detected += 1
-    assert num_detected >= len(captured) / 3  # the others keep the boxes of the frame before
+    assert num_detected >= len(captured) / 3  # the network follows where the detector sees the faces
     assert len(set(numbers)) > 6 and max(numbers) < 40  # real frames of the clip, one after the other
 
 
