@@ -10,6 +10,7 @@ import numpy as np
 from fsanet_tf.geometry.crop import Box
 
 RATE = 30.0  # frames per second
+FACE_SHARE = 0.35  # of the frame's height that the face covers in the mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,14 +22,12 @@ class Motion:
         crossings_s: How often it crosses the frame in a second.
         zoom: Largest factor by which it grows and shrinks.
         turn_deg: Largest angle by which it turns in the picture.
-        face: Mean share of the frame's height that the face covers.
     """
 
     travel: float = 0.0
     crossings_s: float = 0.0
     zoom: float = 1.0
     turn_deg: float = 0.0
-    face: float = 0.35
 
 
 MOTIONS = {
@@ -54,7 +53,7 @@ def moving_window(
     side = math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
     for number in range(frames):
         angle = math.pi * motion.crossings_s * number / RATE
-        scale = motion.face * size[1] / side * motion.zoom ** math.sin(0.7 * angle)
+        scale = FACE_SHARE * size[1] / side * motion.zoom ** math.sin(0.7 * angle)
         half_face = scale * side / 2
         reach = motion.travel * np.maximum(np.array(size) / 2 - half_face, 0)
         place = np.array(size) / 2 + reach * (math.sin(angle), 0.3 * math.sin(1.3 * angle))

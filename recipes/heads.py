@@ -31,6 +31,7 @@ from fsanet_tf.models.config import FSANetConfig
 from fsanet_tf.models.pose_network import architecture_of
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
+from fsanet_tf.training.recipe import FaceScoreLoss
 
 AUGMENTATION = AugmentationConfig(
     original=False, mirror=0.5, rotation_deg=20, borders=0.25, background=0.5, jitter=0.1, shift=0.3,
@@ -109,16 +110,9 @@ def train_heads(model: keras.Model, faces: Arrays, epochs: int) -> keras.Model:
     }
     heads = keras.Model([maps, vectors], outputs)
 
-    def likelihood(true, expected):  # of an exponential distribution of errors
+    def likelihood(true, expected):  # as ExpectedErrorLoss, of errors that are known, and bounded below
         scale = expected + 0.2
         return ops.log(scale) + true / scale
-
-    def distance(true, found):
-        return ops.mean(ops.abs(true - found), axis=-1)
-
-    def crossentropy(true, found):
-        found = ops.clip(found, 1e-6, 1 - 1e-6)
-        return -(true * ops.log(found) + (1 - true) * ops.log(1 - found))
 
     steps = len(faces[MAPS]) // BATCH
     heads.compile(
@@ -127,7 +121,11 @@ def train_heads(model: keras.Model, faces: Arrays, epochs: int) -> keras.Model:
             weight_decay=1e-3,
             global_clipnorm=5.0,
         ),
-        loss={BOX_OFFSET: distance, FACE_SCORE: crossentropy, UNCERTAINTY: likelihood},
+        loss={
+            BOX_OFFSET: keras.losses.MeanAbsoluteError(),
+            FACE_SCORE: FaceScoreLoss(),
+            UNCERTAINTY: likelihood,
+        },
         loss_weights={BOX_OFFSET: 20.0, FACE_SCORE: 1.0, UNCERTAINTY: 0.5},
         jit_compile=False,
     )

@@ -59,7 +59,7 @@ def corrupt(
         corruption: A name of `fsanet_tf.evaluation.config.CORRUPTIONS`.
         strength: 1, 2 or 3.
         face_share: Side of the face boxes as a share of the pictures' side.
-        seed: Of colors, places and noise; the same seed gives the same pictures.
+        seed: Of colors, places and noise; equal seeds return equal pictures.
 
     Returns:
         uint8 BGR `(N, S, S, 3)`.

@@ -94,7 +94,7 @@ def test_the_cpp_program_prints_every_output(tmp_path):
 
 @pytest.mark.slow
 def test_the_clients_of_serving_reach_the_angles_of_predict(twin, reference, tmp_path, monkeypatch):
-    """From the page alone, in a folder that holds a photo and the detector; the photo lies on its side."""
+    """From the page alone, in a folder that contains a photo and the detector; the photo lies on its side."""
     monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
     with contextlib.chdir(tmp_path):
         shutil.copy(reference / "detectors/face_detection_yunet_2026may.onnx", ".")

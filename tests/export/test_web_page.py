@@ -56,6 +56,7 @@ PICTURES = (
     ("head-pose-face-detection-male.gif", (3, 30)),
     ("head-pose-face-detection-female-and-male.gif", (3, 30)),
 )
+PLAIN = "fsanet_var_capsule_3_16_2_21_5.h5"  # released weights
 LOAD = "async () => { const api = await import('./headpose.js'); window.headpose = await api.load(); }"
 PREDICT = """async (png) => {
   const bytes = Uint8Array.from(atob(png), (c) => c.charCodeAt(0));
@@ -96,6 +97,16 @@ def folder(detectors, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def port(folder):
     with serve(folder) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def plain_port(released, detectors, tmp_path_factory):
+    """A page whose network does not localize, so that each face is one of the detector."""
+    output, weights = tmp_path_factory.mktemp("plain"), released / PLAIN
+    result = run_fsanet("export", f"--network={weights}", "--formats=web", f"--output_dir={output}")
+    assert result.returncode == 0, result.stderr
+    with serve(output / "web") as port:
         yield port
 
 
@@ -264,27 +275,42 @@ def test_smoothing_is_pythons(tmp_path, rng):
     np.testing.assert_allclose(json.loads(result.stdout), expected, atol=1e-9)
 
 
-def test_a_cameras_pixels_give_pythons_poses(port, clip):
-    detect, predictor = make_detector("yunet"), PosePredictor("fusion")
+def capture(port: int, clip: Path, network: str | Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the boxes of the page's faces and of Python's detector in frames that the page captured.
+
+    Its poses are Python's, and its frames are those of the clip, one after the other.
+    """
+    detect, predictor = make_detector("yunet"), PosePredictor(network)
     with browser("--use-fake-ui-for-media-stream", *camera_flags(clip)) as chromium:
         page = chromium.new_page()
         page.goto(f"http://127.0.0.1:{port}")
         wait_until_loaded(page)
         page.evaluate(LOAD)
         captured = page.evaluate(CAPTURE, 12)
-    numbers, num_detected = [], 0
+    numbers, boxes = [], []
     for answer in captured:
         rgba = np.frombuffer(base64.b64decode(answer["pixels"]), np.uint8).reshape(480, 640, 4)
         frame = np.ascontiguousarray(rgba[..., 2::-1])
         numbers.append(sum(int(frame[16, 32 * bit + 16, 0] > 127) << bit for bit in range(8)))
         require_pythons_poses(answer["faces"], frame, predictor)
         half = detect(cv2.resize(frame, (LIVE_SIDE, LIVE_SIDE * 3 // 4), interpolation=cv2.INTER_AREA))
-        boxes = [640 / LIVE_SIDE * np.array(face.box) for face in half]
-        detected = [face["box"] for face in answer["faces"]]
-        if len(boxes) == len(detected) and all(map(lambda a, b: overlap(a, b) > 0.5, boxes, detected)):
-            num_detected += 1
-    assert num_detected >= len(captured) / 3  # the network follows where the detector sees the faces
-    assert len(set(numbers)) > 6 and max(numbers) < 40  # real frames of the clip, one after the other
+        detected = np.array([face.box for face in half]).reshape(-1, 4) * 640 / LIVE_SIDE
+        boxes.append((np.array([face["box"] for face in answer["faces"]]).reshape(-1, 4), detected))
+    assert len(set(numbers)) > 6 and max(numbers) < 40
+    return boxes
+
+
+def test_a_cameras_pixels_give_pythons_poses(plain_port, released, clip):
+    boxes = capture(plain_port, clip, released / PLAIN)
+    num_detected = sum(
+        len(shown) == len(detected) and np.allclose(shown, detected, atol=0.02) for shown, detected in boxes
+    )
+    assert num_detected >= len(boxes) / 3  # the others keep the boxes of the frame before
+
+
+def test_a_network_that_localizes_follows_the_face_of_a_camera(port, clip):
+    for shown, detected in capture(port, clip, "fusion"):
+        assert len(shown) == len(detected) == 1 and overlap(shown[0], detected[0]) > 0.5
 
 
 def test_every_control_and_the_record(port, reference, clip, tmp_path):
