@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import queue
@@ -49,6 +50,7 @@ VIDEO_STARTS = (b"GIF8", b"\x1a\x45\xdf\xa3", b"G@", b"\0\0\x01\xba", b"FLV")
 PHOTO_BRANDS = (b"avif", b"heic", b"heix", b"mif1")  # of files with `ftyp`; the others are videos
 DEFAULT_RATE = 25.0
 READ_AHEAD = 4  # frames
+STOP_PATIENCE_S = 2.0  # for a camera or pipe that sends nothing any more
 NO_SUCH = "no such photo, folder, video or camera"
 
 
@@ -243,6 +245,14 @@ class Video:
         stopped = threading.Event()
         reader = threading.Thread(target=self._read, args=(decoded, stopped), daemon=True)
         reader.start()
+
+        def stop() -> None:
+            stopped.set()
+            with contextlib.suppress(queue.Empty):  # the reader may wait for space
+                decoded.get_nowait()
+            reader.join(STOP_PATIENCE_S)
+
+        atexit.register(stop)  # a process that ends while OpenCV decodes is aborted
         number, last_s = 0, -1 / self.rate
         try:
             while (item := decoded.get()) is not None:
@@ -253,9 +263,8 @@ class Video:
                 yield Frame(f"{number:06d}", time_s, image)
                 number += 1
         finally:
-            stopped.set()
-            with contextlib.suppress(queue.Empty):  # the reader may wait for space
-                decoded.get_nowait()
+            atexit.unregister(stop)
+            stop()
         if self.is_live:
             self.missing = f"{self.source}: the camera stopped after {number} frames"
         elif self.length and number < self.length:

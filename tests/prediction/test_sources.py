@@ -1,6 +1,8 @@
 """What a photo and a video is; names that OpenCV does not open; cameras that are never behind."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,6 +13,7 @@ import pytest
 from fsanet_tf.errors import InputError
 from fsanet_tf.prediction import sources
 from fsanet_tf.prediction.sources import Video, file_kind, open_video, photo_paths
+from tests.conftest import ROOT
 
 GRAY = np.full((64, 96, 3), 128, np.uint8)
 
@@ -107,3 +110,21 @@ def test_a_reader_that_is_left_early_ends(tmp_path):
 def test_absent_sources_are_named():
     with pytest.raises(InputError, match=r"absent\.mp4: no such photo, folder, video or camera"):
         open_video("absent.mp4")
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_process_that_leaves_a_video_early_ends_well(kept, tmp_path):
+    path = tmp_path / "long.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (640, 480))
+    for number in range(200):
+        writer.write(np.full((480, 640, 3), number, np.uint8))
+    writer.release()
+    iterator = "frames" if kept else "iter(open_video(sys.argv[1]))"
+    code = (
+        "import sys; from fsanet_tf.prediction.sources import open_video; "
+        f"frames = iter(open_video(sys.argv[1])); next({iterator}); print('end')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (result.returncode, result.stdout) == (0, "end\n"), result.stderr
