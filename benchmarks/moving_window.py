@@ -63,7 +63,7 @@ def moving_window(
         half = scale * np.array([box[2] - box[0], box[3] - box[1]]) / 2
         truth = (*(place - half), *(place + half))
         flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        yield cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101), truth
+        yield cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), truth
 
 
 def box_errors(found: Box, true: Box) -> tuple[float, float]:

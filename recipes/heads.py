@@ -6,8 +6,8 @@ fraction of the time that `fsanet train --localize --uncertainty` takes for all 
 recipes/teacher_tables.py, without the twins of AFLW2000; 8 % of the groups are held out and measured.
 
 `wide` started from a network that a GPU trained for 8 minutes: FSA-Net 1x1 with filters 32, 56, 112 and 224,
-140 epochs of the same faces, AdamW at 3e-3 with half a cosine, batch 256. `fsanet train --width=1.75` gets
-there without it.
+140 epochs of the same faces, AdamW at 3e-3 with half a cosine, batch 256. `--width=1.75` of `fsanet
+train` gets there without it.
 """
 
 import argparse
