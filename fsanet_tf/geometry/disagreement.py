@@ -51,5 +51,5 @@ def disagreement_and_turn(poses_deg: Any, ops: Any = np) -> tuple[Any, Any]:
 
 
 def _distance_deg(rotations: Any, others: Any, ops: Any) -> Any:
-    squared = ops.sum(ops.square(rotations - others), axis=(-2, -1))
+    squared = ops.sum(ops.square(ops.subtract(rotations, others)), axis=(-2, -1))
     return ops.sqrt(squared / 2.0) * (180.0 / np.pi)  # |R − R'| is √2 times a small angle
