@@ -51,7 +51,7 @@ LBP_ASSETS = (
     ),
 )
 MIN_SCORE = 0.5
-YUNET_MIN_SCORE = 0.6
+YUNET_MIN_SCORE = 0.45  # less than OpenCV's 0.6: `is_face` decides with the network's score
 YUNET_NMS = 0.3  # OpenCV's defaults
 YUNET_TOP_K = 5000
 YUNET_STRIDES, YUNET_DIVISOR = (8, 16, 32), 32  # of the network itself
@@ -61,6 +61,8 @@ DOWNLOAD_PATIENCE_S = 6.0
 
 MIN_FRAME = 64  # pixels; smaller frames are padded: YuNet returns garbage for sides of 32 and less
 SMALL_FACE = 96  # pixels; of a larger reduced frame only faces up to this size count
+TILE_FACE = 192  # pixels; largest face that tiles, which overlap by as much, look for
+CROWD_FACE = 32  # pixels; where the largest reduced frame shows no larger face, there may be many small ones
 DUPLICATE = 0.5  # share of the smaller of two boxes that the other covers, if both are one face
 
 
@@ -156,6 +158,8 @@ class DetectorKind:
         package: Package that it needs and a plain installation lacks.
         sides: Longest sides in pixels to which larger frames are reduced, ascending: the detector looks for
             faces in the first and for small ones in the others. Empty: frames are never reduced.
+        tile: Side in pixels of the tiles in which it looks for small faces at the frame's own size, if the
+            reduced frames show none but small ones; None: never.
 
     Example:
         >>> from fsanet_tf.detection.detectors import DetectorKind
@@ -171,6 +175,7 @@ class DetectorKind:
     assets: tuple[Asset, ...] = ()
     package: str | None = None
     sides: tuple[int, ...] = ()
+    tile: int | None = None
 
     def is_present(self) -> bool:
         """Return whether its files and its package are on this machine."""
@@ -184,7 +189,7 @@ class DetectorKind:
 DETECTORS = Registry(
     "detector",
     {
-        "yunet": DetectorKind(make_yunet, 0.74, YUNET_ASSETS, sides=(640, 1024)),
+        "yunet": DetectorKind(make_yunet, 0.74, YUNET_ASSETS, sides=(640, 896), tile=2048),
         "mtcnn": DetectorKind(make_mtcnn, 0.77, package="mtcnn", sides=(640,)),
         "ssd": DetectorKind(make_ssd, 0.74, SSD_ASSETS),
         "haar": DetectorKind(make_haar, 0.79, sides=(1024,)),
@@ -242,7 +247,7 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
         except IndexError:
             own = kind.make()
         try:
-            found = _detect_at_scales(lambda part: _require_detections(name, own(part)), frame, kind.sides)
+            found = _detect_at_scales(lambda part: _require_detections(name, own(part)), frame, kind)
         finally:
             free.append(own)
         kept = [face for face in found if _is_valid(face, frame.shape)]
@@ -270,21 +275,43 @@ def _one_at_a_time(detector: Detector) -> DetectorKind:
     return DetectorKind(lambda: detect)
 
 
-def _detect_at_scales(detect: Detector, frame: np.ndarray, sides: Sequence[int]) -> list[Detection]:
-    """Detect on the frame reduced to each side, in whose coordinates the results are."""
+def _detect_at_scales(detect: Detector, frame: np.ndarray, kind: DetectorKind) -> list[Detection]:
+    """Detect on the frame reduced to each side of the kind, and at its own size where faces may be small."""
     longest = max(frame.shape[:2])
-    sides = sorted({min(side, longest) for side in sides} or {longest})
+    sides = sorted({min(side, longest) for side in kind.sides} or {longest})
     found: list[Detection] = []
     reduced = frame
     for side in reversed(sides):
         scale = side / longest
         if side < longest:
             size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
-            reduced = cv2.resize(reduced, size, interpolation=cv2.INTER_AREA)
+            reduced = reduce_frame(reduced, size)
         limit = math.inf if side == sides[0] else SMALL_FACE / scale
         faces = [f._replace(box=scaled_box(f.box, 1 / scale)) for f in _detect_padded(detect, reduced)]
-        found += [face for face in faces if not face.box[2] - face.box[0] > limit]
+        found += [face for face in faces if not _width(face) > limit]
+    if kind.tile and longest > sides[-1] and all(_width(f) < CROWD_FACE * longest / sides[-1] for f in found):
+        found += [face for face in _detect_in_tiles(detect, frame, kind.tile) if not _width(face) > TILE_FACE]
     return found if len(sides) == 1 else _without_duplicates(found)
+
+
+def reduce_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Average the pixels of a frame to a smaller width and height; in halves first, which is faster."""
+    while frame.shape[1] >= 2 * size[0] and frame.shape[0] >= 2 * size[1]:
+        half = frame.shape[1] // 2, frame.shape[0] // 2
+        frame = cv2.resize(frame, half, interpolation=cv2.INTER_AREA)
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def _detect_in_tiles(detect: Detector, frame: np.ndarray, tile: int) -> list[Detection]:
+    """Detect in tiles that overlap so that each small face lies within one."""
+    height, width = frame.shape[:2]
+    step = tile - TILE_FACE
+    return [
+        face._replace(box=move(face.box, (x, y)))
+        for y in range(0, max(1, height - TILE_FACE), step)
+        for x in range(0, max(1, width - TILE_FACE), step)
+        for face in _detect_padded(detect, np.ascontiguousarray(frame[y : y + tile, x : x + tile]))
+    ]
 
 
 def _detect_padded(detect: Detector, frame: np.ndarray) -> list[Detection]:
@@ -307,6 +334,10 @@ def _without_duplicates(found: Sequence[Detection]) -> list[Detection]:
         ):
             kept.append(face)
     return kept
+
+
+def _width(face: Detection) -> float:
+    return face.box[2] - face.box[0]
 
 
 def _area(box: Box) -> float:

@@ -9,6 +9,10 @@ from fsanet_tf.geometry.pose import quaternions, rotation_matrices
 
 __all__ = ["FacePose"]
 
+MIN_FACE_SCORE = 0.5  # below, a network says that its crop shows no face
+MIN_EVIDENCE = 1.45  # sum of the detector's and the network's score from which a detection is a face
+DEFAULT_FACE_SCORE = 0.85  # of networks that predict none: the detector's score must then be 0.6
+
 
 @dataclasses.dataclass(frozen=True)
 class FacePose:
@@ -56,3 +60,14 @@ class FacePose:
     def quaternion(self) -> np.ndarray:
         """The rotation as a unit quaternion `(4,)`: x, y, z, w."""
         return quaternions(self.pose_deg)
+
+
+def is_face(score: float | None, face_score: float | None = None) -> bool:
+    """Decide whether a detection is a face: the surer the network, the less the detector has to be.
+
+    Args:
+        score: Of the detector, in [0, 1]; None counts as 1.
+        face_score: Of the network, in [0, 1]; None: the network does not predict it.
+    """
+    own = DEFAULT_FACE_SCORE if face_score is None else face_score
+    return own >= MIN_FACE_SCORE and (1 if score is None else score) + own >= MIN_EVIDENCE

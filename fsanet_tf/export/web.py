@@ -24,6 +24,7 @@ from fsanet_tf.detection.detectors import (
     YUNET_STRIDES,
     YUNET_TOP_K,
 )
+from fsanet_tf.detection.face_pose import DEFAULT_FACE_SCORE, MIN_EVIDENCE, MIN_FACE_SCORE
 from fsanet_tf.detection.tracking import MIN_OVERLAP
 from fsanet_tf.drawing.poses import AXIS_COLORS, AXIS_LENGTH, BOX_COLOR, CUBE_SIDE
 from fsanet_tf.export.config import WEB_NETWORK, ExportConfig
@@ -34,7 +35,6 @@ from fsanet_tf.networks.card import OUTPUTS, NetworkCard
 from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from fsanet_tf.prediction.smoothing import SmoothingConfig
 
-PAGE_FILES = ("index.html", "style.css", "page.js", "headpose.js", "worker.js", "pipeline.js", "smoothing.js")
 YUNET_FILE, CONFIG_FILE = "networks/yunet.onnx", "headpose.json"
 LIVE_SIDE = 320  # longest side in pixels of the frames of live footage that the detector sees
 DETECT_EVERY = 3  # frames of live footage; docs/live.md measures what that costs
@@ -64,8 +64,7 @@ def write_web(model: keras.Model, path: Path, card: NetworkCard, config: ExportC
         own_card = dataclasses.replace(card, outputs=outputs, about=about)
         export_onnx(network, file, own_card)
         entries.append(_network_entry(network, file.stat().st_size, own_card))
-    for name in PAGE_FILES:
-        shutil.copy(Path(__file__).parent / "web_page" / name, path / name)
+    shutil.copytree(Path(__file__).parent / "web_page", path, dirs_exist_ok=True)
     write_json(path / "card.json", card.as_json())
     write_json(path / CONFIG_FILE, make_config(entries))
 
@@ -102,6 +101,11 @@ def make_config(networks: list[dict[str, Any]]) -> dict[str, Any]:
             "duplicate": DUPLICATE,
         },
         "live": {"detect_every": DETECT_EVERY, "side": LIVE_SIDE, "min_overlap": MIN_OVERLAP},
+        "faces": {
+            "min_face_score": MIN_FACE_SCORE,
+            "min_evidence": MIN_EVIDENCE,
+            "default_face_score": DEFAULT_FACE_SCORE,
+        },
         "following": dataclasses.asdict(FollowingConfig()),
         "smoothing": dataclasses.asdict(SmoothingConfig()),
         "drawing": {

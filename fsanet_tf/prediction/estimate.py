@@ -10,14 +10,14 @@ import numpy as np
 
 from fsanet_tf.detection.detection import Detector
 from fsanet_tf.detection.detectors import make_detector
-from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.detection.face_pose import FacePose, is_face
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import Box, as_bgr
 from fsanet_tf.geometry.pose import rotate_poses
 from fsanet_tf.io.images import decode_pil, read_image
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.networks.pretrained import DEFAULT
-from fsanet_tf.prediction.predictor import MIN_FACE_SCORE, Networks, PosePredictor, in_camera
+from fsanet_tf.prediction.predictor import Networks, PosePredictor, in_camera
 
 __all__ = ["estimate"]
 
@@ -112,8 +112,8 @@ def find_faces(
 
 
 def _true_faces(faces: list[FacePose]) -> list[FacePose]:
-    """Return the faces that the network takes for faces, the surest first."""
-    kept = [face for face in faces if face.face_score is None or face.face_score >= MIN_FACE_SCORE]
+    """Return the faces that detector and network agree on, the surest first."""
+    kept = [face for face in faces if is_face(face.score, face.face_score)]
     return sorted(kept, key=lambda face: -(face.score or 0) * (face.face_score or 1))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from fsanet_tf.detection.detection import Detector
 from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.face_pose import is_face
 from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError, OptionError, optional_dependencies
 from fsanet_tf.io.images import read_image, write_image
@@ -87,7 +88,7 @@ def draw_heatmaps(
         1
     """
     frame = read_image(image)
-    boxes = [face.box for face in make_detector(detector)(frame)]
+    boxes = [face.box for face in make_detector(detector)(frame) if is_face(face.score)]
     _, crops = PosePredictor(network).crop(frame, boxes)
     if not len(crops):
         raise InputError(f"{image}: no face found")

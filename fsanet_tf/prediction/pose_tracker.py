@@ -8,11 +8,11 @@ import numbers
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import cv2
 import numpy as np
 
 from fsanet_tf.detection.detection import Detection, Detector, overlap, scaled_box
-from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.detection.detectors import reduce_frame
+from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face
 from fsanet_tf.detection.tracking import MIN_OVERLAP, Tracker
 from fsanet_tf.errors import OptionError
 from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
@@ -20,7 +20,7 @@ from fsanet_tf.geometry.crop import Box, as_bgr, moved_box
 from fsanet_tf.networks.card import BOX_OFFSET
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.estimate import load_detector_once, load_network_once
-from fsanet_tf.prediction.predictor import MIN_FACE_SCORE, Networks, PosePredictor, as_faces, in_camera
+from fsanet_tf.prediction.predictor import Networks, PosePredictor, as_faces, in_camera
 from fsanet_tf.prediction.smoothing import PoseSmoother
 
 __all__ = ["FollowingConfig", "PoseTracker"]
@@ -38,7 +38,7 @@ class FollowingConfig:
     Attributes:
         detect_every_s: Seconds after which the detector looks for new faces and corrects the boxes of others.
         reduced_side: Longest side in pixels of the frames it sees in between, while no face is followed.
-        min_face_score: `face_score` below which a crop shows no face.
+        min_face_score: `face_score` below which the crop of a followed face shows none.
         hold_frames: Successive frames of a lower score after which a face is dropped.
         full_offset: Move of the center, as a share of the crop's side, that a box follows in full; a smaller
             one in proportion.
@@ -177,7 +177,8 @@ class PoseTracker:
 
     def _track_boxes(self, frame: np.ndarray) -> list[FacePose]:
         if self._number % (self._every or 1) == 0:
-            detections = self._tracker.update(self._number, self._detect(frame))
+            found = [face for face in self._detect(frame) if is_face(face.score)]
+            detections = self._tracker.update(self._number, found)
         else:
             detections = self._tracker.at(self._number)
         return self._predictor.predict(frame, detections)
@@ -191,14 +192,16 @@ class PoseTracker:
         followed = {f.number: f for f in self._followed}
         self._followed, results = [], []
         for row, face in enumerate(faces):
-            is_face = face.face_score is None or face.face_score >= self.following.min_face_score
             track = followed.get(face.track or 0) or Followed(0, face.box)
-            track.misses = 0 if is_face else track.misses + 1
-            if is_face:
+            is_seen = face.face_score is None or face.face_score >= self.following.min_face_score
+            if not track.number:
+                is_seen = is_face(face.score, face.face_score)
+            track.misses = 0 if is_seen else track.misses + 1
+            if is_seen:
                 offset = self.following.damped(outputs[BOX_OFFSET][row].tolist())
                 track.box = moved_box(face.box, self._predictor.crop_rule, offset)
             is_second = any(overlap(track.box, f.box) > self.following.max_overlap for f in self._followed)
-            if is_second or (not is_face and not track.number) or track.misses >= self.following.hold_frames:
+            if is_second or (not is_seen and not track.number) or track.misses >= self.following.hold_frames:
                 continue
             if not track.number:
                 self._count += 1
@@ -259,7 +262,7 @@ class PoseTracker:
         if scale >= 1:
             return self._detect(frame)
         size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
-        found = self._detect(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+        found = self._detect(reduce_frame(frame, size))
         return [face._replace(box=scaled_box(face.box, 1 / scale)) for face in found]
 
 

@@ -20,7 +20,6 @@ from fsanet_tf.networks.pretrained import DEFAULT
 
 __all__ = ["PosePredictor"]
 
-MIN_FACE_SCORE = 0.5  # below, a network says that its crop shows no face
 MAX_REFINE = 2  # corrections of a box; further ones change nothing
 
 Networks = str | Path | Network | Sequence[str | Path | Network]

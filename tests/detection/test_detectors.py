@@ -7,6 +7,7 @@ import pytest
 from fsanet_tf.detection import detectors
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.face_pose import is_face
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
 
@@ -173,3 +174,23 @@ def test_small_faces_of_a_large_photo_are_found(reference, monkeypatch):
         photo[300:380, x : x + 80] = cv2.resize(face, (80, 80), interpolation=cv2.INTER_AREA)
     found = make_detector("yunet")(photo)
     assert len(found) == 6 and sorted(round(f.box[2] - f.box[0]) > 200 for f in found) == [False] * 5 + [True]
+
+
+def test_a_crowd_of_tiny_faces_is_found_in_tiles(reference, monkeypatch):
+    monkeypatch.setenv("FSANET_DETECTORS", str(reference / "detectors"))
+    photo = np.full((2200, 2600, 3), 90, np.uint8)
+    face = cv2.resize(read_image("astronaut")[20:240, 110:330], (60, 60), interpolation=cv2.INTER_AREA)
+    lefts, tops = (40, 1200, 1980, 2500), (30, 1100, 2030)  # two of them where tiles meet
+    for left in lefts:
+        for top in tops:
+            photo[top : top + 60, left : left + 60] = face
+    found = make_detector("yunet")(photo)
+    assert len(found) == len(lefts) * len(tops)
+    assert sorted({round(f.box[0] / 10) * 10 for f in found}) == [60, 1220, 2000, 2520]
+
+
+def test_the_surer_the_network_the_less_the_detector_has_to_be():
+    assert is_face(0.45, 1.0) and not is_face(0.45, 0.9)
+    assert is_face(0.95, 0.5) and not is_face(1.0, 0.49)
+    assert is_face(0.6) and not is_face(0.59)  # no score of the network
+    assert is_face(None, 0.5) and is_face(None)

@@ -29,10 +29,11 @@ from fsanet_tf.detection.detection import Detection, overlap
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.export import web_runtime
-from fsanet_tf.export.web import LIVE_SIDE
+from fsanet_tf.export.web import LIVE_SIDE, make_config
 from fsanet_tf.export.web_runtime import SHA256, copy_runtime
 from fsanet_tf.geometry.crop import CropRule, crop_face, moved_box
 from fsanet_tf.io.images import read_image
+from fsanet_tf.prediction.estimate import find_faces
 from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.smoothing import OneEuroFilter, SmoothingConfig
@@ -56,6 +57,7 @@ PICTURES = (
     ("head-pose-face-detection-male.gif", (3, 30)),
     ("head-pose-face-detection-female-and-male.gif", (3, 30)),
 )
+FACES = make_config([{"name": "none"}])["faces"]
 PLAIN = "fsanet_var_capsule_3_16_2_21_5.h5"  # released weights
 LOAD = "async () => { const api = await import('./headpose.js'); window.headpose = await api.load(); }"
 PREDICT = """async (png) => {
@@ -151,7 +153,7 @@ def test_pictures_give_pythons_boxes_and_poses_and_nothing_is_asked_elsewhere(po
         for picture in pictures:
             faces = page.evaluate(PREDICT, as_png(picture))
             require_pythons_poses(faces, picture, predictor)
-            boxes = [face.box for face in detect(picture)]
+            boxes = [face.box for face in find_faces(picture, predictor, detect)]
             scale = max(
                 1, max(picture.shape[:2]) / 640
             )  # larger pictures are reduced, rounded pixel by pixel
@@ -225,7 +227,7 @@ def test_frames_are_reduced_as_opencv_does(side, tmp_path):
 def test_faces_are_followed_and_dropped_as_in_python(tmp_path):
     config = json.dumps(dataclasses.asdict(FollowingConfig()))
     code = f"""
-      const follower = new pipeline.Follower({config});
+      const follower = new pipeline.Follower({config}, {json.dumps(FACES)});
       const log = [Number(follower.isDue(0))];
       follower.add([{{ box: [0, 0, 10, 10], score: 0.9 }}, {{ box: [100, 0, 110, 10], score: 0.8 }}]);
       const answer = (faceScore) => follower.update(follower.faces.map((face) => ({{

@@ -14,11 +14,13 @@
  *   detector: import("./pipeline.js").DetectorConfig,
  *   networks: import("./pipeline.js").NetworkConfig[],
  *   live: {detect_every: number, side: number, min_overlap: number},
+ *   faces: import("./pipeline.js").FaceConfig,
  *   following: import("./pipeline.js").FollowingConfig,
  *   smoothing: {min_cutoff_hz: number, beta: number, speed_cutoff_hz: number},
  *   drawing: {axis_colors: string[], box_color: string, axis_length: number, cube_side: number}
  * }} Config
  */
+import { Asker } from "./messages.js";
 
 /**
  * Load the runtime, the detector and a network.
@@ -32,7 +34,7 @@ export async function load({ network } = {}) {
   /** @type {Config} */
   const config = await response.json();
   const headpose = new HeadPose(config);
-  await headpose.ask({ kind: "load", config, network: network ?? config.default_network });
+  await headpose.worker.ask({ kind: "load", config, network: network ?? config.default_network });
   return headpose;
 }
 
@@ -45,42 +47,15 @@ export class HeadPose {
     /** @type {Uint8ClampedArray | undefined} RGBA of the last frame, if `predict` was asked to `echo` it */
     this.pixels = undefined;
     this.busy = false;
-    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    /** @type {Map<number, {resolve: (value: any) => void, reject: (reason: Error) => void}>} */
-    this.pending = new Map();
-    this.lastId = 0;
-    this.worker.onmessage = ({ data: { id, result, error } }) => {
-      const request = this.pending.get(id);
-      this.pending.delete(id);
-      if (error !== undefined) request?.reject(new Error(error));
-      else request?.resolve(result);
-    };
-    this.worker.onerror = (event) => {
-      const error = new Error(event.message || "worker.js or the runtime could not be loaded");
-      this.pending.forEach(({ reject }) => reject(error));
-      this.pending.clear();
-    };
-  }
-
-  /**
-   * Ask the worker.
-   * @param {Record<string, any>} message
-   * @param {Transferable[]} [transfer]
-   * @returns {Promise<any>}
-   */
-  ask(message, transfer = []) {
-    const id = ++this.lastId;
-    return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve, reject });
-      this.worker.postMessage({ id, ...message }, transfer);
-    });
+    this.worker = new Asker(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
   }
 
   /**
    * Predict the head poses of a frame.
    * @param {HTMLVideoElement | HTMLImageElement | HTMLCanvasElement | Blob | ImageBitmap | ImageData} frame
    * @param {{live?: boolean, echo?: boolean}} [options] `live`: footage, whose faces are detected at reduced
-   *   resolution on every n-th frame and keep their boxes in between, or are followed by a network that localizes; `echo`: keep the pixels in `this.pixels`, for tests
+   *   resolution on every n-th frame and keep their boxes in between, or are followed by a network that localizes;
+   *   `echo`: keep the pixels in `this.pixels`, for tests
    * @returns {Promise<Face[] | null>} faces with boxes in pixels and angles in degrees, signs of 300W-LP; null if the
    *   last frame is not finished: this one is dropped, never queued
    */
@@ -96,7 +71,7 @@ export class HeadPose {
         source = await createImageBitmap(frame, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
       }
       const transfer = source instanceof ImageBitmap ? [source] : [];
-      const result = await this.ask({ kind: "predict", frame: source, live, echo }, transfer);
+      const result = await this.worker.ask({ kind: "predict", frame: source, live, echo }, transfer);
       this.timings = result.timings;
       this.pixels = result.pixels;
       return result.faces;
@@ -110,12 +85,12 @@ export class HeadPose {
    * @param {string} name
    */
   async use(name) {
-    await this.ask({ kind: "use", network: name });
+    await this.worker.ask({ kind: "use", network: name });
   }
 
   /** End the worker and release everything. */
   release() {
-    this.worker.terminate();
+    this.worker.worker.terminate();
   }
 
   /**

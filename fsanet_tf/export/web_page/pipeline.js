@@ -498,16 +498,31 @@ export function damped(offset, config) {
 }
 
 /**
+ * Whether a detection is a face, as `is_face` in Python: the surer the network, the less the detector has to be.
+ * @typedef {{min_face_score: number, min_evidence: number, default_face_score: number}} FaceConfig
+ * @param {{score: number, faceScore?: number}} face
+ * @param {FaceConfig} config
+ */
+export function isFace({ score, faceScore }, config) {
+  const own = faceScore ?? config.default_face_score;
+  return own >= config.min_face_score && score + own >= config.min_evidence;
+}
+
+/**
  * Follow the faces of a video by a network that localizes.
  * @typedef {{detect_every_s: number, min_face_score: number, hold_frames: number, full_offset: number,
  *   full_growth: number, min_gain: number, detection_gain: number, min_overlap: number,
  *   max_overlap: number}} FollowingConfig
  */
 export class Follower {
-  /** @param {FollowingConfig} config */
-  constructor(config) {
+  /**
+   * @param {FollowingConfig} config
+   * @param {FaceConfig} faceConfig
+   */
+  constructor(config, faceConfig) {
     this.config = config;
-    /** @type {(Detection & {misses: number})[]} */
+    this.faceConfig = faceConfig;
+    /** @type {(Detection & {misses: number, asked?: Box})[]} */
     this.faces = [];
     this.dueS = -Infinity;
   }
@@ -522,6 +537,11 @@ export class Follower {
     return true;
   }
 
+  /** Keep the boxes of the frame that the detector is about to see; later ones may come before its answer. */
+  ask() {
+    for (const face of this.faces) face.asked = face.box;
+  }
+
   /**
    * Add what the detector has found, and correct the boxes of faces that are followed already.
    * @param {Detection[]} found
@@ -529,12 +549,15 @@ export class Follower {
   add(found) {
     const followed = [...this.faces];
     for (const face of found) {
-      const shares = followed.map((other) => boxOverlap(other.box, face.box));
+      const shares = followed.map(({ box, asked = box }) =>
+        Math.max(boxOverlap(box, face.box), boxOverlap(asked, face.box)),
+      );
       const most = Math.max(0, ...shares);
       if (most >= this.config.min_overlap) {
         const nearest = followed[shares.indexOf(most)];
+        const { box, asked = box } = nearest;
         const gain = this.config.detection_gain;
-        nearest.box = /** @type {Box} */ (nearest.box.map((edge, i) => edge + gain * (face.box[i] - edge)));
+        nearest.box = /** @type {Box} */ (box.map((edge, i) => edge + gain * (face.box[i] - asked[i])));
       } else {
         this.faces.push({ ...face, misses: -1 });
       }
@@ -551,12 +574,13 @@ export class Follower {
     this.faces = [];
     return answers.filter((face) => {
       const last = before.find((known) => known.box === face.box);
-      const isFace = (face.faceScore ?? 1) >= this.config.min_face_score;
-      const misses = isFace ? 0 : (last?.misses ?? -1) < 0 ? Infinity : (last?.misses ?? 0) + 1;
-      const box = (isFace && face.nextBox) || face.box;
+      const isNew = (last?.misses ?? -1) < 0;
+      const isSeen = isNew ? isFace(face, this.faceConfig) : (face.faceScore ?? 1) >= this.config.min_face_score;
+      const misses = isSeen ? 0 : isNew ? Infinity : (last?.misses ?? 0) + 1;
+      const box = (isSeen && face.nextBox) || face.box;
       const isSecond = this.faces.some((other) => boxOverlap(other.box, box) > this.config.max_overlap);
       if (misses >= this.config.hold_frames || isSecond) return false;
-      this.faces.push({ box, score: face.score, misses });
+      this.faces.push({ box, score: face.score, misses, asked: last?.asked });
       return true;
     });
   }

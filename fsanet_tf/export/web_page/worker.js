@@ -1,22 +1,14 @@
-/**
- * The worker: detection and inference, one frame at a time.
- *
- * Messages in: `load`, `use`, `predict`; each is answered by `{id, result}` or `{id, error}`.
- */
-import * as ort from "./runtime/ort.wasm.min.mjs";
-import { Follower, detect, predictPoses } from "./pipeline.js";
-
-ort.env.wasm.wasmPaths = new URL("./runtime/", import.meta.url).href;
-ort.env.wasm.numThreads = 1; // two were slower: frames are small
-ort.env.logLevel = "error";
+/** The poses' worker, one frame at a time: `load`, `use`, `predict`. It asks the detector's worker for faces. */
+import { Asker, answerMessages } from "./messages.js";
+import { Follower, isFace, predictPoses } from "./pipeline.js";
+import { Tensor, createSession } from "./runtime.js";
 
 /** @typedef {import("./pipeline.js").Detection} Detection */
 /** @typedef {import("./pipeline.js").Pixels} Pixels */
 
+const detector = new Asker(new Worker(new URL("./detector.js", import.meta.url), { type: "module" }));
 /** @type {import("./headpose.js").Config} */
 let config;
-/** @type {any} */
-let detector;
 /** @type {any} */
 let poser;
 /** @type {import("./pipeline.js").NetworkConfig} */
@@ -25,18 +17,10 @@ let network;
 let held = { detections: [], age: Infinity, size: "" };
 /** @type {Follower} */
 let follower;
+/** @type {{found?: Detection[], done: Promise<void>} | null} the detector's look at this frame or an earlier one */
+let look = null;
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { willReadFrequently: true });
-
-/** @param {string} file */
-async function createSession(file) {
-  const response = await fetch(new URL(file, import.meta.url));
-  if (!response.ok) throw new Error(`${file}: the server answered ${response.status}`);
-  return ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer()), {
-    executionProviders: ["wasm"],
-    graphOptimizationLevel: "all",
-  });
-}
 
 /**
  * Take another network; the session of the last one is released.
@@ -50,7 +34,13 @@ async function use(name) {
   const session = await createSession(chosen.file);
   await poser?.release();
   [poser, network] = [session, chosen];
-  follower = new Follower(config.following);
+  forget();
+}
+
+/** Follow no face any more, and drop what the detector still says of an earlier source. */
+function forget() {
+  follower = new Follower(config.following, config.faces);
+  look = null;
 }
 
 /**
@@ -83,20 +73,56 @@ async function findFaces(pixels) {
   return held.detections;
 }
 
+/**
+ * @param {Pixels} pixels
+ * @returns {Promise<Detection[]>}
+ */
+const detectReduced = (pixels) => detector.ask({ kind: "detect", pixels, sides: [config.live.side] });
+
 /** @param {Pixels} pixels */
-const detectReduced = (pixels) => detect(detector, ort.Tensor, pixels, config.detector, [config.live.side]);
+function startLook(pixels) {
+  follower.ask();
+  /** @type {{found?: Detection[], done: Promise<void>}} */
+  const started = { done: detectReduced(pixels).then((found) => void (started.found = found)) };
+  return started;
+}
+
+/**
+ * Let the detector look for new faces when it is time; frames wait for it only if no face is followed.
+ * @param {Pixels} pixels
+ * @param {number} timeS
+ */
+async function follow(pixels, timeS) {
+  if (!look && follower.isDue(timeS)) look = startLook(pixels);
+  if (!follower.faces.length) await look?.done;
+  if (look?.found) {
+    follower.add(look.found);
+    look = null;
+  }
+  return follower.faces;
+}
 
 /**
  * The boxes of a frame: of a network that localizes, those that its last answers lead to.
  * @param {Pixels} pixels
  * @param {boolean} live
  * @param {number} timeS
+ * @returns {Promise<Detection[]>}
  */
 async function findBoxes(pixels, live, timeS) {
-  if (!live) return detect(detector, ort.Tensor, pixels, config.detector);
-  if (!network.outputs.includes("box_offset")) return findFaces(pixels);
-  if (follower.isDue(timeS)) follower.add(await detectReduced(pixels));
-  return follower.faces;
+  if (!live) return detector.ask({ kind: "detect", pixels });
+  return localizes() ? follow(pixels, timeS) : findFaces(pixels);
+}
+
+const localizes = () => network.outputs.includes("box_offset");
+
+/**
+ * The faces that detector and network agree on, the surest first.
+ * @param {import("./pipeline.js").Face[]} answers
+ */
+function trueFaces(answers) {
+  const sureness = (/** @type {import("./pipeline.js").Face} */ face) => face.score * (face.faceScore ?? 1);
+  return answers.filter((face) => isFace(face, config.faces)).sort((a, b) => sureness(b) - sureness(a));
 }
 
 /** @param {{frame: ImageBitmap | Pixels, live: boolean, echo: boolean}} message */
@@ -106,36 +132,20 @@ async function predict({ frame, live, echo }) {
   const grabbed = performance.now();
   const detections = await findBoxes(pixels, live, start / 1000);
   const detected = performance.now();
-  const answers = await predictPoses(poser, ort.Tensor, pixels, detections, network, config.following);
-  const faces = live && network.outputs.includes("box_offset") ? follower.update(answers) : answers;
+  const answers = await predictPoses(poser, Tensor, pixels, detections, network, config.following);
+  const faces = live && localizes() ? follower.update(answers) : trueFaces(answers);
   const end = performance.now();
   const timings = { grab: grabbed - start, detect: detected - grabbed, pose: end - detected };
   return { faces, timings, pixels: echo ? pixels.data : undefined };
 }
 
-const handlers = {
+answerMessages({
   /** @param {{config: import("./headpose.js").Config, network: string}} message */
   async load(message) {
     config = message.config;
-    detector = await createSession(config.detector.file);
-    await use(message.network);
+    await Promise.all([detector.ask({ kind: "load", config: config.detector }), use(message.network)]);
   },
   /** @param {{network: string}} message */
   use: (message) => use(message.network),
   predict,
-};
-
-/** @param {any} data a message */
-async function answer({ id, kind, ...message }) {
-  try {
-    const result = await handlers[/** @type {keyof handlers} */ (kind)](message);
-    self.postMessage({ id, result });
-  } catch (error) {
-    self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
-  }
-}
-
-let work = Promise.resolve();
-self.onmessage = ({ data }) => {
-  work = work.then(() => answer(data)); // one after the other: no network is released while it runs
-};
+});
