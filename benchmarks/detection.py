@@ -32,7 +32,7 @@ Find = Callable[[np.ndarray], list[Detection]]
 def yunet_alone() -> Find:
     """YuNet on the whole photo; its boxes converted to face boxes as everywhere."""
     network = cv2.FaceDetectorYN.create(require_assets("yunet", YUNET_ASSETS)[0], "", (0, 0), 0.6, 0.3, 5000)
-    share = DETECTORS["yunet"].face_side or 1.0
+    share = DETECTORS["yunet"].face_side or 1.0 or 1.0
 
     def find(frame: np.ndarray) -> list[Detection]:
         network.setInputSize(frame.shape[1::-1])
@@ -43,7 +43,7 @@ def yunet_alone() -> Find:
             center, half = (x + width / 2, y + height / 2 + FACE_DROP * side), side * share / 2
             box = (center[0] - half, center[1] - half, center[0] + half, center[1] + half)
             found.append(Detection(box, score))
-        return sorted(found, key=lambda face: -face.score)
+        return sorted(found, key=lambda face: -(face.score or 0))
 
     return find
 
