@@ -32,7 +32,7 @@ Find = Callable[[np.ndarray], list[Detection]]
 def yunet_alone() -> Find:
     """YuNet on the whole photo; its boxes converted to face boxes as everywhere."""
     network = cv2.FaceDetectorYN.create(require_assets("yunet", YUNET_ASSETS)[0], "", (0, 0), 0.6, 0.3, 5000)
-    share = DETECTORS["yunet"].face_side or 1.0 or 1.0
+    share = DETECTORS["yunet"].face_side or 1.0
 
     def find(frame: np.ndarray) -> list[Detection]:
         network.setInputSize(frame.shape[1::-1])
