@@ -7,7 +7,6 @@ and prints how the boxes lie, and the error at several margins compared with lab
 """
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,12 @@ from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import DETECTORS, make_detector
 from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation.metrics import Errors, measure
-from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.networks.network import load_network
+from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.predictor import PosePredictor
 
 MARGINS = (0.15, 0.22, 0.29, 0.36, 0.45, 0.6)
+LABELED = "labeled boxes"
 SAME_FACE = 0.4  # maximum distance of the centers, as a share of the face box's side
 SAME_SIZE = 1.6  # maximum ratio of the sides; smaller boxes are on a nose or a mouth
 UPRIGHT_YAW = 60  # beyond, face boxes are narrower than heads
@@ -53,26 +54,25 @@ class Matched:
         faces: the detections.
         labeled_boxes: the boxes around the labeled landmarks.
         true_deg: the labeled poses.
-        poses_deg: by margin, the poses from the detector's boxes; by None, those from labeled boxes.
+        poses_deg: by predictor, the poses from the detector's boxes; by `LABELED`, those of the first one
+            from labeled boxes.
     """
 
     looked_at: int
     faces: list[Detection]
     labeled_boxes: list[np.ndarray]
     true_deg: list[np.ndarray]
-    poses_deg: dict[float | None, list]
+    poses_deg: dict[str, list]
 
-    def errors(self, margin: float | None) -> Errors:
-        return measure(np.array(self.poses_deg[margin]), np.array(self.true_deg))
+    def errors(self, name: str) -> Errors:
+        return measure(np.array(self.poses_deg[name]), np.array(self.true_deg))
 
 
-def match_faces(
-    input_dir: Path, detector: str, network: Network, margins: Sequence[float], count: int
-) -> Matched:
+def match_faces(input_dir: Path, detector: str, predictors: dict[str, PosePredictor], count: int) -> Matched:
     """Detect and predict on up to `count` images, spread over the folder."""
     detect = make_detector(detector)
-    predictors = {margin: PosePredictor(network, margin) for margin in (*margins, None)}
-    matched = Matched(0, [], [], [], {margin: [] for margin in predictors})
+    matched = Matched(0, [], [], [], {name: [] for name in (*predictors, LABELED)})
+    first = next(iter(predictors.values()))
     for image, box, pose in labeled_pictures(input_dir, count, detector):
         matched.looked_at += 1
         face = matching_face(detect(image), np.array(box))
@@ -81,9 +81,9 @@ def match_faces(
         matched.faces.append(face)
         matched.labeled_boxes.append(np.array(box))
         matched.true_deg.append(pose)
-        for margin, predictor in predictors.items():
-            used = Detection(box) if margin is None else face
-            matched.poses_deg[margin].append(predictor.predict(image, [used])[0].pose_deg)
+        for name, predictor in predictors.items():
+            matched.poses_deg[name].append(predictor.predict(image, [face])[0].pose_deg)
+        matched.poses_deg[LABELED].append(first.predict(image, [Detection(box)])[0].pose_deg)
     return matched
 
 
@@ -101,21 +101,25 @@ def print_geometry(matched: Matched) -> None:
 def main() -> None:
     given = flags.FLAGS
     network = load_network(given.network)
-    matched = match_faces(Path(given.input_dir), given.detector, network, MARGINS, given.count)
+    predictors = {
+        "own margin": PosePredictor(network),
+        "own margin, refined": PosePredictor(network, refine=1),
+        **{f"margin {margin}": PosePredictor(network, margin) for margin in MARGINS},
+    }
+    matched = match_faces(Path(given.input_dir), given.detector, predictors, given.count)
     print(f"{given.detector}: {len(matched.faces)} of {matched.looked_at} faces found")
     if not matched.faces:
         raise InputError(f"{given.input_dir}: {given.detector} finds no labeled face")
     print_geometry(matched)
-    for margin in matched.poses_deg:
-        error = matched.errors(margin)
-        name = "labeled boxes" if margin is None else f"margin {margin}"
+    for name in matched.poses_deg:
+        error = matched.errors(name)
         print(f"{name}: MAE {error.mae:.2f}°, geodesic {error.geodesic:.2f}°")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs.")
     flags.DEFINE_enum("detector", "yunet", list(DETECTORS), "Whose boxes.")
-    flags.DEFINE_string("network", "fusion", "Network file or shipped name.")
+    flags.DEFINE_string("network", DEFAULT, "Network file or shipped name.")
     flags.DEFINE_integer("count", 2000, "Images, spread over the folder.", 1)
     flags.mark_flag_as_required("input_dir")
     run(main)

@@ -57,7 +57,13 @@ def crops_of(reference: Path, rule: CropRule, image_size: int = IMAGE_SIZE) -> F
         )
         dataset = load_dataset(output)
         rows = dataset.rows_within(MAX_ANGLE_DEG)
-        return FaceDataset.from_arrays(dataset.images[rows], dataset.poses[rows], crop=rule)
+        return dataset.select(rows)
+
+
+def has_twin(reference: Path, faces: FaceDataset) -> np.ndarray:
+    """Return which faces of AFLW2000 have a near-duplicate among the AFLW crops, `(N,)`."""
+    twins = (reference / "data/aflw2000_twins.txt").read_text().split()
+    return np.isin([Path(name).stem for name in faces.names], twins)
 
 
 def poses_of(network: Network, images: np.ndarray, mirror: bool = False) -> np.ndarray:

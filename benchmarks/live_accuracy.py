@@ -14,7 +14,6 @@ from benchmarks.harness import run
 from fsanet_tf.detection.detectors import DETECTORS, DetectorKind, make_detector, make_yunet
 from fsanet_tf.export.web import DETECT_EVERY, LIVE_SIDE
 from fsanet_tf.geometry.pose import geodesic_errors
-from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.registry import register
 
@@ -40,17 +39,16 @@ def held_errors(path: Path, predictor: PosePredictor) -> list[list[float]]:
 
 def main() -> None:
     given = flags.FLAGS
-    network = load_network("fusion")
+    predictor = PosePredictor("fusion")
     for name in ("yunet", REDUCED):
-        margin = network.card.crop.margin_ratio
-        matched = match_faces(Path(given.input_dir), name, network, (margin,), given.count)
-        error = matched.errors(margin)
+        matched = match_faces(Path(given.input_dir), name, {"its boxes": predictor}, given.count)
+        error = matched.errors("its boxes")
         print(
             f"{name}: {len(matched.faces)} of {matched.looked_at} faces, MAE {error.mae:.2f}°, geodesic "
             f"{error.geodesic:.2f}°"
         )
     for video in given.videos:
-        ages = held_errors(Path(video), PosePredictor(network))
+        ages = held_errors(Path(video), predictor)
         text = ", ".join(
             f"{age} frames old {np.mean(e):.2f}° (95 % below {np.percentile(e, 95):.2f}°)"
             for age, e in enumerate(ages)

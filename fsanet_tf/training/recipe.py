@@ -130,17 +130,18 @@ def compile_network(model: keras.Model, config: TrainingConfig, steps_per_epoch:
         loss=losses,
         loss_weights={name: LOSS_WEIGHTS[name] for name in losses},
         **{metrics: {POSE: make_metrics(config)}},
-        jit_compile=False if _on_tensorflow_cpu() else "auto",  # 4 to 6 times slower on a CPU
+        jit_compile=_default_jit_compile() if config.jit_compile is None else config.jit_compile,
     )
     model.optimizer.build(model.trainable_variables)
 
 
-def _on_tensorflow_cpu() -> bool:
+def _default_jit_compile() -> bool | str:
+    """XLA where Keras can use it, but for processors, on which TensorFlow's step is 4 to 6 times slower."""
     if keras.backend.backend() != "tensorflow":
-        return False
+        return "auto"
     import tensorflow as tf
 
-    return not tf.config.list_physical_devices("GPU")
+    return "auto" if tf.config.list_physical_devices("GPU") else False
 
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")

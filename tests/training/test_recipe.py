@@ -124,3 +124,10 @@ def test_weights_decide_how_much_a_face_counts():
 def test_an_option_that_cannot_be_is_refused_by_its_name(fields, message):
     with pytest.raises(ValueError, match=message):
         TrainingConfig(**{"data": "faces.npz", "output_dir": "run", **fields})
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, False), (False, False), (True, True)])
+def test_a_processor_does_not_compile_unless_asked(chosen, expected):
+    model = build_model(VARIANT)
+    recipe.compile_network(model, run(jit_compile=chosen), 10)
+    assert model.jit_compile is expected
