@@ -1,12 +1,12 @@
 """Every benchmark, one after the other: `python -m benchmarks`.
 
-Writes `docs/benchmarks.md`, its figure and `docs/benchmarks.json` in a quarter of an hour, or twice that on
-a busy machine. Each part is a command of its own (`python -m benchmarks.inference --help`); an interrupted
-run resumes with the missing parts. `--quick` takes a minute: few rounds of 1x1, nothing exported, no
-training; its page is written to --work_dir.
+Writes `docs/benchmarks.md`, its figure and `docs/benchmarks.json`, which has more tables than the page, in
+half an hour, or twice that on a busy machine. Each part is a command of its own
+(`python -m benchmarks.inference --help`); an interrupted run resumes with the missing parts. `--quick` takes
+a minute: few rounds of 1x1, nothing exported, no training; its page is written to --work_dir.
 
 Not among them, since they print text or make pages of their own: accuracy, efficiency, detector_boxes,
-robustness, latency, stability, demo, live and live_accuracy.
+detection, robustness, latency, stability, demo, live and live_accuracy.
 """
 
 import shutil
@@ -22,7 +22,9 @@ from benchmarks.page import machine, write_page
 from fsanet_tf.errors import InputError
 
 
-def parts(reference: Path, work_dir: Path, quick: bool) -> dict[str, list[str]]:
+def parts(
+    reference: Path, work_dir: Path, quick: bool, mediapipe_python: str | None = None
+) -> dict[str, list[str]]:
     """The arguments of each part, by name; a name may run a module twice."""
     source = f"--reference={reference}"
     if quick:
@@ -31,10 +33,12 @@ def parts(reference: Path, work_dir: Path, quick: bool) -> dict[str, list[str]]:
             "scaling": [source, "--rounds=20"],
             "startup": [source, "--rounds=1"],
         }
-    exports = f"--exports={work_dir / 'exports'}"
+    formats = [source, "--variants=1x1", f"--exports={work_dir / 'exports'}"]
     return {
-        "inference": [source, exports],
-        "inference 2": [source, exports, "--threads=2"],
+        "inference": formats,
+        "inference 2": [*formats, "--threads=2"],
+        "tracking": [f"--mediapipe_python={mediapipe_python}"] if mediapipe_python else [],
+        "video": [],
         "scaling": [source],
         "startup": [source],
         "training": [],
@@ -60,15 +64,18 @@ def main() -> None:
     if not reference.is_dir():
         raise InputError(f"{reference}: no such folder (expected the reference data)")
     done = work_dir / ("quick" if given.quick else "whole")
+    planned = parts(reference, work_dir, given.quick, given.mediapipe_python)
     found = [
         column
-        for name, arguments in tqdm(parts(reference, work_dir, given.quick).items(), unit="part")
+        for name, arguments in tqdm(planned.items(), unit="part")
         for column in run_part(name, arguments, done / f"{name}.json")
     ]
     comparisons = [column for columns in tables(found).values() for column in columns]
     page = Path(given.output or (work_dir / "quick.md" if given.quick else "docs/benchmarks.md"))
     write_comparisons(page.with_suffix(".json"), comparisons, machine=machine())
-    write_page(page, comparisons, "python -m benchmarks" + (" --quick" if given.quick else ""))
+    options = [" --quick"] if given.quick else []
+    options += [" --mediapipe_python=mp/bin/python"] if given.mediapipe_python else []
+    write_page(page, comparisons, "python -m benchmarks" + "".join(options))
     shutil.rmtree(done)
     print(f"written: {page}, {page.with_suffix('.json').name}, {page.with_suffix('.png').name}")
 
@@ -79,5 +86,6 @@ if __name__ == "__main__":
     flags.DEFINE_string(
         "work_dir", "runs/benchmarks", "Gets exported networks and the parts of a stopped run."
     )
+    flags.DEFINE_string("mediapipe_python", None, "As of benchmarks.tracking; by default it is left out.")
     flags.DEFINE_bool("quick", False, "A minute instead of a quarter of an hour.")
     run(main)

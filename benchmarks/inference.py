@@ -1,8 +1,8 @@
-"""Exported networks against the original's frozen graphs and a PyTorch port's ONNX nets, side by side.
+"""Our networks and formats against the original's frozen graphs and the networks of others, side by side.
 
 `python -m benchmarks.inference --reference=../shared --exports=runs/exports` exports the released networks
 and times every file in one process, in turns, with one face per call and with 64; the baseline is the
-original's frozen graph of the same variant. It also says how far 1x1 is from the machine's limit.
+original's frozen graph (of the same variant, for formats).
 """
 
 from pathlib import Path
@@ -10,8 +10,8 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.faces import crops_of
-from benchmarks.harness import Comparison, compare, interleave, run_benchmark, time_faces, use_threads
-from benchmarks.peers import VARIANTS, frozen_graph, port, released_weights
+from benchmarks.harness import Comparison, compare, run_benchmark, time_faces, use_threads
+from benchmarks.peers import OPENTRACK, VARIANTS, frozen_graph, opentrack, port, released_weights
 from fsanet_tf.data.dataset import save_dataset
 from fsanet_tf.export.config import ExportConfig
 from fsanet_tf.export.export import export_model
@@ -23,8 +23,6 @@ ORIGINAL = "original's frozen graph"
 PEER = "PyTorch port's ONNX"
 BATCH = 64
 UNIT = "ms a face"
-GFLOP_PER_FACE = 0.03  # of 1x1
-PEAK = "matrix product of TensorFlow"
 
 
 def exported(reference: Path, variant: str, folder: Path) -> dict[str, Path]:
@@ -61,34 +59,31 @@ def networks_of(variant: str, reference: Path, exports: str | None, threads: int
     return networks | {name: load_network(path, threads) for name, path in files.items()}
 
 
-def against_the_peak(single: dict[str, list[float]], column: str, rounds: int) -> Comparison:
-    """Billions of float32 operations per second, compared with matrix products in TensorFlow."""
-    import tensorflow as tf
-
-    side = 1024
-    matrix = tf.random.uniform((side, side))
-    products = interleave({PEAK: lambda: tf.linalg.matmul(matrix, matrix)}, rounds)[PEAK]
-    rates = {PEAK: [2e-6 * side**3 / time for time in products]}
-    for name, times in single.items():
-        if "int8" not in name:
-            rates[name] = [1e3 * GFLOP_PER_FACE / time for time in times]
-    return compare("Distance from the machine's limit, 1x1", column, "GFLOP/s", PEAK, rates)
+def of_networks(reference: Path, threads: int) -> dict[str, Network]:
+    """Load the shipped networks as they are used, and those of others, by name."""
+    (peer,) = (reference / "peers").glob("fsanet-1x1-*.onnx")
+    return {
+        ORIGINAL: load_network(frozen_graph(reference, "1x1")),
+        PEER: port(peer, threads),
+        "opentrack's ONNX": opentrack(reference / OPENTRACK, threads),
+        **{f"`{name}`": load_network(name, threads) for name in ("1x1", "wide", "fusion")},
+    }
 
 
 def measure() -> list[Comparison]:
     given = flags.FLAGS
     use_threads(given.threads)
     threads = f"{given.threads} thread" + ("s" if given.threads > 1 else "")
-    few = max(3, given.rounds // 10)
-    comparisons = []
+    reference, few = Path(given.reference), max(3, given.rounds // 10)
+    measured = {"Networks": of_networks(reference, given.threads)}
     for variant in given.variants:
-        networks = networks_of(variant, Path(given.reference), given.exports, given.threads)
-        single, batched = time_faces(networks, 1, given.rounds), time_faces(networks, BATCH, few)
-        title = f"Inference, {variant}"
-        comparisons.append(compare(title, f"one face, {threads}", UNIT, ORIGINAL, single))
-        comparisons.append(compare(title, f"of {BATCH} faces, {threads}", UNIT, ORIGINAL, batched))
-        if variant == "1x1":
-            comparisons.append(against_the_peak(single, f"one face, {threads}", few))
+        measured[f"Formats, {variant}"] = networks_of(variant, reference, given.exports, given.threads)
+    comparisons = []
+    for title, networks in measured.items():
+        for count, rounds in ((1, given.rounds), (BATCH, few)):
+            column = f"{'one face' if count == 1 else f'of {count} faces'}, {threads}"
+            times = time_faces(networks, count, rounds)
+            comparisons.append(compare(title, column, UNIT, ORIGINAL, times))
     return comparisons
 
 

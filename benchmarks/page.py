@@ -17,22 +17,24 @@ from fsanet_tf.io.files import replace_when_done
 matplotlib.use("Agg")
 
 LIBRARIES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "opencv-python", "numpy")
-BARS = "Inference, 1x1"
+BARS = "Networks"
 GROWTH = ("Faces a call, 1x1", "Threads, 1x1", "Faces in a photo: crop and pose")
+IN_JSON_ONLY = ("Formats, 1x1", *GROWTH)
 PAGE = """# Benchmarks
 
 `{command}` measures all of this and makes this page. {machine}.
 
 The ways of a column were run in turns, in a new order each round, so that a busy machine hits all alike. A
-cell holds **how many times better than the baseline** it is, the median, and ± what lies between the
-quartiles. Ratios travel farther than times.
+cell contains **how many times better than the baseline** it is, the median, and ± what lies between the
+quartiles. Ratios travel farther than times. Formats, and what faces and threads cost as they grow:
+[benchmarks.json](benchmarks.json); each format of a network at one thread: [export.md](export.md).
 
-![How fast 1x1 answers, and what a face costs as the work grows]({picture})
+![How fast the networks are, and what a face costs as the work grows]({picture})
 """
 
 
 def machine() -> str:
-    """The day, the processor, and the versions of what is measured."""
+    """Return the day, the processor, and the versions of what is measured."""
     cpu_info = Path("/proc/cpuinfo")
     lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -47,13 +49,15 @@ def write_page(path: Path, comparisons: Sequence[Comparison], command: str) -> N
     draw(comparisons, picture)
     sections = [PAGE.format(command=command, machine=machine(), picture=picture.name)]
     for title, columns in tables(comparisons).items():
+        if title in IN_JSON_ONLY:
+            continue
         (baseline,) = {column.baseline for column in columns}
         sections.append(f"## {title}\n\nBaseline: {baseline}.\n\n{as_markdown(columns)}\n")
     write_text(path, sections)
 
 
 def draw(comparisons: Sequence[Comparison], path: Path) -> None:
-    """Draw how many times faster each network answers, and what a face costs as the work grows."""
+    """Draw how many times faster each network is, and what a face costs as the work grows."""
     by_title = tables(comparisons)
     figure = Figure(figsize=(15, 9), layout="constrained")
     rows = figure.add_gridspec(2, 1)
