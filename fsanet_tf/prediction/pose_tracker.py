@@ -36,7 +36,7 @@ class FollowingConfig:
     a fast face takes it along.
 
     Attributes:
-        detect_every_s: Seconds after which the detector looks for new faces and corrects the boxes of others.
+        detect_every_s: Seconds after which the detector looks for new faces.
         reduced_side: Longest side in pixels of the frames it sees in between, while no face is followed.
         min_face_score: `face_score` below which the crop of a followed face shows none.
         hold_frames: Successive frames of a lower score after which a face is dropped.
@@ -44,7 +44,6 @@ class FollowingConfig:
             one in proportion.
         full_growth: The same for the logarithm of the size.
         min_gain: Smallest share of a move that is followed.
-        detection_gain: Share by which a box moves to a detection of its face.
         min_overlap: Intersection over union at which a detection is a face that is followed already.
         max_overlap: Intersection over union at which two followed faces are one; the older one stays.
     """
@@ -56,7 +55,6 @@ class FollowingConfig:
     full_offset: float = 0.1
     full_growth: float = 0.3
     min_gain: float = 0.1
-    detection_gain: float = 0.7
     min_overlap: float = MIN_OVERLAP
     max_overlap: float = 0.4
 
@@ -211,10 +209,9 @@ class PoseTracker:
         return results
 
     def _match(self, found: Sequence[Detection]) -> tuple[dict[int, float | None], list[Detection]]:
-        """Correct the boxes of followed faces that were detected.
+        """Return the scores of followed faces that were detected, by number, and the detections of others.
 
-        Returns:
-            The scores of these by number, and the detections of other faces.
+        The boxes of followed faces stay: those of a detector jump, and with them the poses.
         """
         scores: dict[int, float | None] = {}
         fresh = []
@@ -223,14 +220,7 @@ class PoseTracker:
             if not same:
                 fresh.append(face)
                 continue
-            nearest = max(same, key=lambda f: self._overlap(f, face))
-            scores[nearest.number] = face.score
-            then = self._asked.get(nearest.number, nearest.box)  # the detector has seen that frame
-            left, top, right, bottom = (
-                now + self.following.detection_gain * (seen - edge)
-                for now, edge, seen in zip(nearest.box, then, face.box, strict=True)
-            )
-            nearest.box = left, top, right, bottom
+            scores[max(same, key=lambda f: self._overlap(f, face)).number] = face.score
         return scores, fresh
 
     def _overlap(self, followed: Followed, face: Detection) -> float:

@@ -511,8 +511,7 @@ export function isFace({ score, faceScore }, config) {
 /**
  * Follow the faces of a video by a network that localizes.
  * @typedef {{detect_every_s: number, min_face_score: number, hold_frames: number, full_offset: number,
- *   full_growth: number, min_gain: number, detection_gain: number, min_overlap: number,
- *   max_overlap: number}} FollowingConfig
+ *   full_growth: number, min_gain: number, min_overlap: number, max_overlap: number}} FollowingConfig
  */
 export class Follower {
   /**
@@ -543,25 +542,14 @@ export class Follower {
   }
 
   /**
-   * Add what the detector has found, and correct the boxes of faces that are followed already.
+   * Add what the detector has found, but for faces that are followed already; their boxes stay, since those of a
+   * detector jump, and with them the poses.
    * @param {Detection[]} found
    */
   add(found) {
-    const followed = [...this.faces];
-    for (const face of found) {
-      const shares = followed.map(({ box, asked = box }) =>
-        Math.max(boxOverlap(box, face.box), boxOverlap(asked, face.box)),
-      );
-      const most = Math.max(0, ...shares);
-      if (most >= this.config.min_overlap) {
-        const nearest = followed[shares.indexOf(most)];
-        const { box, asked = box } = nearest;
-        const gain = this.config.detection_gain;
-        nearest.box = /** @type {Box} */ (box.map((edge, i) => edge + gain * (face.box[i] - asked[i])));
-      } else {
-        this.faces.push({ ...face, misses: -1 });
-      }
-    }
+    const isFollowed = (/** @type {Detection} */ face) =>
+      this.faces.some(({ box, asked = box }) => [box, asked].some((place) => boxOverlap(place, face.box) >= this.config.min_overlap));
+    this.faces.push(...found.filter((face) => !isFollowed(face)).map((face) => ({ ...face, misses: -1 })));
   }
 
   /**
