@@ -5,7 +5,7 @@
 Turned: every picture of AFLW2000 is rotated around its face and cropped by the same box. The prediction
 should be the first one, turned as a rotation; the mean distance is printed. Jitter: half the second
 difference of each angle over three consecutive frames of a track, without smoothing; its median over frames
-is that of a head at rest.
+is that of a head at rest. It is compared with that of poses from YuNet's box in each frame.
 """
 
 from pathlib import Path
@@ -16,7 +16,9 @@ from absl import flags
 
 from benchmarks.faces import labeled_pictures
 from benchmarks.harness import run
-from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.detection import Detection, overlap
+from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.tracking import MIN_OVERLAP
 from fsanet_tf.geometry.pose import geodesic_errors, rotate_poses
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.track import track
@@ -44,13 +46,29 @@ def turn_errors(input_dir: str, predictors: dict[str, PosePredictor], count: int
     return {name: np.array(rows) for name, rows in errors.items()}
 
 
-def jitter(video: str, network: str) -> float:
-    """Return a network's median jitter over a video in degrees."""
+def followed(video: str, network: str) -> tuple[float, float, float]:
+    """Follow the faces of a video, and predict them from the detector's box in each frame as well.
+
+    Returns:
+        Median jitter of both in degrees, and the mean absolute difference of their angles in degrees.
+    """
+    detect, predictor = make_detector("yunet"), PosePredictor(network)
     poses: dict[int | None, list] = {}
-    for frame in track(video, network, "yunet", smooth=False):
+    detected: dict[int | None, list] = {}
+    for frame in track(video, network, detect):
+        found = predictor.predict(frame.image, detect(frame.image))
         for face in frame.faces:
-            poses.setdefault(face.track, []).append(face.pose_deg)
-    return float(np.median(np.concatenate([second_differences(track) for track in poses.values()])))
+            nearest = max(found, key=lambda other: overlap(other.box, face.box), default=None)
+            if nearest and overlap(nearest.box, face.box) >= MIN_OVERLAP:
+                poses.setdefault(face.track, []).append(face.pose_deg)
+                detected.setdefault(face.track, []).append(nearest.pose_deg)
+    differences = [np.abs(np.subtract(poses[number], detected[number])) for number in poses]
+    return jitter(poses), jitter(detected), float(np.concatenate(differences).mean())
+
+
+def jitter(tracks: dict[int | None, list]) -> float:
+    """Return the median jitter of tracks in degrees."""
+    return float(np.median(np.concatenate([second_differences(track) for track in tracks.values()])))
 
 
 def second_differences(poses_deg: list) -> np.ndarray:
@@ -68,11 +86,15 @@ def main() -> None:
             print(f"{name}, turned: {cells}; mean {errors.mean():.2f}°")
     for video in given.videos:
         for name in given.network:
-            print(f"{name}, {Path(video).name}: jitter {jitter(video, name):.3f}°")
+            own, detected, distance = followed(video, name)
+            print(
+                f"{name}, {Path(video).name}: jitter {own:.3f}°, from the detector's boxes {detected:.3f}° "
+                f"({own / detected:.2f}); {distance:.2f}° from those"
+            )
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("network", ["fusion"], "Network files or shipped names, each measured.")
+    flags.DEFINE_list("network", ["wide"], "Network files or shipped names, each measured.")
     flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs; by default none are turned.")
     flags.DEFINE_integer("count", 2000, "Images, spread over the folder.", 1)
     flags.DEFINE_list("videos", [], "Videos to measure the jitter on.")
