@@ -69,7 +69,16 @@ def test_goldens_are_small():
     assert sum(path.stat().st_size for path in FOLDER.iterdir() if path.is_file()) < 2e6
 
 
-@pytest.mark.parametrize("variant", ["fsanet_1x1_capsule", "fsanet_var_netvlad", "fsanet_noS_metric"])
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "fsanet_noS_metric",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("fsanet_1x1_capsule", "fsanet_var_netvlad")
+        ),
+    ],
+)
 def test_a_network_is_built_trained_saved_loaded_and_predicts(variant, faces, tmp_path):
     model = build_model(variant)
     set_weights(model)

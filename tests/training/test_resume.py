@@ -59,12 +59,8 @@ def extension(tmp_path, monkeypatch):
     return path
 
 
-@pytest.mark.parametrize(
-    "names", [["averaged"], pytest.param(list(RECIPES)[1:], marks=pytest.mark.slow)], ids=str
-)
-def test_a_killed_run_ends_with_the_weights_and_the_log_of_a_whole_one(
-    names, extension, tmp_path, monkeypatch
-):
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_weights_and_the_log_of_a_whole_one(extension, tmp_path, monkeypatch):
     """A run's folder is copied while it trains, as a kill leaves it; another process resumes the copy."""
     faces, cut = save_faces(tmp_path / "faces.npz"), []
     save = Checkpoints._save
@@ -75,15 +71,15 @@ def test_a_killed_run_ends_with_the_weights_and_the_log_of_a_whole_one(
             shutil.copytree(self.output_dir, self.output_dir.with_suffix(".cut"))
 
     monkeypatch.setattr(Checkpoints, "_save", save_and_copy)
-    for name in names:
+    for name in RECIPES:
         config = small(faces, tmp_path / f"{name}.run", save_every=2, **RECIPES[name])
         train(config)
         assert keras.config.dtype_policy().name == "float32"
         cut.append({**config_as_json(config), "output_dir": str(tmp_path / f"{name}.cut")})
-    assert not any((tmp_path / f"{name}.cut/final.keras").exists() for name in names)
+    assert not any((tmp_path / f"{name}.cut/final.keras").exists() for name in RECIPES)
     result = run_process("-c", RESUME, json.dumps(cut))
     assert result.returncode == 0, result.stderr
-    for name in names:
+    for name in RECIPES:
         whole, resumed = tmp_path / f"{name}.run", tmp_path / f"{name}.cut"
         assert (resumed / "log.csv").read_text() == (whole / "log.csv").read_text(), name
         for file in ("last.keras", "best.keras", "final.keras"):
@@ -118,6 +114,7 @@ def test_the_best_network_of_16_bits_is_averaged_and_the_final_one_computes_in_3
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_a_run_of_version_0_3_resumes(tmp_path):
     """Its checkpoint contains one output without a name, its configuration older options, its log no rate."""
     faces = save_faces(tmp_path / "faces.npz")
