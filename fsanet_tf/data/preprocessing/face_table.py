@@ -78,6 +78,9 @@ class FaceTableConfig:
         low=0,
         high=5,
     )
+    degrees: bool = option(
+        False, "The angles are degrees, though they are so small that they could be radians."
+    )
     square: bool = crops.square_option(SHIPPED_CROP.square)
     sampling: str = crops.sampling_option(SHIPPED_CROP.sampling)
     image_size: int = crops.size_option()
