@@ -87,7 +87,7 @@ def write_json(path: str | Path, content: dict) -> None:
 
 
 def printable_name(path: str | Path) -> str:
-    """Return a path as text for tables and terminals: bytes that are not UTF-8 are escaped as `\\xe9`."""
+    """Return a path as text for tables and terminals: what does not fit in a line is escaped as `\\x0a`."""
     return printable(os.fspath(path))
 
 
