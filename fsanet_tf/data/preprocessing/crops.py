@@ -27,6 +27,7 @@ from fsanet_tf.data.dataset import FaceLabels, check_poses, write_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
 from fsanet_tf.io.files import writable_path
+from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.options import option
 
 __all__ = ["PreprocessingReport"]
@@ -78,6 +79,7 @@ class PreprocessingReport:
         num_sources: Number of sources.
         problems: Those that yielded no crop.
         outputs: The files that were written.
+        skipped: Why other files are no sources, by name.
 
     Example:
         >>> from fsanet_tf.data.preprocessing.crops import PreprocessingReport
@@ -88,11 +90,13 @@ class PreprocessingReport:
     num_sources: int
     problems: tuple[Problem, ...]
     outputs: tuple[Path, ...]
+    skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
         written = ", ".join(str(path) for path in self.outputs)
         count = self.num_sources - len(self.problems)
-        return f"{written}: {count} crops of {self.num_sources} sources, {len(self.problems)} left out"
+        text = f"{written}: {count} crops of {self.num_sources} sources, {len(self.problems)} left out"
+        return text + describe_skipped(self.skipped)
 
 
 def crop_row(
@@ -118,6 +122,7 @@ def create_dataset(
     files: Callable[[Any], Iterable[Path]],
     progress: bool,
     stands_alone: Callable[[Any], bool] = lambda item: False,
+    skipped: Mapping[str, str] | None = None,
 ) -> PreprocessingReport:
     """Work on every item and write the datasets.
 
@@ -130,6 +135,7 @@ def create_dataset(
         files: Returns the files that an item is read from: other sizes or times make another job.
         progress: Whether to show a progress bar.
         stands_alone: Whether an item is a part of its own.
+        skipped: Why there are no more items, for the report.
 
     Returns:
         The number of sources, the problems in the order of the items, and the files.
@@ -165,7 +171,7 @@ def create_dataset(
             raise InputError(str(problems[0]))
         counts = [_join(job, group, source, output, config, rule) for output, group in parts.items()]
     shutil.rmtree(folder.path)
-    return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(items))
+    return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(items), skipped or {})
 
 
 def _what(config: Any) -> dict[str, Any]:
