@@ -208,8 +208,9 @@ class Attached:
                 self._close(sink, error)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        for sink in self._sinks:
-            self._close(sink, error)
+        with contextlib.ExitStack() as closed:  # each, also if another one is interrupted
+            for sink in reversed(self._sinks):
+                closed.callback(self._close, sink, error)
 
     def _close(self, sink: FileSink, error: BaseException | None) -> None:
         try:
@@ -224,7 +225,8 @@ class Attached:
 def finish_on_signals() -> Iterator[list[int]]:
     """Let the block finish its frame and its files before SIGINT, SIGTERM or SIGHUP end it.
 
-    A second signal interrupts it at once. Afterwards the first is delivered to whoever handled it before.
+    A second signal interrupts it at once, further ones do nothing. Afterwards the first is delivered to
+    whoever handled it before.
 
     Yields:
         The signals that were received.
@@ -233,9 +235,10 @@ def finish_on_signals() -> Iterator[list[int]]:
 
     def receive(number: int, _frame: object) -> None:
         received.append(number)
-        if len(received) > 1:
+        if len(received) == 2:
             raise KeyboardInterrupt
 
+    interrupted: KeyboardInterrupt | None = None
     replaced = {}
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
@@ -244,11 +247,15 @@ def finish_on_signals() -> Iterator[list[int]]:
                 replaced[number] = signal.signal(number, receive)
     try:
         yield received
+    except KeyboardInterrupt as error:
+        interrupted = error
     finally:
         for number, handler in replaced.items():
             signal.signal(number, handler)
     if received:
         signal.raise_signal(received[0])
+    if interrupted:
+        raise interrupted
 
 
 def describe(name: str, frame: Frame) -> list[str]:
