@@ -28,16 +28,27 @@ EXTRA_OF = {
 }
 
 
+UNPRINTABLE = "[\0-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff]"
+
+
 def printable(text: str) -> str:
-    """Escape bytes of a file's name that are not UTF-8, which Python has as surrogates, as `\\xe9`."""
-    return re.sub("[\udc80-\udcff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+    """Escape what a file's name may contain and a line of text may not, byte by byte as `\\x0a`.
+
+    These are control characters, line separators, and bytes that are not UTF-8, which Python has as
+    surrogates.
+    """
+    return re.sub(UNPRINTABLE, lambda found: _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 class InputError(ValueError):
     """Invalid input. The message is one line: the file, what was expected, what was received.
 
     Args:
-        message: The line; names that are not UTF-8 are escaped, so that it can be printed.
+        message: The line; what is in it of a file's name and could not be printed in one line is escaped.
 
     Example:
         >>> try:

@@ -11,6 +11,8 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+
 from fsanet_tf.errors import OptionError
 
 T = TypeVar("T")
@@ -64,7 +66,7 @@ def option(
 def configuration(cls: type[T]) -> type[T]:
     """Make a frozen dataclass whose options are checked and documented from their fields.
 
-    Paths become strings, a single value of a tuple option a tuple of one, and NumPy's numbers Python's. A
+    Paths become strings, a single value of a tuple option a tuple of one, and NumPy's values Python's. A
     `__post_init__` of the class runs after these checks.
 
     Raises:
@@ -108,6 +110,8 @@ def _checked(field: dataclasses.Field, hint: Any, value: Any) -> Any:
     """Return the value of a field in its type."""
     stated: Option = field.metadata[KEY]
     kind, optional = value_type(hint)
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     if value is None:
         if optional:
             return None
@@ -126,10 +130,24 @@ def _checked_value(name: str, stated: Option, kind: Any, value: Any) -> Any:
             raise OptionError(name, f"expected one of {', '.join(names)}, received {value}")
         if isinstance(value, str) or isinstance(stated.choices, Mapping):  # an object in place of a name
             return value
-    value = _in_type(name, kind, value)
+    return checked(name, kind, value, stated.low, stated.high)
+
+
+def checked(name: str, kind: Any, value: Any, low: float | None = None, high: float | None = None) -> Any:
+    """Return a value in its type; NumPy's numbers become Python's.
+
+    Args:
+        name: What an error calls it.
+        kind: `int`, `float`, `bool` or `str`; a value of another kind is returned as it is.
+        value: The value.
+        low, high: Smallest and largest number; None: no limit.
+
+    Raises:
+        OptionError: If the value has another type, is not finite or out of range.
+    """
+    value = _in_type(name, kind, value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    low, high = stated.low, stated.high
     if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
         raise OptionError(name, f"expected {_range(kind, low, high)}, received {value:g}")
     return value

@@ -1,12 +1,21 @@
 """Configurations: checks in the caller's words, defaults and meanings from the field."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fsanet_tf.detection.detection import Detection
 from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.geometry.camera import camera_matrix
+from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.networks.network import load_network
 from fsanet_tf.options import configuration, option, options_of
+from fsanet_tf.prediction.pose_tracker import PoseTracker
+from fsanet_tf.prediction.predictor import PosePredictor
+from fsanet_tf.prediction.sinks import VideoSink
 from fsanet_tf.registry import Registry
 
 COLORS = Registry("color", {"red": 1, "blue": 2})
@@ -37,6 +46,31 @@ def test_values_get_the_type_of_their_field():
     paint = Paint(Path("wall"), np.int64(3), tools="brush", thickness=np.float32(0.5))
     assert (paint.target, paint.layers, paint.tools, paint.thickness) == ("wall", 3, ("brush",), 0.5)
     assert type(paint.layers) is int and type(paint.thickness) is float
+    paint = Paint("wall", np.array(4), tools=np.array(["brush", "roller"]), dry=np.False_)
+    assert (paint.layers, paint.tools, paint.dry) == (4, ("brush", "roller"), False)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float16, np.float64, np.array])
+def test_numbers_of_numpy_are_numbers_wherever_arguments_take_them(kind, tmp_path):
+    rule = CropRule(kind(1), square=np.True_)
+    assert rule == CropRule(1, True) and type(rule.margin_ratio) is float
+    assert camera_matrix(kind(90), (480, 640))[0, 0] == 320
+    VideoSink(tmp_path / "v.mp4", kind(25))
+    box, frame = (kind(20), kind(10), kind(200), kind(250)), np.zeros((300, 300, 3), np.uint8)
+    ((face,), (same,)) = (
+        PosePredictor("1x1", margin_ratio=margin).predict(frame, [Detection(edges, 1)])
+        for margin, edges in ((kind(1), box), (1, (20, 10, 200, 250)))
+    )
+    assert face == same and json.dumps(dataclasses.asdict(face))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.array])
+def test_whole_numbers_of_numpy_are_whole_numbers(kind):
+    PoseTracker("1x1", "haar", every=kind(1), hold_frames=kind(0), margin_ratio=kind(1))
+    assert PosePredictor("1x1", refine=kind(1)).refine == 1
+    assert load_network("1x1", num_threads=kind(1)).image_size == 64
+    with pytest.raises(OptionError, match="num_threads: expected a whole number of at least 1, received 0"):
+        load_network("1x1", num_threads=kind(0))
 
 
 @pytest.mark.parametrize(

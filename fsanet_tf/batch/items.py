@@ -8,13 +8,14 @@ import fnmatch
 import glob
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fsanet_tf.batch.folder import file_system
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, optional_dependencies, printable
 from fsanet_tf.io.files import named_path, printable_name, read_text
-from fsanet_tf.prediction.sources import PHOTO_SUFFIXES, file_kind
+from fsanet_tf.io.folders import describe_skipped, files_in
+from fsanet_tf.prediction.sources import NEITHER, PHOTO_SUFFIXES, file_kind
 
 PATH_COLUMNS = ("path", "file", "source")
 BYTES_COLUMN = "bytes"
@@ -22,7 +23,6 @@ EXPECTED_SOURCE = (
     "a folder, photo, video, list (.txt), table (.csv, .parquet), a pattern such as photos/**/*.jpg, "
     "or an address of a file system"
 )
-NEITHER = "neither a photo nor a video"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +52,8 @@ def make_item(name: str, path: str, row: int | None = None) -> Item:
     try:
         state = os.stat(path)
     except (OSError, ValueError):  # its row will say so
-        return Item(printable_name(name), path, row, is_video)
-    return Item(printable_name(name), path, row, is_video, state.st_size, state.st_mtime_ns // 1000)
+        return Item(printable(name), path, row, is_video)
+    return Item(printable(name), path, row, is_video, state.st_size, state.st_mtime_ns // 1000)
 
 
 class Items:
@@ -77,7 +77,8 @@ class Items:
             before = len(self._items)
             self._find(str(source))
             if len(self._items) == before:
-                raise InputError(f"{printable_name(source)}: expected photos or videos, found none")
+                found = f"found none{describe_skipped(self.skipped)}"
+                raise InputError(f"{printable_name(source)}: expected photos or videos, {found}")
 
     @property
     def items(self) -> list[Item]:
@@ -92,7 +93,7 @@ class Items:
                 if os.path.isfile(name):
                     self._add_if_known(name)
         elif path.is_dir() and path.suffix != ".parquet":
-            for name in sorted(self._walk(text, set())):
+            for name in sorted(files_in(text, self.skipped)):
                 self._add_if_known(name)
         elif not path.exists():
             raise InputError(f"{printable_name(text)}: no such source (expected {EXPECTED_SOURCE})")
@@ -102,39 +103,22 @@ class Items:
             for name in _read_list(path) if path.suffix.lower() == ".txt" else _read_csv(path):
                 self._add(name, resolved(path, name))
         else:
-            self._add(text, text)
+            self._add(printable_name(text), text)
 
     def _add(self, name: str, path: str, row: int | None = None) -> None:
         if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
             self.skipped[printable_name(path)] = "device or pipe"
             return
         item = make_item(name, path, row)
-        self._items.setdefault(item.name, item)
+        first = self._items.setdefault(item.name, item)
+        if (first.path, first.row) != (path, row):
+            self.skipped[f"{printable_name(path)}, row {row}"] = "another image of the same name"
 
     def _add_if_known(self, path: str) -> None:
         if file_kind(path):
-            self._add(path, path)
+            self._add(printable_name(path), path)
         else:
             self.skipped[printable_name(path)] = NEITHER
-
-    def _walk(self, folder: str, seen: set[str]) -> Iterator[str]:
-        """Yield the files of a folder and of those within it, linked ones included."""
-        real = os.path.realpath(folder)
-        if real in seen:  # a link to a folder that is searched already
-            return
-        seen.add(real)
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            self.skipped[printable_name(folder)] = f"folder that cannot be read: {error.strerror}"
-            return
-        for entry in entries:
-            if entry.is_dir():
-                yield from self._walk(entry.path, seen)
-            elif entry.is_file():
-                yield entry.path
-            else:
-                self.skipped[printable_name(entry.path)] = "link to nothing, device or pipe"
 
     def _read_parquet(self, path: Path) -> None:
         """List a Parquet file's images: their bytes stay there until a worker reads its rows."""
@@ -156,7 +140,8 @@ class Items:
             raise InputError(f"{path}: expected a Parquet file, could not read it ({error})") from error
         for row, label in enumerate(labels):
             if has_bytes:
-                self._add(str(label), str(path), row)
+                name = f"{printable_name(path)}, row {row}" if label in (None, "") else str(label)
+                self._add(name, str(path), row)
             elif label:
                 self._add(label, resolved(path, label))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import functools
 import time
@@ -20,6 +19,7 @@ from fsanet_tf.batch.ray_engine import ray_cluster, run_in_ray
 from fsanet_tf.batch.table import Table, encode
 from fsanet_tf.detection.detectors import resolve_detector
 from fsanet_tf.errors import OptionError
+from fsanet_tf.io.folders import describe_skipped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,9 +65,7 @@ class LabelReport:
         text = f"{self.output}: {self.photos} photos and videos, {self.faces} faces, {self.failures} failures"
         if self.removed:
             text += f", {self.removed} no longer in the source"
-        for reason, count in collections.Counter(self.skipped.values()).items():
-            text += f", {count} skipped ({reason})"
-        return f"{text}; {self.seconds:.1f} s"
+        return f"{text}{describe_skipped(self.skipped)}; {self.seconds:.1f} s"
 
 
 def read_labels(output: str) -> pa.Table:

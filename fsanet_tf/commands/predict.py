@@ -22,6 +22,7 @@ from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.geometry.camera import camera_matrix
 from fsanet_tf.io.files import printable_name
+from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.io.images import read_image, write_image
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.config import PredictionConfig
@@ -33,12 +34,13 @@ from fsanet_tf.prediction.sources import Frame, photo_paths
 from fsanet_tf.prediction.track import track
 
 RATE_FRAMES = 20  # over which the displayed frame rate is averaged
-MAX_REASONS = 20  # that are printed
+MAX_REASONS = 20  # of a video that are printed
 
 
 def run(config: PredictionConfig) -> None:
     """Predict, printing a line per photo."""
-    photos = photo_paths(config.source, config.recursive)
+    skipped: dict[str, str] = {}
+    photos = photo_paths(config.source, config.recursive, skipped)
     output = None
     if config.draw:
         output = Path(config.output) if config.output else default_output(config.source, photos)
@@ -53,15 +55,14 @@ def run(config: PredictionConfig) -> None:
         tables.append(TimeSequence(config.time_sequence))
     outputs = [table.path for table in tables]
     if output and photos is not None:
-        outputs += {drawing_path(config.source, photo, output) for photo in photos} - {output}
+        drawings = (drawing_path(config.source, photo, output) for photo in photos)
+        outputs += [drawing for drawing in drawings if drawing != output]
     require_other_files([Path(config.source), *(photos or [])], [*outputs, *([output] if output else [])])
     with finish_on_signals() as signals:
         if photos is None:
             reasons = _predict_video(config, output, tables, signals)
         else:
-            reasons = _predict_photos(config, photos, output, tables, signals)
-        for reason in reasons[:MAX_REASONS]:
-            print(f"left out: {reason}")
+            reasons = _predict_photos(config, photos, skipped, output, tables, signals)
         if output and output.exists():
             print(f"drawn: {printable_name(output)}")
     if reasons:
@@ -71,16 +72,18 @@ def run(config: PredictionConfig) -> None:
 def _predict_photos(
     config: PredictionConfig,
     photos: list[Path],
+    skipped: dict[str, str],
     output: Path | None,
     tables: list[FileSink],
     signals: list[int],
 ) -> list[str]:
-    """Do each photo; return what was left out and why."""
+    """Do each photo, and say what became of each; return what was left out and why."""
     network = load_network(config.network, trust=config.trust)
     predictor = PosePredictor(network, config.margin_ratio, config.mirror, config.refine)
     detect = make_detector(config.detector)
     folder = Path(config.source) if Path(config.source).is_dir() else None
     reasons: list[str] = []
+    done = failed = 0
     with Attached(tables, reasons) as attached:
         for photo in tqdm(photos, unit="photo", disable=len(photos) == 1):
             try:
@@ -89,22 +92,36 @@ def _predict_photos(
                 faces = find_faces(image, predictor, detect, camera, config.any_orientation)
             except Exception as error:  # whatever a decoder or detector raises, the other photos are done
                 reasons.append(_reason(photo, error))
+                failed += 1
                 continue
             frame = Frame(str(photo.relative_to(folder) if folder else photo.name), 0.0, image, faces)
             attached.write(frame)
             for line in describe(printable_name(photo), frame):
                 print(line, flush=True)
             drawn = frame.draw(config.style, config.uncertainty)
-            if output:
-                try:
+            try:
+                if output:
                     write_image(drawing_path(config.source, photo, output), drawn)
-                except (InputError, OSError, cv2.error) as error:
-                    reasons.append(_reason(photo, error))
+                done += 1
+            except (InputError, OSError, cv2.error) as error:
+                reasons.append(_reason(photo, error))
+                failed += 1
             if signals or (config.show and _show(drawn, wait_ms=0)):
                 break
-        if len(reasons) == len(photos):
+        if failed == len(photos) == 1:
             raise InputError(reasons[0])
+    _print_left_out(reasons)
+    if folder:
+        text = f"{printable_name(folder)}: {done} photos done, {failed} left out"
+        if missing := len(photos) - done - failed:
+            text += f", {missing} not begun"
+        print(text + describe_skipped(skipped))
     return reasons
+
+
+def _print_left_out(reasons: Iterable[str]) -> None:
+    for reason in reasons:
+        print(f"left out: {reason}")
 
 
 def _predict_video(
@@ -158,6 +175,7 @@ def _predict_video(
         print(frames.missing)
     elif frames.missing:
         reasons.append(frames.missing)
+    _print_left_out(reasons[:MAX_REASONS])
     return reasons
 
 
@@ -190,8 +208,9 @@ class Attached:
                 self._close(sink, error)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        for sink in self._sinks:
-            self._close(sink, error)
+        with contextlib.ExitStack() as closed:  # each, also if another one is interrupted
+            for sink in reversed(self._sinks):
+                closed.callback(self._close, sink, error)
 
     def _close(self, sink: FileSink, error: BaseException | None) -> None:
         try:
@@ -206,7 +225,8 @@ class Attached:
 def finish_on_signals() -> Iterator[list[int]]:
     """Let the block finish its frame and its files before SIGINT, SIGTERM or SIGHUP end it.
 
-    A second signal interrupts it at once. Afterwards the first is delivered to whoever handled it before.
+    A second signal interrupts it at once, further ones do nothing. Afterwards the first is delivered to
+    whoever handled it before.
 
     Yields:
         The signals that were received.
@@ -215,9 +235,10 @@ def finish_on_signals() -> Iterator[list[int]]:
 
     def receive(number: int, _frame: object) -> None:
         received.append(number)
-        if len(received) > 1:
+        if len(received) == 2:
             raise KeyboardInterrupt
 
+    interrupted: KeyboardInterrupt | None = None
     replaced = {}
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
@@ -226,11 +247,15 @@ def finish_on_signals() -> Iterator[list[int]]:
                 replaced[number] = signal.signal(number, receive)
     try:
         yield received
+    except KeyboardInterrupt as error:
+        interrupted = error
     finally:
         for number, handler in replaced.items():
             signal.signal(number, handler)
     if received:
         signal.raise_signal(received[0])
+    if interrupted:
+        raise interrupted
 
 
 def describe(name: str, frame: Frame) -> list[str]:

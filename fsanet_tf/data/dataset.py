@@ -8,6 +8,7 @@ import hashlib
 import math
 import os
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,8 @@ MAX_EXPANSION, SMALL_BYTES = 100, 2**28  # of compressed images; small ones may 
 CHUNK = 1024  # images that are written at once
 MARGIN_TOLERANCE = 1e-4  # margins are stored in 32 bits
 HALF_TURN_DEG = 180.0
+MAX_BEYOND_QUARTER_TURN = 0.2  # share of a data set's angles, if they are radians
+DEGREES = "degrees"  # of the entry `unit`, which says so of angles that could be radians
 ARRAYS = ("poses", "names", "weights", "groups", "margin_ratios")  # labels of each face
 
 
@@ -209,7 +212,11 @@ def save_dataset(path: str | Path, dataset: FaceDataset) -> None:
 
 
 def write_dataset(
-    path: str | Path, images: Iterable[np.ndarray], labels: FaceLabels, image_size: int
+    path: str | Path,
+    images: Iterable[np.ndarray],
+    labels: FaceLabels,
+    image_size: int,
+    are_degrees: bool = False,
 ) -> None:
     """Write a dataset whose images come in parts, so that they need not fit in memory.
 
@@ -218,6 +225,7 @@ def write_dataset(
         images: Parts of uint8 BGR images `(n, image_size, image_size, 3)`, as many as labels in all.
         labels: The labels of all faces.
         image_size: Side of the crops in pixels.
+        are_degrees: Whether to note that the angles are no radians, however small they are.
 
     Raises:
         InputError: If the file cannot be written.
@@ -234,6 +242,8 @@ def write_dataset(
         arrays["weight"] = labels.weights
     if (labels.groups != "").any():
         arrays["group"] = labels.groups
+    if are_degrees:
+        arrays["unit"] = DEGREES
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(labels), image_size, image_size, 3)}
     with replace_when_done(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with archive.open("image.npy", "w", force_zip64=True) as stream:
@@ -267,14 +277,18 @@ def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
     return parts[0] if len(parts) == 1 else _joined(paths, parts)
 
 
-def check_poses(name: str | Path, poses: np.ndarray) -> None:
+def check_poses(name: str | Path, poses: np.ndarray, are_degrees: bool = False) -> None:
     """Refuse poses that cannot be head poses in degrees.
 
     Single angles beyond ±180° are allowed, as AFLW2000 contains them: `rows_within` leaves such faces out.
+    Angles within ±π that are not whole numbers may be radians: of heads in radians few angles exceed a
+    quarter turn, π/2, of heads in degrees that all look ahead about half do. These are accepted with a
+    warning.
 
     Args:
         name: Where the poses come from, for the message.
         poses: `(N, 3)`: yaw, pitch, roll in degrees.
+        are_degrees: Whether it is known that they are no radians.
 
     Raises:
         InputError: If a pose is not finite, the angles appear to be radians, or most exceed a half turn.
@@ -287,10 +301,13 @@ def check_poses(name: str | Path, poses: np.ndarray) -> None:
         row = int(np.flatnonzero(~finite)[0])
         raise InputError(f"{name}: pose {row} is not finite: {poses[row].tolist()}")
     sizes = np.abs(poses)
-    if sizes.size and sizes.max() <= math.pi + 1e-3 and (poses != np.round(poses)).any():
-        raise InputError(
-            f"{name}: expected degrees, received angles within ±{sizes.max():.2f}; are these radians?"
-        )
+    if sizes.size and sizes.max() <= math.pi + 1e-3 and (poses != np.round(poses)).any() and not are_degrees:
+        if (sizes > math.pi / 2).mean() <= MAX_BEYOND_QUARTER_TURN:
+            raise InputError(
+                f"{name}: expected degrees, received angles within ±{sizes.max():.2f}; are these radians? "
+                "(if all look ahead, preprocess table --degrees or an entry unit='degrees' says so)"
+            )
+        warnings.warn(f"{name}: all angles are within ±{sizes.max():.2f}, taken as degrees", stacklevel=2)
     if sizes.size and np.median(sizes) > HALF_TURN_DEG:
         raise InputError(
             f"{name}: expected head poses in degrees, received angles that mostly exceed ±180 "
@@ -424,7 +441,7 @@ def _labels(path: Path, found: dict[str, np.ndarray], count: int) -> FaceLabels:
     if poses.shape != (count, 3) or not np.issubdtype(poses.dtype, np.number):
         raise InputError(f"{path}: pose must be ({count}, 3) numbers, received {poses.dtype} {poses.shape}")
     poses = poses.astype(np.float32)
-    check_poses(path, poses)
+    check_poses(path, poses, are_degrees=str(found.get("unit", "")) == DEGREES)
     for key in ("name", "group"):
         if key in found and found[key].shape != (count,):
             raise InputError(f"{path}: {key} must have {count} entries, received {len(found[key])}")

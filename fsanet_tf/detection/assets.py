@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.download import download
+from fsanet_tf.io.download import cause_of, download
 
 ASSET_DIR_VARIABLE = "FSANET_DETECTORS"
 DEBIAN_DIR = Path("/usr/share/opencv4/lbpcascades")  # of the Debian package opencv-data
@@ -36,8 +36,8 @@ def cache_dir() -> Path:
     """
     try:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError as error:
-        raise InputError("there is no home folder to download to (XDG_CACHE_HOME can name one)") from error
+    except RuntimeError:
+        raise InputError("there is no home folder to download to (XDG_CACHE_HOME can name one)") from None
     return folder / "fsanet_tf"
 
 
@@ -94,7 +94,7 @@ def try_download(asset: Asset, patience_s: float) -> str | None:
             download(asset.url, cache_dir() / Path(asset.url).name, asset.sha256, timeout_s=patience_s)
             outcome[0] = None
         except InputError as error:
-            outcome[0] = str(error)
+            outcome[0] = f"could not download it: {cause_of(error)}"
 
     thread = threading.Thread(target=attempt, daemon=True)  # name resolution knows no timeout
     thread.start()

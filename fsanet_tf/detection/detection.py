@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import Box
 
 __all__ = ["Detection", "Detector"]
@@ -59,6 +60,29 @@ class Detection(NamedTuple):
     def from_xywh(cls, x: float, y: float, width: float, height: float, score: float = 1.0) -> Detection:
         """Build a detection from the left top corner and the size, in pixels."""
         return cls((x, y, x + width, y + height), score)
+
+
+def require_detection(name: str, face: Detection) -> Detection:
+    """Return a detection with Python's own numbers.
+
+    Args:
+        name: What an error calls it.
+        face: The detection.
+
+    Raises:
+        InputError: If it is something else than a detection.
+    """
+    try:
+        if not isinstance(face, Detection) or isinstance(face.box, str):
+            raise TypeError
+        left, top, right, bottom = (float(edge) for edge in face.box)
+        return face._replace(
+            box=(left, top, right, bottom), score=None if face.score is None else float(face.score)
+        )
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name}: expected a Detection with a box of four numbers, received {face!r}"
+        ) from None
 
 
 class Detector(Protocol):

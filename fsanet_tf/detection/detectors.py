@@ -14,7 +14,14 @@ import cv2
 import numpy as np
 
 from fsanet_tf.detection.assets import Asset, find_file, require_assets, try_download
-from fsanet_tf.detection.detection import Detection, Detector, intersection, move, scaled_box
+from fsanet_tf.detection.detection import (
+    Detection,
+    Detector,
+    intersection,
+    move,
+    require_detection,
+    scaled_box,
+)
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, as_bgr, overlaps_image
 from fsanet_tf.registry import Registry
@@ -352,21 +359,7 @@ def _require_detections(name: str, found: Sequence[Detection]) -> list[Detection
     """
     if not isinstance(found, list | tuple):
         raise InputError(f"detector {name}: expected a list of Detection, received {type(found).__name__}")
-    return [_require_detection(name, face) for face in found]
-
-
-def _require_detection(name: str, face: Detection) -> Detection:
-    try:
-        if not isinstance(face, Detection) or isinstance(face.box, str):
-            raise TypeError
-        left, top, right, bottom = (float(edge) for edge in face.box)
-        return face._replace(
-            box=(left, top, right, bottom), score=None if face.score is None else float(face.score)
-        )
-    except (TypeError, ValueError):
-        raise InputError(
-            f"detector {name}: expected a Detection with a box of four numbers, received {face!r}"
-        ) from None
+    return [require_detection(f"detector {name}", face) for face in found]
 
 
 def _is_valid(face: Detection, frame_shape: tuple[int, ...]) -> bool:

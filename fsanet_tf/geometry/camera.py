@@ -7,6 +7,7 @@ import numpy as np
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import Box
 from fsanet_tf.geometry.pose import poses_from_rotations, rotation_matrices
+from fsanet_tf.options import checked
 
 __all__ = ["camera_matrix", "mean_pose", "pose_in_camera", "position_in_camera", "relative_pose"]
 
@@ -34,6 +35,7 @@ def camera_matrix(field_of_view_deg: float, image_shape: tuple[int, ...]) -> np.
         >>> fsanet_tf.camera_matrix(90.0, (480, 640)).tolist()
         [[320.0, 0.0, 320.0], [0.0, 320.0, 240.0], [0.0, 0.0, 1.0]]
     """
+    field_of_view_deg = checked("field_of_view_deg", float, field_of_view_deg)
     if not 0 < field_of_view_deg < 180:
         raise InputError(f"field_of_view_deg: expected degrees in (0, 180), received {field_of_view_deg:g}")
     height, width = image_shape[:2]

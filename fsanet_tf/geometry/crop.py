@@ -3,7 +3,6 @@
 A face box is the smallest box around the visible landmarks of a face: left, top, right, bottom in pixels.
 """
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from fsanet_tf.errors import InputError
+from fsanet_tf.options import configuration, option
 
 __all__ = ["CropRule"]
 
@@ -24,19 +24,12 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 SAMPLINGS = ("original", "filtered")
 
 
-@dataclasses.dataclass(frozen=True)
+@configuration
 class CropRule:
     """How a face is cut out of a picture, as a network was trained on it and expects it.
 
-    Attributes:
-        margin_ratio: Share of the face box's width (height) added on the left and right (top and bottom).
-        square: Whether boxes are made square first. If not, as in the original, crops are stretched.
-        sampling: `original` cuts whole pixels, clips them to the picture and resizes without a filter, as
-            the original does. `filtered` cuts at fractions of a pixel, averages pixels where it shrinks them,
-            and repeats the picture's edge beyond it: less jitter, and square boxes stay square.
-
     Raises:
-        InputError: If `margin_ratio` is negative or not finite, `square` is not a bool, or `sampling` is
+        OptionError: If `margin_ratio` is negative or not finite, `square` is not a bool, or `sampling` is
             unknown.
 
     Example:
@@ -44,19 +37,19 @@ class CropRule:
         square boxes with a margin of 0.29
     """
 
-    margin_ratio: float
-    square: bool = False
-    sampling: str = "original"
-
-    def __post_init__(self):
-        if isinstance(self.margin_ratio, np.floating):
-            object.__setattr__(self, "margin_ratio", float(self.margin_ratio))
-        if not isinstance(self.margin_ratio, int | float) or not 0 <= self.margin_ratio < math.inf:
-            raise InputError(f"margin_ratio: expected a ratio of 0 or more, received {self.margin_ratio!r}")
-        if not isinstance(self.square, bool):
-            raise InputError(f"square: expected true or false, received {self.square!r}")
-        if self.sampling not in SAMPLINGS:
-            raise InputError(f"sampling: expected {' or '.join(SAMPLINGS)}, received {self.sampling!r}")
+    margin_ratio: float = option(
+        meaning="Share of the face box's width (height) added on the left and right (top and bottom).", low=0
+    )
+    square: bool = option(
+        False, "Whether boxes are made square first. If not, as in the original, crops are stretched."
+    )
+    sampling: str = option(
+        "original",
+        "`original` cuts whole pixels, clips them to the picture and resizes without a filter, as the "
+        "original does. `filtered` cuts at fractions of a pixel, averages pixels where it shrinks them, and "
+        "repeats the picture's edge beyond it: less jitter, and square boxes stay square.",
+        choices=SAMPLINGS,
+    )
 
     def __str__(self) -> str:
         text = f"{'square' if self.square else 'stretched'} boxes with a margin of {self.margin_ratio:g}"
@@ -87,7 +80,12 @@ def as_bgr(image: np.ndarray, name: str = "image") -> np.ndarray:
 
 def require_box(box: Box) -> None:
     """Raise `InputError` unless a box has finite edges in order."""
-    if not all(abs(edge) < MAX_COORDINATE for edge in box) or box[0] > box[2] or box[1] > box[3]:
+    left, top, right, bottom = map(float, box)
+    if (
+        not all(abs(edge) < MAX_COORDINATE for edge in (left, top, right, bottom))
+        or left > right
+        or top > bottom
+    ):
         raise InputError(f"box {tuple(box)}: expected left, top, right, bottom in pixels")
 
 

@@ -2,12 +2,14 @@
 
 import logging
 import os
+import textwrap
 from pathlib import Path
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import writable_path
 
 TIMEOUT_S = 30.0
+MAX_CAUSE = 100  # characters
 
 
 def download(
@@ -38,6 +40,13 @@ def download(
     try:
         pooch.retrieve(url, f"sha256:{expected_sha256}", path.name, os.fspath(path.parent), downloader=fetch)
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; another content is a ValueError
-        reason = " ".join(str(error).split())
-        raise InputError(f"{url}: could not download it ({reason})") from error
+        raise InputError(f"{url}: could not download it ({cause_of(error)})") from error
     return path
+
+
+def cause_of(error: BaseException) -> str:
+    """Return in a few words why a download failed: what the first of the chained errors says."""
+    while nested := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = nested
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return textwrap.shorten(text.partition(" for url:")[0], MAX_CAUSE, placeholder="…")

@@ -87,8 +87,14 @@ def write_json(path: str | Path, content: dict) -> None:
 
 
 def printable_name(path: str | Path) -> str:
-    """Return a path as text for tables and terminals: bytes that are not UTF-8 are escaped as `\\xe9`."""
-    return printable(os.fspath(path))
+    """Return a path as text for tables and terminals, which `named_path` finds again.
+
+    What does not fit in a line is escaped, as `\\x0a`, and so is a backslash that would look like that.
+    """
+    name = os.fspath(path)
+    if os.sep == "/":
+        name = re.sub(r"\\(?=x[0-9a-f]{2})", r"\\x5c", name)
+    return printable(name)
 
 
 @contextlib.contextmanager
@@ -110,11 +116,11 @@ def library_path(path: str | Path) -> Iterator[str]:
 def named_path(name: str) -> Path:
     """Return the file that a name in a table or list stands for.
 
-    The name itself, or what `printable_name` escaped, or, in a list of another encoding, its Latin-1 reading.
+    What `printable_name` escaped, or the name itself, or, in a list of another encoding, its Latin-1 reading.
     """
     raw = os.fsencode(name)
     unescaped = re.sub(rb"\\x([0-9a-f]{2})", lambda digits: bytes.fromhex(digits[1].decode()), raw)
-    candidates = (name, os.fsdecode(unescaped), raw.decode("latin-1"))
+    candidates = (os.fsdecode(unescaped), name, raw.decode("latin-1"))
     return next((Path(path) for path in candidates if os.path.exists(path)), Path(name))
 
 

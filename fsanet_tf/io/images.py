@@ -88,17 +88,21 @@ def decode_pil(image: Any) -> np.ndarray:
 
 
 def to_8_bits(image: np.ndarray) -> np.ndarray:
-    """Scale an image of 16 bits or floats to 8 bits by its real range.
+    """Scale an image of more than 8 bits or of floats to 8 bits by its real range.
 
-    Cameras store 10, 12 or 14 bits in 16: the largest value tells how many. Floats are in [0, 1].
+    Cameras store 10, 12 or 14 bits in 16: the largest value tells how many. Floats are in [0, 1], highlights
+    beyond, or, if their mean is larger than 1, of the range of whole numbers.
     """
     if image.dtype == np.uint8:
         return image
-    if np.issubdtype(image.dtype, np.floating):
+    known = image[np.isfinite(image)]
+    is_float = np.issubdtype(image.dtype, np.floating)
+    if not known.size or (is_float and known.mean(dtype=np.float64) <= 1):
         largest = 1.0
     else:
-        largest = 2.0 ** max(8, int(image.max()).bit_length()) - 1
-    return np.clip(np.nan_to_num(image) * (255.0 / largest) + 0.5, 0, 255).astype(np.uint8)
+        largest = 2.0 ** max(8, int(known.max()).bit_length()) - 1
+    within = np.clip(np.nan_to_num(image), 0, largest)
+    return (within * (255.0 / largest) + 0.5).astype(np.uint8)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

@@ -17,6 +17,7 @@ from fsanet_tf.io.files import require_file
 from fsanet_tf.networks.card import OUTPUTS, POSE, UNCERTAINTY, NetworkCard, card_or_default
 from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, network_file
 from fsanet_tf.networks.runtimes import FOLDER_RUNTIME, RUNTIMES, Outputs
+from fsanet_tf.options import checked
 from fsanet_tf.parallel import default_threads
 
 __all__ = ["Network", "load_network"]
@@ -92,6 +93,8 @@ def load_network(
         >>> fsanet_tf.load_network("fusion").image_size
         64
     """
+    if num_threads is not None:
+        num_threads = checked("num_threads", int, num_threads, low=1)
     if isinstance(network, str | Path):
         if str(network) == FUSION:
             members = [load_network(path, num_threads) for path in fusion_members().values()]

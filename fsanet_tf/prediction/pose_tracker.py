@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import numbers
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -14,11 +13,11 @@ from fsanet_tf.detection.detection import Detection, Detector, overlap, scaled_b
 from fsanet_tf.detection.detectors import reduce_frame
 from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face
 from fsanet_tf.detection.tracking import MIN_OVERLAP, Tracker
-from fsanet_tf.errors import OptionError
 from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
 from fsanet_tf.geometry.crop import Box, as_bgr, moved_box
 from fsanet_tf.networks.card import BOX_OFFSET
 from fsanet_tf.networks.pretrained import DEFAULT
+from fsanet_tf.options import checked
 from fsanet_tf.prediction.estimate import load_detector_once, load_network_once
 from fsanet_tf.prediction.predictor import Networks, PosePredictor, as_faces, in_camera
 from fsanet_tf.prediction.smoothing import PoseSmoother
@@ -119,11 +118,8 @@ class PoseTracker:
         field_of_view_deg: float | None = None,
         live: bool = False,
     ):
-        for name, value, low in (("every", every, 1), ("hold_frames", hold_frames, 0)):
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low
-            ):
-                raise OptionError(name, f"expected a whole number of at least {low}, received {value}")
+        every = None if every is None else checked("every", int, every, low=1)
+        hold_frames = None if hold_frames is None else checked("hold_frames", int, hold_frames, low=0)
         self._predictor = PosePredictor(load_network_once(network), margin_ratio, mirror)
         self._detect = load_detector_once(detector)
         self._every = every

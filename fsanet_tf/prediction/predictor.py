@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.detection import Detection, require_detection
 from fsanet_tf.detection.face_pose import FacePose
-from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.camera import pose_in_camera, position_in_camera
 from fsanet_tf.geometry.crop import Box, as_bgr, crop_face, moved_box, require_box
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
 from fsanet_tf.networks.network import Mirrored, Network, load_network, predict_crops
 from fsanet_tf.networks.pretrained import DEFAULT
+from fsanet_tf.options import checked
 
 __all__ = ["PosePredictor"]
 
@@ -53,11 +54,9 @@ class PosePredictor:
         mirror: bool = False,
         refine: int = 0,
     ):
-        if refine not in range(MAX_REFINE + 1):
-            raise OptionError("refine", f"expected a whole number from 0 to {MAX_REFINE}, received {refine}")
         self.network = load_network(network)
         self.mirror = mirror
-        self.refine = refine
+        self.refine = checked("refine", int, refine, low=0, high=MAX_REFINE)
         self.localizes = BOX_OFFSET in self.network.card.outputs
         self.crop_rule = self.network.card.crop
         if margin_ratio is not None:
@@ -85,9 +84,7 @@ class PosePredictor:
         Raises:
             InputError: If the frame or a detection is invalid, or a prediction is not finite.
         """
-        for index, face in enumerate(faces):
-            if not isinstance(face, Detection):
-                raise InputError(f"face {index}: expected a Detection, received {type(face).__name__}")
+        faces = [require_detection(f"face {index}", face) for index, face in enumerate(faces)]
         boxes = [face.box for face in faces]
         for _ in range(self.refine if self.localizes else 0):
             boxes = self.corrected(frame, boxes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import math
 from collections import defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.io.files import library_path, printable_name, replace_when_done
+from fsanet_tf.options import checked
 from fsanet_tf.prediction.sources import Frame
 
 __all__ = ["TableSink", "TimeSequence", "VideoSink"]
@@ -88,7 +88,8 @@ class VideoSink(FileSink):
         super().__init__(path)
         if self.path.suffix.lower() not in FORMATS:
             raise InputError(f"{path}: cannot write such a video (expected {', '.join(FORMATS)})")
-        if not 0 < rate < math.inf:
+        rate = checked("rate", float, rate)
+        if rate <= 0:
             raise OptionError("rate", f"expected frames per second above 0, received {rate}")
         self._rate = encodable_rate(rate)
         self._writer: cv2.VideoWriter | None = None

@@ -20,6 +20,7 @@ from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import library_path, printable_name
+from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.io.images import ASTRONAUT
 
 __all__ = ["Frame"]
@@ -51,6 +52,7 @@ PHOTO_BRANDS = (b"avif", b"heic", b"heix", b"mif1")  # of files with `ftyp`; the
 DEFAULT_RATE = 25.0
 READ_AHEAD = 4  # frames
 STOP_PATIENCE_S = 2.0  # for a camera or pipe that sends nothing any more
+NEITHER = "neither a photo nor a video"
 NO_SUCH = "no such photo, folder, video or camera"
 
 
@@ -121,12 +123,15 @@ def file_kind(path: str | Path) -> str | None:
     return "video" if start.startswith(VIDEO_STARTS) or start[8:12] == b"AVI " else None
 
 
-def photo_paths(source: str, recursive: bool = False) -> list[Path] | None:
+def photo_paths(
+    source: str, recursive: bool = False, skipped: dict[str, str] | None = None
+) -> list[Path] | None:
     """Return the photos of a source, or None if it is a video or camera.
 
     Args:
         source: A photo, a folder, or something else.
         recursive: Whether to search the folder's subfolders too.
+        skipped: Receives why the folder's other files and folders are left out, by name.
 
     Raises:
         InputError: If there is no such photo, or the folder contains none.
@@ -137,10 +142,13 @@ def photo_paths(source: str, recursive: bool = False) -> list[Path] | None:
     if is_live(source):
         return None
     if path.is_dir():
-        found = path.rglob("*") if recursive else path.iterdir()
-        photos = sorted(p for p in found if p.is_file() and file_kind(p) == "photo")
+        skipped = {} if skipped is None else skipped
+        kinds = {Path(file): file_kind(file) for file in files_in(source, skipped, recursive)}
+        skipped |= {printable_name(p): kind or NEITHER for p, kind in kinds.items() if kind != "photo"}
+        photos = sorted(p for p, kind in kinds.items() if kind == "photo")
         if not photos:
-            raise InputError(f"{source}: expected photos ({', '.join(PHOTO_SUFFIXES)}), found none")
+            name = printable_name(source)
+            raise InputError(f"{name}: expected photos, found none{describe_skipped(skipped)}")
         return photos
     if path.is_file():
         return [path] if file_kind(path) == "photo" else None

@@ -401,7 +401,7 @@ def test_every_photo_is_done_or_counted(few, tmp_path):
         "002.png", "004.png", "006.png", "a.jfif", "b.jpe", "no_suffix", "linked.jpg"
     }  # fmt: skip
     assert {Path(name).name: why for name, why in found.skipped.items()} == {
-        "broken.jpg": "link to nothing, device or pipe",
+        "broken.jpg": "link to nothing",
         "readme.md": "neither a photo nor a video",
     }
     report = label(LabelConfig(str(few), str(tmp_path / "out"), **HAAR, workers=1))

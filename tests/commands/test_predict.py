@@ -1,5 +1,6 @@
 """The demo as a newcomer runs it: photo, folder, video, and what cannot be shown."""
 
+import contextlib
 import csv
 import json
 import re
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 import fsanet_tf
+from fsanet_tf.commands.command_line import interruptions
+from fsanet_tf.commands.predict import Attached, finish_on_signals
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import DETECTORS, DetectorKind
@@ -21,6 +24,7 @@ from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.network import load_network, predict_crops
 from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.predictor import PosePredictor
+from fsanet_tf.prediction.sinks import TableSink
 from tests.conftest import assert_one_clear_line, run_fsanet
 
 
@@ -177,43 +181,93 @@ def test_a_truncated_video_is_done_as_far_as_it_goes(media):
     assert cv2.VideoCapture(str(media / "cut.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) >= 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_finishes_the_files(number, media):
-    astronaut = read_image("astronaut")[:256, 96:352]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def start_long(media, count, *options):
+    """Start predicting a video of so many frames, each with one face."""
+    face = read_image("astronaut")[:256, 96:352]
     writer = cv2.VideoWriter(str(media / "long.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (256, 256))
-    for _ in range(800):
-        writer.write(astronaut)
+    for _ in range(count):
+        writer.write(face)
     writer.release()
-    before = set(media.iterdir())
-    command = [
-        sys.executable,
-        "-m",
-        "fsanet_tf",
-        "predict",
-        "long.avi",
-        "--detector=haar",
-        "--every=1",
-        "--csv=long.csv",
-    ]
+    command = [sys.executable, "-m", "fsanet_tf", "predict", "long.avi", "--detector=haar", "--every=1"]
 
     def heed():  # also where the tests run under nohup
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-    process = subprocess.Popen(
-        command, cwd=media, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    return subprocess.Popen(
+        [*command, "--csv=long.csv", *options],
+        cwd=media,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed,
     )
+
+
+def frames_written(media):
+    """Count the frames of the video that was drawn, which the table contains, each once."""
+    frames = int(cv2.VideoCapture(str(media / "long_poses.mp4")).get(cv2.CAP_PROP_FRAME_COUNT))
+    rows = [row["frame"] for row in csv.DictReader((media / "long.csv").open())]
+    assert rows == [f"{number:06d}" for number in range(frames)]
+    return frames
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_finishes_the_files(number, media):
+    before = {*media.iterdir(), media / "long.avi"}
+    process = start_long(media, 800)
     shown = ""
     while not re.search(r" [1-9]\d*/800 ", shown):  # the bar has begun to move
         shown += (character := process.stderr.read(1))
         assert character, shown
     process.send_signal(number)
     stdout, _ = process.communicate(timeout=300)
-    assert process.returncode != 0 and "stopped; keeping what was drawn" in stdout
-    frames = cv2.VideoCapture(str(media / "long_poses.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)
-    assert 1 <= frames < 800
-    assert len(list(csv.DictReader((media / "long.csv").open()))) == frames
+    assert process.returncode == 128 + number and "stopped; keeping what was drawn" in stdout
+    assert 1 <= frames_written(media) < 800
     assert {path.name for path in set(media.iterdir()) - before} == {"long_poses.mp4", "long.csv"}
+
+
+@pytest.mark.slow
+def test_a_signal_at_any_moment_leaves_whole_files_or_none(media):
+    moments = np.random.default_rng(0).uniform(0.2, 6.0, 10)
+    before = {*media.iterdir(), media / "long.avi"}
+    for number, moment in enumerate(moments):
+        process = start_long(media, 200)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        process.send_signal(SIGNALS[number % 3])
+        process.communicate(timeout=300)
+        left = {path.name for path in set(media.iterdir()) - before}
+        assert left in ({"long_poses.mp4", "long.csv"}, {"long.csv"}, set()), left
+        if "long_poses.mp4" in left:
+            frames_written(media)
+        for name in left:
+            (media / name).unlink()
+
+
+def test_an_interrupted_output_does_not_take_the_others_with_it(tmp_path):
+    class Interrupted(TableSink):
+        def _finish(self):
+            raise KeyboardInterrupt
+
+    sinks = [TableSink(tmp_path / "a.csv"), Interrupted(tmp_path / "b.csv"), TableSink(tmp_path / "c.csv")]
+    with pytest.raises(KeyboardInterrupt), Attached(sinks, []):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "c.csv"}
+
+
+def test_after_two_signals_the_first_is_delivered():
+    def receive_two():
+        with finish_on_signals():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGHUP)
+
+    with interruptions() as received, pytest.raises(KeyboardInterrupt):
+        receive_two()
+    assert received == [signal.SIGTERM]  # whose number is in the exit status
 
 
 def test_angles_are_those_of_evaluation(released, reference):

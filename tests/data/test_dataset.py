@@ -102,6 +102,28 @@ def test_labels_that_are_odd_but_true_are_kept():
         check_poses("table.csv", np.array([[0.4, -0.2, 1.3]]))
 
 
+def test_radians_are_told_from_faces_that_look_ahead(rng):
+    """Few angles of radians exceed a quarter turn, about half of those of frontal faces in degrees."""
+    turned = rng.normal(0, (35, 15, 12), (500, 3)).clip(-99, 99)
+    profile = rng.uniform(-90, 90, (500, 3)) * (1, 0.3, 0.3)
+    for poses in (np.deg2rad(turned), np.deg2rad(profile), np.deg2rad(turned[:3])):
+        with pytest.raises(InputError, match="are these radians"):
+            check_poses("faces.npz", poses)
+    for poses in (rng.uniform(-3, 3, (500, 3)), rng.normal(0, 1.5, (99, 3)).clip(-3.1, 3.1)):
+        with pytest.warns(UserWarning, match=r"faces\.npz: all angles are within ±3\..*, taken as degrees"):
+            check_poses("faces.npz", poses)
+
+
+def test_small_angles_are_degrees_where_the_file_says_so(tmp_path, rng):
+    poses = rng.uniform(-1, 1, (4, 3))
+    arrays = {"image": np.zeros((4, 16, 16, 3), np.uint8), "pose": poses}
+    np.savez(tmp_path / "silent.npz", **arrays)
+    with pytest.raises(InputError, match="unit='degrees' says so"):
+        load_dataset(tmp_path / "silent.npz")
+    np.savez(tmp_path / "stated.npz", **arrays, unit="degrees")
+    np.testing.assert_allclose(load_dataset(tmp_path / "stated.npz").poses, poses, atol=1e-6)
+
+
 def test_a_selection_keeps_each_face_with_its_labels(rng):
     data = faces(rng)
     part = data.select(np.array([3, 1]))

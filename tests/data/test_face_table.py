@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
 from tests.conftest import assert_one_clear_line, run_fsanet
 
@@ -41,6 +42,8 @@ def test_mistakes_in_a_table_are_named(head):
         )
     radians = preprocess(head, HEADER + GOOD.replace("9.1", "0.1"))
     assert_one_clear_line(radians, "are these radians?")
+    assert preprocess(head, HEADER + GOOD.replace("9.1", "0.1"), "--degrees").returncode == 0
+    assert load_dataset(head / "own.npz").poses.tolist() == [pytest.approx([0.1, 0.2, 0.3])]
 
 
 def test_tables_that_are_not_understood_are_refused(head):

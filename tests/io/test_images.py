@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.images import read_image, write_image
+from fsanet_tf.io.images import decode_pil, read_image, to_8_bits, write_image
 
 
 @pytest.fixture
@@ -39,6 +39,19 @@ def test_images_of_16_bits_are_scaled_by_their_real_range(bits, image, tmp_path)
 def test_float_images_are_in_0_to_1(image, tmp_path):
     cv2.imwrite(str(tmp_path / "a.tiff"), (image / 255).astype(np.float32))
     assert np.abs(read_image(tmp_path / "a.tiff").astype(int) - image).max() <= 1
+    bright = (image / 255).astype(np.float32)
+    bright[0, 0], bright[0, 1] = 40.0, np.inf  # the sun
+    assert np.abs(to_8_bits(bright)[1:].astype(int) - image[1:]).max() <= 1
+
+
+@pytest.mark.parametrize("largest", [255, 1023, 65535])
+def test_float_images_may_have_the_range_of_whole_numbers(largest, image):
+    pil = pytest.importorskip("PIL.Image")
+    gray = image[..., 0]
+    gray[0, 0] = 255
+    decoded = decode_pil(pil.fromarray(gray.astype(np.float32) * (largest / 255)))
+    assert decoded.shape == image.shape and np.abs(decoded[..., 0].astype(int) - gray).max() <= 1
+    assert not to_8_bits(np.full((2, 2), np.nan, np.float32)).any()
 
 
 def test_what_is_no_image_is_refused(tmp_path):

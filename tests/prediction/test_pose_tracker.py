@@ -118,7 +118,7 @@ def test_a_network_that_does_not_localize_uses_the_detector():
 @pytest.mark.parametrize("options", [{"every": 0}, {"every": 1.5}, {"every": True}, {"hold_frames": -1}])
 def test_what_is_out_of_range_is_named(options):
     (name,) = options
-    with pytest.raises(InputError, match=f"{name}: expected a whole number of at least"):
+    with pytest.raises(InputError, match=f"{name}: expected a whole number"):
         PoseTracker(PlainNetwork(), DiscDetector(), **options)
 
 

@@ -57,7 +57,9 @@ def test_boxes_without_pixels_are_left_out(astronaut):
 
 @pytest.mark.parametrize("face", [Detection((np.nan, 0, 1, 1)), Detection((90, 90, 10, 10)), (1, 2, 3, 4)])
 def test_an_invalid_detection_is_refused(astronaut, face):
-    with pytest.raises(InputError, match=r"expected left, top, right, bottom|expected a Detection, received"):
+    with pytest.raises(
+        InputError, match=r"expected left, top, right, bottom|expected a Detection with a box"
+    ):
         PosePredictor(CountingNetwork()).predict(astronaut, [face])
 
 

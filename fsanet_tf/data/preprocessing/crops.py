@@ -27,11 +27,13 @@ from fsanet_tf.data.dataset import FaceLabels, check_poses, write_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
 from fsanet_tf.io.files import writable_path
+from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.options import option
 
 __all__ = ["PreprocessingReport"]
 
 COLUMNS = ("pose", "name", "weight", "group", "margin_ratio")  # the first fields of FaceLabels
+NOT_IN_CROPS = ("output", "workers", "strict", "degrees")  # options that do not change the crops
 RUN = "run.json"
 MAX_NAME = 240  # bytes; file systems allow 255
 PART_BYTES = 2**23  # of the crops that a process has in memory
@@ -77,6 +79,7 @@ class PreprocessingReport:
         num_sources: Number of sources.
         problems: Those that yielded no crop.
         outputs: The files that were written.
+        skipped: Why other files are no sources, by name.
 
     Example:
         >>> from fsanet_tf.data.preprocessing.crops import PreprocessingReport
@@ -87,11 +90,13 @@ class PreprocessingReport:
     num_sources: int
     problems: tuple[Problem, ...]
     outputs: tuple[Path, ...]
+    skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
         written = ", ".join(str(path) for path in self.outputs)
         count = self.num_sources - len(self.problems)
-        return f"{written}: {count} crops of {self.num_sources} sources, {len(self.problems)} left out"
+        text = f"{written}: {count} crops of {self.num_sources} sources, {len(self.problems)} left out"
+        return text + describe_skipped(self.skipped)
 
 
 def crop_row(
@@ -117,6 +122,7 @@ def create_dataset(
     files: Callable[[Any], Iterable[Path]],
     progress: bool,
     stands_alone: Callable[[Any], bool] = lambda item: False,
+    skipped: Mapping[str, str] | None = None,
 ) -> PreprocessingReport:
     """Work on every item and write the datasets.
 
@@ -129,6 +135,7 @@ def create_dataset(
         files: Returns the files that an item is read from: other sizes or times make another job.
         progress: Whether to show a progress bar.
         stands_alone: Whether an item is a part of its own.
+        skipped: Why there are no more items, for the report.
 
     Returns:
         The number of sources, the problems in the order of the items, and the files.
@@ -162,17 +169,15 @@ def create_dataset(
         problems = [problem for part in planned for problem in _read(job, part.number)[1]]
         if config.strict and problems:
             raise InputError(str(problems[0]))
-        counts = [
-            _join(job, group, source, output, config.image_size, rule) for output, group in parts.items()
-        ]
+        counts = [_join(job, group, source, output, config, rule) for output, group in parts.items()]
     shutil.rmtree(folder.path)
-    return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(items))
+    return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(items), skipped or {})
 
 
 def _what(config: Any) -> dict[str, Any]:
     """Return the options that change the crops."""
     options = dataclasses.asdict(config)
-    return {name: value for name, value in options.items() if name not in ("output", "workers", "strict")}
+    return {name: value for name, value in options.items() if name not in NOT_IN_CROPS}
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -213,7 +218,7 @@ def _read(job: Job, number: int) -> tuple[dict[str, np.ndarray], list[Problem]]:
     return arrays, [Problem(*row) for row in arrays.pop("problems").tolist()]
 
 
-def _join(job: Job, parts: Sequence[Part], source: str, output: Path, image_size: int, rule: CropRule) -> int:
+def _join(job: Job, parts: Sequence[Part], source: str, output: Path, config: Any, rule: CropRule) -> int:
     """Write one `.npz` from parts, one part in memory at a time; return the number of crops."""
     found = []
     for part in parts:
@@ -225,8 +230,10 @@ def _join(job: Job, parts: Sequence[Part], source: str, output: Path, image_size
     poses, names, weights, groups, margins = map(
         np.concatenate, zip(*(columns for _, columns in found), strict=True)
     )
-    check_poses(source, poses)
+    are_degrees = getattr(config, "degrees", False)
+    check_poses(source, poses, are_degrees)
     weights, margins = weights.astype(np.float32), margins.astype(np.float32)
     labels = FaceLabels(poses, names, weights, groups, margins, rule.square, rule.sampling)
-    write_dataset(output, (_read(job, number)[0]["image"] for number, _ in found), labels, image_size)
+    images = (_read(job, number)[0]["image"] for number, _ in found)
+    write_dataset(output, images, labels, config.image_size, are_degrees)
     return len(labels)

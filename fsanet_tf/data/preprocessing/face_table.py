@@ -21,10 +21,10 @@ import numpy as np
 from fsanet_tf.batch.parts import Row
 from fsanet_tf.data.preprocessing import crops
 from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
-from fsanet_tf.errors import InputError, OptionError, optional_dependencies
+from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
 from fsanet_tf.geometry.crop import Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
-from fsanet_tf.io.files import library_path, named_path, printable_name, read_text, require_file
+from fsanet_tf.io.files import library_path, named_path, read_text, require_file
 from fsanet_tf.io.images import read_image
 from fsanet_tf.options import configuration, option
 
@@ -77,6 +77,9 @@ class FaceTableConfig:
         "Margin of the images without a box, which are crops already; a column margin_ratio can say it too.",
         low=0,
         high=5,
+    )
+    degrees: bool = option(
+        False, "The angles are degrees, though they are so small that they could be radians."
     )
     square: bool = crops.square_option(SHIPPED_CROP.square)
     sampling: str = crops.sampling_option(SHIPPED_CROP.sampling)
@@ -196,11 +199,19 @@ def _read_labels(path: Path) -> list[Line]:
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:MAX_SHOWN]
         raise InputError(f"{path}: expected a table of fsanet label, could not read it ({reason})") from error
-    return [
+    lines = [
         Line(number, {name: str(label[column]) for column, name in columns.items()})
         for number, label in enumerate(labels, 1)
         if label["yaw"] is not None and label["frame"] is None
     ]
+    if others := len(labels) - len(lines):
+        frames = sum(label["frame"] is not None for label in labels)
+        warnings.warn(
+            f"{path}: {len(lines)} of {len(labels)} rows are faces of photos; the others are {frames} rows "
+            f"of videos and {others - frames} photos without a face",
+            stacklevel=2,
+        )
+    return lines
 
 
 class FaceCropper:
@@ -234,7 +245,7 @@ class FaceCropper:
         else:
             rule = CropRule(self._margin_of_crop(line))
             crop = crop_box(image, (0, 0, image.shape[1], image.shape[0]), size)
-        name, group = printable_name(line.cells["file"]), printable_name(line.cells.get("group", ""))
+        name, group = printable(line.cells["file"]), printable(line.cells.get("group", ""))
         return [crop_row(name, crop, pose, rule.margin_ratio, weight, group)]
 
     def _margin_of_crop(self, line: Line) -> float:
@@ -246,7 +257,7 @@ class FaceCropper:
 
     def failure(self, line: Line, reason: str) -> Row:
         """Return why a line was left out."""
-        return problem_row(f"line {line.number}, {printable_name(line.cells['file'])}", reason)
+        return problem_row(f"line {line.number}, {printable(line.cells['file'])}", reason)
 
 
 def line_file(line: Line, image_dir: Path) -> Path:

@@ -12,6 +12,7 @@ from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, pr
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_face
 from fsanet_tf.io.files import printable_name
+from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.io.images import read_image
 from fsanet_tf.options import configuration, option
 
@@ -131,17 +132,27 @@ class PairCropper:
         return problem_row(printable_name(path.stem), reason)
 
 
-def find_faces(input_dir: Path) -> list[Path]:
+def find_faces(input_dir: Path, skipped: dict[str, str] | None = None) -> list[Path]:
     """Return the paths of the images, sorted by name, including those that only have labels.
+
+    Args:
+        input_dir: The folder.
+        skipped: Receives why its other entries are no faces, by name.
 
     Raises:
         InputError: If there is no such folder, or no pair in it.
     """
     if not input_dir.is_dir():
         raise InputError(f"{input_dir}: no such folder (expected .jpg and .mat pairs)")
-    stems = {path.stem for suffix in ("jpg", "mat") for path in input_dir.glob(f"*.{suffix}")}
+    skipped = {} if skipped is None else skipped
+    stems = set()
+    for path in map(Path, files_in(input_dir, skipped, recursive=False)):
+        if path.suffix in (".jpg", ".mat"):
+            stems.add(path.stem)
+        else:
+            skipped[printable_name(path)] = "neither .jpg nor .mat"
     if not stems:
-        raise InputError(f"{input_dir}: expected .jpg and .mat pairs, found none")
+        raise InputError(f"{input_dir}: expected .jpg and .mat pairs, found none{describe_skipped(skipped)}")
     return [input_dir / f"{stem}.jpg" for stem in sorted(stems)]
 
 
@@ -165,12 +176,14 @@ def create_300w_lp(config: LandmarkPairsConfig, progress: bool = False) -> Prepr
         heads.npz: 4 crops of 4 sources, 0 left out
     """
     rule = CropRule(config.margin_ratio, config.square, config.sampling)
+    skipped: dict[str, str] = {}
     return crops.create_dataset(
-        {Path(config.output): find_faces(Path(config.input_dir))},
+        {Path(config.output): find_faces(Path(config.input_dir), skipped)},
         functools.partial(PairCropper, rule, config.image_size),
         config,
         rule,
         config.input_dir,
         lambda path: (path, path.with_suffix(".mat")),
         progress,
+        skipped=skipped,
     )
