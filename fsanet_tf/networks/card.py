@@ -11,7 +11,7 @@ import dataclasses
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,12 @@ class NetworkCard:
         crop = dataclasses.replace(LANDMARK_CROP, **{key: rule[key] for key in CROP_FIELDS if key in rule})
         outputs = content.get("outputs") or {POSE: OUTPUTS[POSE]}
         return cls(content.get("image_size"), crop, outputs, about)
+
+
+def about_mean(members: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return what the card of a mean says of it: what its members' say, or all of these if they differ."""
+    first = members[0]
+    return first if all(about == first for about in members) else {"members": list(members)}
 
 
 CROP_FIELDS = tuple(field.name for field in dataclasses.fields(CropRule))

@@ -14,7 +14,7 @@ from fsanet_tf.geometry.crop import resize_crops
 from fsanet_tf.geometry.disagreement import ErrorCalibration
 from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.io.files import require_file
-from fsanet_tf.networks.card import OUTPUTS, POSE, UNCERTAINTY, NetworkCard, card_or_default
+from fsanet_tf.networks.card import OUTPUTS, POSE, UNCERTAINTY, NetworkCard, about_mean, card_or_default
 from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, network_file
 from fsanet_tf.networks.runtimes import FOLDER_RUNTIME, RUNTIMES, Outputs
 from fsanet_tf.parallel import default_threads
@@ -165,7 +165,8 @@ class Ensemble:
         outputs = {name: text for name, text in self.members[0].card.outputs.items() if name in shared}
         if self.calibration:
             outputs[UNCERTAINTY] = OUTPUTS[UNCERTAINTY]
-        return dataclasses.replace(self.members[0].card, outputs=outputs)
+        about = about_mean([member.card.about for member in self.members])
+        return dataclasses.replace(self.members[0].card, outputs=outputs, about=about)
 
     def predict(self, crops: np.ndarray, /) -> Outputs:
         """Predict the mean, as `Network.predict`."""
