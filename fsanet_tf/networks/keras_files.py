@@ -1,5 +1,6 @@
 """Networks as Keras models: `.keras` files that contain their card, and the original's `.h5`."""
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -18,7 +19,7 @@ from fsanet_tf.networks.card import OUTPUTS, POSE, NetworkCard, about_mean, card
 from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, keras_file
 from fsanet_tf.networks.released.legacy import load_released_weights
 from fsanet_tf.networks.released.table import about_released
-from fsanet_tf.registry import load_extensions
+from fsanet_tf.registry import EXTENSIONS_VARIABLE, load_extensions
 
 __all__ = ["load_model", "save_model"]
 
@@ -100,7 +101,7 @@ def _load_keras(path: Path) -> PoseNetwork:
         with library_path(path) as name:
             model = keras.models.load_model(name, compile=False, safe_mode=True)
     except KERAS_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = _unregistered(path) or " ".join(str(error).split())[:200]
         raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error
     outputs = model.output
     if not isinstance(outputs, dict):  # a file without names
@@ -114,6 +115,18 @@ def _load_keras(path: Path) -> PoseNetwork:
             f"{path}: expected a network with an output pose (N, 3), received {model.output_shape}"
         )
     return model if isinstance(model, PoseNetwork) else PoseNetwork(model.input, outputs, name=model.name)
+
+
+def _unregistered(path: Path) -> str:
+    """Say which classes of a file nothing has registered; empty if there are none."""
+    with contextlib.suppress(*KERAS_ERRORS), zipfile.ZipFile(path) as archive:
+        names = re.findall(rb'"registered_name": "([^"]*>[^"]*)"', archive.read("config.json"))
+        unknown = {name.decode() for name in names if not keras.saving.get_registered_object(name.decode())}
+        if unknown:
+            return (
+                f"unknown: {', '.join(sorted(unknown))}; an extension? {EXTENSIONS_VARIABLE} names its file"
+            )
+    return ""
 
 
 def make_card(model: keras.Model, like: Mapping[str, Any] | None = None) -> NetworkCard:
