@@ -120,8 +120,16 @@ class FileNetwork:
     reload: tuple[Any, ...]
 
     def predict(self, crops: np.ndarray, /) -> Outputs:
-        """Predict, as `Network.predict`."""
-        return self.run(crops)
+        """Predict, as `Network.predict`; all outputs of a crop that is not finite are NaN.
+
+        Integers do not know NaN: 8-bit files would answer with a plausible pose.
+        """
+        outputs = self.run(crops)
+        finite = np.isfinite(crops.sum(axis=(1, 2, 3)))
+        if finite.all():
+            return outputs
+        rows = {name: finite.reshape(-1, *[1] * (values.ndim - 1)) for name, values in outputs.items()}
+        return {name: np.where(rows[name], values, np.float32(np.nan)) for name, values in outputs.items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return load_network, self.reload

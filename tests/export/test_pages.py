@@ -62,18 +62,42 @@ def test_the_twin_of_mobile_crops_and_predicts_as_the_package(rule, twin, tmp_pa
         np.testing.assert_allclose(pose, network.predict(expected[None])[POSE][0], atol=0.01)
 
 
-@pytest.mark.slow
-def test_the_cpp_program_prints_every_output(tmp_path):
+@pytest.fixture(scope="module")
+def pose_program(tmp_path_factory) -> Path:
+    """The C++ program of mobile.md, compiled."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no C++ compiler on this machine")
+    folder = tmp_path_factory.mktemp("cpp")
     (code,) = code_of("mobile.md", "cpp")
-    (tmp_path / "pose.cc").write_text(code)
+    (folder / "pose.cc").write_text(code)
     libraries = Path(ai_edge_litert.__file__).parent
     options = [f"-L{libraries}", "-lLiteRt", f"-Wl,-rpath,{libraries}"]
-    subprocess.run(
-        [compiler, "-Wall", "-Werror", "pose.cc", "-o", "pose", *options], cwd=tmp_path, check=True
-    )
+    subprocess.run([compiler, "-Wall", "-Werror", "pose.cc", "-o", "pose", *options], cwd=folder, check=True)
+    return folder / "pose"
+
+
+def test_the_cpp_program_refuses_what_is_no_face_or_no_network_for_one(pose_program, tmp_path):
+    face, several = np.zeros((64, 64, 3), np.float32), network_file("var")
+    face.tofile(tmp_path / "face.bin")
+    face.astype(np.float64).tofile(tmp_path / "float64.bin")
+    face.astype(np.uint8).tofile(tmp_path / "uint8.bin")
+    for arguments, message in (
+        ([], "usage: pose network.tflite face.bin"),
+        ([several], "usage: "),
+        ([several, "absent.bin"], "face.bin: expected 64 x 64 x 3 float32"),
+        ([several, "float64.bin"], "face.bin: expected 64 x 64 x 3 float32"),
+        ([several, "uint8.bin"], "face.bin: expected 64 x 64 x 3 float32"),
+        ([several, "face.bin"], "expected a network of one face of 64 x 64 x 3 per call"),
+        (["face.bin", "face.bin"], "LiteRT could not run the network"),
+        (["absent.tflite", "face.bin"], "LiteRT could not run the network"),
+    ):
+        run = subprocess.run([pose_program, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        assert run.returncode == 1 and run.stdout == "" and message in run.stderr, run
+
+
+@pytest.mark.slow
+def test_the_cpp_program_prints_every_output(pose_program, tmp_path):
     crop = crop_face(read_image("astronaut"), BOX, CropRule(0.29, square=True))
     np.savez(tmp_path / "faces.npz", image=crop[None].astype(np.uint8).repeat(8, 0), pose=np.zeros((8, 3)))
     crop.tofile(tmp_path / "face.bin")
@@ -85,15 +109,13 @@ def test_the_cpp_program_prints_every_output(tmp_path):
         assert result.returncode == 0, result.stderr
     for path in tmp_path.glob("*.tflite"):
         run = subprocess.run(
-            ["./pose", path.name, "face.bin"], cwd=tmp_path, check=True, capture_output=True, text=True
+            [pose_program, path.name, "face.bin"], cwd=tmp_path, check=True, capture_output=True, text=True
         )
         printed = {line.split()[0]: np.array(line.split()[1:], float) for line in run.stdout.splitlines()}
         outputs = load_network(path).predict(crop[None])
         assert printed.keys() == outputs.keys()
         for name, values in outputs.items():
             np.testing.assert_allclose(printed[name], values.ravel(), atol=1e-3)
-    absent = subprocess.run(["./pose", path.name, "absent.bin"], cwd=tmp_path, capture_output=True, text=True)
-    assert absent.returncode == 1 and absent.stdout == "" and "face.bin: expected" in absent.stderr
 
 
 @pytest.fixture(scope="module")
