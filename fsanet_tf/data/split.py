@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,23 +112,23 @@ def _trained_faces(paths: Sequence[Path], record: Mapping[str, Any]) -> dict[str
     listed, training = record.get("data"), record.get("training")
     files = [file for file in listed if isinstance(file, Mapping)] if isinstance(listed, list) else []
     config = training if isinstance(training, Mapping) else {}
-    beside = (path.with_name(file["file"]) for path in paths for file in files)
+    beside = (path.parent / Path(str(file.get("file"))).name for path in paths for file in files)
     candidates = [*paths, *(path for path in beside if path.is_file())]
     path_of = {hash_dataset(path): path for path in candidates}
-    hashes = [file["sha256"] for file in files]
-    is_split = "validation_fraction" in config and not config.get("validation_data")
-    if not is_split or not set(hashes) <= set(path_of):
+    hashes = [str(file.get("sha256")) for file in files]
+    options: tuple[Any, ...] = (
+        config.get("max_angle_deg", MAX_ANGLE_DEG),
+        config.get("validation_fraction"),
+        config.get("fold", 0),
+    )
+    is_split = all(isinstance(value, int | float) and math.isfinite(value) for value in options)
+    if not is_split or config.get("validation_data") or not set(hashes) <= set(path_of):
         return dict.fromkeys(hashes, True)
     if not hashes:
         return {}
     ordered = [path_of[digest] for digest in hashes]
     dataset = load_dataset(ordered)
-    rows, _ = split_dataset(
-        dataset,
-        config.get("max_angle_deg", MAX_ANGLE_DEG),
-        config["validation_fraction"],
-        config.get("fold", 0),
-    )
+    rows, _ = split_dataset(dataset, *options)
     trained = np.zeros(len(dataset), bool)
     trained[rows] = True
     ends = np.cumsum([len(load_dataset(path)) for path in ordered])

@@ -67,16 +67,14 @@ def test_networks_without_a_common_held_out_face_are_said_to_be(folder):
 
 
 def test_an_exported_network_and_a_mean_know_what_they_were_trained_on(folder):
-    """Every format, and a file of the mean of two networks with the same held-out share."""
+    """A file of the mean of two networks as well: one of them was trained on these data."""
     own = load_model(folder / "fold0.keras")
     save_model(folder / "other.keras", own, NetworkCard(16, CropRule(0.29, square=True)))
     save_model(folder / "mean.keras", load_model([folder / "other.keras", folder / "fold0.keras"]))
-    formats = ("saved_model", "frozen_graph", "onnx", "tflite_float32")
     for name in ("fold0.keras", "mean.keras"):
-        report = export_model(ExportConfig(str(folder / name), str(folder / "exported"), formats))
-        for file in (name, *(f"exported/{row.file}" for row in report.files)):
+        (row,) = export_model(ExportConfig(str(folder / name), str(folder / "out"), "frozen_graph")).files
+        for file in (name, f"out/{row.file}"):
             assert evaluated(folder, (file,)).errors_deg["all"].images == 6, file
-    assert len(report.files) == len(formats)
     nested = load_network([load_network([folder / "other.keras", folder / "fold0.keras"])] * 2)
     report = evaluate(EvaluationConfig(network=(nested,), data=str(folder / "own.npz")))
     assert report.errors_deg["all"].images == 6
