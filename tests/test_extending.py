@@ -9,6 +9,7 @@ import pytest
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.models.config import AGGREGATIONS
+from fsanet_tf.networks.network import load_network
 from fsanet_tf.registry import TABLES, Registry, import_thing, load_extensions, register
 from tests.conftest import ROOT, Result, assert_one_clear_line, run_fsanet, run_process, write_noise_faces
 
@@ -158,6 +159,22 @@ def test_an_unknown_name_tells_of_extensions():
         InputError, match=r"Received: gone \(an extension\? FSANET_EXTENSIONS names its file\)"
     ):
         AGGREGATIONS["gone"]
+
+
+def test_a_file_with_an_unknown_layer_tells_of_extensions(tmp_path):
+    import keras
+
+    @keras.saving.register_keras_serializable(package="mine")
+    class Halve(keras.layers.Layer):
+        def call(self, values):
+            return values / 2
+
+    image = keras.Input((16, 16, 3))
+    pose = keras.layers.Dense(3)(keras.layers.Flatten()(Halve()(image)))
+    keras.Model(image, {"pose": pose}).save(tmp_path / "net.keras")
+    del keras.saving.get_custom_objects()["mine>Halve"]
+    with pytest.raises(InputError, match=r"net.keras: .*unknown: mine>Halve; .* FSANET_EXTENSIONS names its"):
+        load_network(tmp_path / "net.keras")
 
 
 @pytest.mark.parametrize("kind", TABLES)

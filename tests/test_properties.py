@@ -1,5 +1,6 @@
 """Properties that hold for every box, pose and augmentation (hypothesis)."""
 
+import json
 import warnings
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsanet_tf.data.dataset import check_poses
+from fsanet_tf.data.dataset import FaceDataset, check_poses, hash_dataset, save_dataset
+from fsanet_tf.data.split import held_out_rows
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.errors import InputError
@@ -21,7 +23,7 @@ from fsanet_tf.geometry.pose import (
     rotation_matrices,
     wrap_degrees,
 )
-from fsanet_tf.networks.card import POSE, NetworkCard
+from fsanet_tf.networks.card import CARD_FIELDS, POSE, NetworkCard, read_card
 from fsanet_tf.networks.network import FileNetwork, predict_crops
 from fsanet_tf.prediction.predictor import PosePredictor
 
@@ -141,3 +143,41 @@ def test_labels_that_pass_are_finite_degrees(poses):
         assert message.startswith("faces.npz: ") and len(message.splitlines()) == 1
     else:
         assert np.isfinite(poses).all() and np.median(np.abs(poses)) <= 180
+
+
+OWN_HASH = "0" * 64
+card_keys = st.sampled_from([
+    *CARD_FIELDS, "data", "training", "members", "started_from", "file", "sha256", "validation_fraction",
+    "fold", "max_angle_deg", "validation_data",
+])  # fmt: skip
+card_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats()
+    | st.sampled_from(["", "a.npz", "../a", OWN_HASH]),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(card_keys, values, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(card_keys, card_values, max_size=6))
+def test_whatever_a_card_says_it_is_read_or_named_and_tells_which_faces_are_new(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("card")
+    save_dataset(
+        folder / "a.npz", FaceDataset.from_arrays(np.zeros((6, 8, 8, 3), np.uint8), np.full((6, 3), 9.0))
+    )
+    text = json.dumps(content).replace(OWN_HASH, hash_dataset(folder / "a.npz"))
+    (folder / "net.json").write_text(text)
+    (folder / "net.keras").write_bytes(b"of version 0.3, whose card is next to it")
+    message, card = "", NetworkCard()
+    try:
+        card = read_card(folder / "net.keras")
+    except InputError as error:
+        message = str(error)
+    if message:
+        assert "net.keras: expected the card of a network" in message and "\n" not in message
+        return
+    assert NetworkCard.from_json(card.as_json()) is not None and "\n" not in card.description()
+    rows = held_out_rows([folder / "a.npz"], card)
+    assert set(rows) <= set(range(6)) and (OWN_HASH in json.dumps(content) or len(rows) == 6)

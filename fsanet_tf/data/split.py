@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,9 @@ def held_out_rows(paths: Sequence[str | Path], card: NetworkCard) -> np.ndarray:
     """Return the faces of a dataset that a network was not trained on.
 
     A card names the files that the network was trained on with their hashes, and how they were split;
-    likewise for the network that the training started from. A file that was trained on together with others
-    can be split again only if those are among `paths` or next to them: else all of its faces count as
-    trained on.
+    likewise for the network that the training started from, and for those that a mean consists of. A file
+    that was trained on together with others can be split again only if those are among `paths` or next to
+    them: else all of its faces count as trained on.
 
     Args:
         paths: The dataset's files, joined in this order.
@@ -90,34 +91,44 @@ def held_out_rows(paths: Sequence[str | Path], card: NetworkCard) -> np.ndarray:
     lengths = [len(load_dataset(path)) for path in files]
     starts = np.cumsum([0, *lengths])
     trained = np.zeros(starts[-1], bool)
-    record: Mapping[str, Any] | None = card.about
-    while record:
+    for record in _records(card.about):
         faces_by_hash = _trained_faces(files, record)
         for path, start, length in zip(files, starts[:-1], lengths, strict=True):
             trained[start : start + length] |= faces_by_hash.get(hash_dataset(path), False)
-        record = record.get("started_from")
     return np.flatnonzero(~trained)
+
+
+def _records(about: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield what a card says of a network's training, of the one it started from, and of its members."""
+    if isinstance(about, Mapping):
+        yield about
+        members = about.get("members")
+        for other in (about.get("started_from"), *(members if isinstance(members, list) else ())):
+            yield from _records(other)
 
 
 def _trained_faces(paths: Sequence[Path], record: Mapping[str, Any]) -> dict[str, np.ndarray | bool]:
     """Return which faces of each file, by its hash, a run trained on; True: all, or it cannot be told."""
-    config, files = record.get("training", {}), record.get("data", [])
-    beside = (path.with_name(file["file"]) for path in paths for file in files)
+    listed, training = record.get("data"), record.get("training")
+    files = [file for file in listed if isinstance(file, Mapping)] if isinstance(listed, list) else []
+    config = training if isinstance(training, Mapping) else {}
+    beside = (path.parent / Path(str(file.get("file"))).name for path in paths for file in files)
     candidates = [*paths, *(path for path in beside if path.is_file())]
     path_of = {hash_dataset(path): path for path in candidates}
-    hashes = [file["sha256"] for file in files]
-    if config.get("validation_data") or not set(hashes) <= set(path_of):
+    hashes = [str(file.get("sha256")) for file in files]
+    options: tuple[Any, ...] = (
+        config.get("max_angle_deg", MAX_ANGLE_DEG),
+        config.get("validation_fraction"),
+        config.get("fold", 0),
+    )
+    is_split = all(isinstance(value, int | float) and math.isfinite(value) for value in options)
+    if not is_split or config.get("validation_data") or not set(hashes) <= set(path_of):
         return dict.fromkeys(hashes, True)
     if not hashes:
         return {}
     ordered = [path_of[digest] for digest in hashes]
     dataset = load_dataset(ordered)
-    rows, _ = split_dataset(
-        dataset,
-        config.get("max_angle_deg", MAX_ANGLE_DEG),
-        config["validation_fraction"],
-        config.get("fold", 0),
-    )
+    rows, _ = split_dataset(dataset, *options)
     trained = np.zeros(len(dataset), bool)
     trained[rows] = True
     ends = np.cumsum([len(load_dataset(path)) for path in ordered])

@@ -13,7 +13,7 @@ from fsanet_tf.io.files import replace_when_done
 with optional_dependencies():
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure  # draws without a display, and without pyplot's global state
-    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 
 def _save(figure: Figure, path: str | Path) -> None:
@@ -36,11 +36,13 @@ def draw_training_curve(rows: Sequence[dict[str, float]], path: str | Path) -> N
         ("val_loss", "validation loss"),
         ("val_mae", "validation MAE"),
     ):
-        axes.plot(epochs, [row[key] for row in rows], label=label, linestyle=":" if key == "val_mae" else "-")
-    axes.set(
-        xlabel="epoch", ylabel="degrees", yscale="log"
-    )  # the end of a long run and fine-tuning stay legible
-    axes.yaxis.set_major_locator(MaxNLocator(8))
+        line, marker = ":" if key == "val_mae" else "-", "." if len(rows) < 20 else ""
+        axes.plot(epochs, [row[key] for row in rows], label=label, linestyle=line, marker=marker)
+    # on a logarithmic scale, the end of a long run and fine-tuning stay legible
+    axes.set(xlabel="epoch", ylabel="degrees", yscale="log", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 4 * low else MaxNLocator(8))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)

@@ -178,7 +178,7 @@ def _place_text(
     The place is added to the occupied ones.
     """
     left, top, right, bottom = box
-    width, space = _text_width(text, height), height // 2
+    width, space = text_width(text, height), height // 2
     origins = [
         (left, bottom + height + space),
         (left, top - space),
@@ -194,7 +194,8 @@ def _place_text(
     return origins[best]
 
 
-def _text_width(text: str, height: int) -> int:
+def text_width(text: str, height: int) -> int:
+    """Return the width in pixels of a line that `write_text` writes."""
     stroke = max(1, height // 10)
     return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, stroke + 2)[0][0]
 

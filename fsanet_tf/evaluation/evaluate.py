@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from fsanet_tf.evaluation.report import EvaluatedFaces, EvaluationReport
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import replace_when_done, write_json
-from fsanet_tf.networks.card import POSE, NetworkCard
-from fsanet_tf.networks.network import BATCH, Ensemble, Mirrored, Network, load_network, predict_crops
+from fsanet_tf.networks.card import POSE
+from fsanet_tf.networks.network import BATCH, Mirrored, Network, load_network, predict_crops
 
 __all__ = ["evaluate"]
 
@@ -52,37 +53,52 @@ def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationRepo
     networks = [load_network(config.network, trust=config.trust)]
     if config.compare_with:
         networks.append(load_network(config.compare_with, trust=config.trust))
-    parts = [_evaluate_file(path, networks, config, progress) for path in config.data]
+    unseen = _unseen_rows(config.data, networks)
+    parts = [
+        _evaluate_file(path, rows, networks, config, progress)
+        for path, rows in zip(config.data, unseen, strict=True)
+    ]
     report = EvaluationReport(config, tuple(parts))
     if config.output_dir is not None:
         _write(report, Path(config.output_dir))
     return report
 
 
+def _unseen_rows(paths: Sequence[str], networks: Sequence[Network]) -> list[np.ndarray]:
+    """Return the faces of each file that no network was trained on."""
+    held_out = (held_out_rows(paths, network.card) for network in networks)
+    rows = functools.reduce(np.intersect1d, held_out)
+    ends = np.cumsum([0, *(len(load_dataset(path)) for path in paths)])
+    return [rows[(rows >= start) & (rows < end)] - start for start, end in itertools.pairwise(ends)]
+
+
 def _evaluate_file(
-    path: str, networks: list[Network], config: EvaluationConfig, progress: bool
+    path: str, unseen: np.ndarray, networks: list[Network], config: EvaluationConfig, progress: bool
 ) -> EvaluatedFaces:
     dataset = load_dataset(path)
     rows = dataset.rows_within(config.max_angle_deg)
     if not len(rows):
         raise InputError(f"{path}: no face has all angles within ±{config.max_angle_deg:g}°")
     left_out = len(dataset) - len(rows)
+    contained = dataset.crop or "crops of unknown or different margins"
     notes = [
-        f"{path} contains {dataset.crop}; {network.name} expects {network.card.crop}"
+        f"{path} contains {contained}; {network.name} expects {network.card.crop}"
         for network in networks
-        if dataset.crop not in (None, network.card.crop)
+        if dataset.crop != network.card.crop
     ]
-    unseen = functools.reduce(
-        np.intersect1d, [held_out_rows([path], card) for card in _cards(networks)], rows
-    )
+    unseen = np.intersect1d(rows, unseen)
     seen = len(rows) - len(unseen)
-    if seen and len(unseen) and config.held_out == "auto":
+    trained_on = f"{path}: {seen} of its {len(rows)} faces were trained on"
+    if seen and not len(unseen):
         notes.append(
-            f"{path}: {seen} of its {len(rows)} faces were trained on; these are the {len(unseen)} others"
+            f"{path}: none of its {seen} faces is known to be held out from training, so the errors may be "
+            "too small"
         )
+    elif seen and config.held_out == "auto":
+        notes.append(f"{trained_on}; these are the {len(unseen)} others")
         rows = unseen
     elif seen:
-        notes.append(f"{path}: {seen} of its {len(rows)} faces were trained on, so the errors are too small")
+        notes.append(f"{trained_on}, so the errors are too small")
     used = [Mirrored(network) if config.mirror else network for network in networks]
     kinds = [UNCHANGED, *config.corruptions()]
     rounds = [(kind, chunk) for kind in kinds for chunk in _chunks(rows)]
@@ -109,13 +125,6 @@ def _corrupted(dataset: FaceDataset, chunk: np.ndarray, kind: Kind, rule: CropRu
 
 def _title(kind: Kind) -> str:
     return f"{kind[0]} {kind[1]}"
-
-
-def _cards(networks: Sequence[Network]) -> Iterator[NetworkCard]:
-    """Yield the cards of networks, or of their members if they are means of several."""
-    for network in networks:
-        for member in network.members if isinstance(network, Ensemble) else (network,):
-            yield member.card
 
 
 def _chunks(rows: np.ndarray) -> list[np.ndarray]:

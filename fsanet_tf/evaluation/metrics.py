@@ -37,14 +37,18 @@ class Difference:
 
     Attributes:
         mean_deg: Mean error of the second minus that of the first; negative: the second is better.
-        low_deg, high_deg: Its 95 % interval.
+        low_deg, high_deg: Its 95 % interval; None if all faces are of one group.
+        groups: Number of groups that were resampled.
     """
 
     mean_deg: float
-    low_deg: float
-    high_deg: float
+    low_deg: float | None
+    high_deg: float | None
+    groups: int
 
     def __str__(self) -> str:
+        if self.low_deg is None:
+            return f"{self.mean_deg:+.2f}° (no interval: all faces are of one group)"
         level = f"{100 * CONFIDENCE_LEVEL:.0f} %"
         return f"{self.mean_deg:+.2f}° ({level} interval {self.low_deg:+.2f}° to {self.high_deg:+.2f}°)"
 
@@ -88,6 +92,8 @@ def bootstrap_difference(
     """
     difference = second - first
     sums, counts = np.bincount(groups, difference), np.bincount(groups)
+    if len(counts) == 1:
+        return Difference(float(difference.mean()), None, None, 1)
     rng = np.random.default_rng(seed)
     means = np.empty(NUM_RESAMPLES)
     for number in range(NUM_RESAMPLES):
@@ -95,7 +101,7 @@ def bootstrap_difference(
         means[number] = sums[drawn].sum() / counts[drawn].sum()
     tail = 50 * (1 - CONFIDENCE_LEVEL)
     low, high = np.percentile(means, (tail, 100 - tail))
-    return Difference(float(difference.mean()), float(low), float(high))
+    return Difference(float(difference.mean()), float(low), float(high), len(counts))
 
 
 def format_table(rows: dict[str, Errors], title: str = "|yaw|") -> str:

@@ -140,7 +140,6 @@ class EvaluationReport:
             return None
         geodesic = self.geodesic_errors_deg
         mae = [angle_errors(poses, self.true_deg).mean(axis=1) for poses in self.predictions_deg]
-        geodesic = self.geodesic_errors_deg
         return {
             "mae": bootstrap_difference(mae[0], mae[1], self.groups),
             "geodesic": bootstrap_difference(geodesic[0], geodesic[1], self.groups),
@@ -183,7 +182,8 @@ class EvaluationReport:
             lines += [f"{network_names(config.compare_with)}:", format_table(self.compared_errors_deg)]
             lines += [
                 f"{network_names(config.compare_with)} compared with {network_names(config.network)}: "
-                f"MAE {self.difference_deg['mae']}, geodesic {self.difference_deg['geodesic']}"
+                f"MAE {self.difference_deg['mae']}, geodesic {self.difference_deg['geodesic']}, "
+                f"resampled over {self.difference_deg['mae'].groups} groups"
             ]
         if config.corrupt:
             for networks, errors in zip(

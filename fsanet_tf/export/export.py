@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -32,10 +31,9 @@ from fsanet_tf.export.parity import (
 )
 from fsanet_tf.export.quantization import Trial
 from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
-from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
+from fsanet_tf.networks.card import OUTPUTS, NetworkCard
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.pretrained import FUSION, fusion_members, keras_file
-from fsanet_tf.networks.released.table import RELEASED
 
 __all__ = ["ExportReport", "export_model"]
 
@@ -182,10 +180,11 @@ def make_card(model: keras.Model, sources: Mapping[str, str], mirror: bool) -> N
         sources: SHA-256 of the files that it was loaded from, by path.
         mirror: Whether it averages with the mirrored crops.
     """
+    own = NetworkCard.from_json(model.card)
     about = {
+        **own.about,
         "variant": model.name,
         "mirror": mirror,
-        "training": common_training(sources),
         "source_sha256": {Path(path).name: digest for path, digest in sources.items()},
         "versions": {
             "fsanet_tf": fsanet_tf.__version__,
@@ -194,17 +193,4 @@ def make_card(model: keras.Model, sources: Mapping[str, str], mirror: bool) -> N
         },
     }
     outputs = {name: OUTPUTS.get(name, f"{tuple(tensor.shape)}") for name, tensor in model.output.items()}
-    return NetworkCard(model.input_shape[1], NetworkCard.from_json(model.card).crop, outputs, about)
-
-
-def common_training(sources: Mapping[str, str]) -> dict[str, Any]:
-    """Return how networks were trained, by their paths and SHA-256, as far as cards or hashes tell."""
-    released = {file.sha256: file.folder.removesuffix("_models") for file in RELEASED.values()}
-
-    def training(path: str, digest: str) -> dict[str, Any]:
-        card = read_card(Path(path))
-        return (card.about if card else {}).get("training") or {"data": [released.get(digest, "unknown")]}
-
-    trainings = [training(path, digest) for path, digest in sources.items()]
-    same = all(training == trainings[0] for training in trainings)
-    return trainings[0] if same else {"members": trainings}
+    return NetworkCard(model.input_shape[1], own.crop, outputs, about)

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.operations import Operation, read_operations, read_signature
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
-from fsanet_tf.networks.runtimes import load_tflite
+from fsanet_tf.networks.runtimes import run_tflite
 from fsanet_tf.parallel import default_threads
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -347,8 +347,5 @@ def _after_integers(operations: Sequence[Operation], kinds: set[str]) -> list[Op
 
 
 def _poses(content: bytes, faces: np.ndarray) -> np.ndarray:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trial.tflite"
-        path.write_bytes(content)
-        run, _ = load_tflite(path, default_threads(), trust=False)
-        return run(faces)[POSE]
+    run, _ = run_tflite(Path("trial.tflite"), content, default_threads())
+    return run(faces)[POSE]

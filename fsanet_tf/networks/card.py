@@ -11,7 +11,7 @@ import dataclasses
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +70,23 @@ class NetworkCard:
         """Build a card from what `as_json` returned, or from a card of version 0.3.
 
         Raises:
-            InputError: If the crop rule is invalid.
+            InputError: If the crop rule, the outputs or the size are invalid.
         """
         about = {key: value for key, value in content.items() if key not in CARD_FIELDS}
         rule = content.get("crop") or {
             key: content[key] for key in CROP_FIELDS if content.get(key) is not None
         }
         crop = dataclasses.replace(LANDMARK_CROP, **{key: rule[key] for key in CROP_FIELDS if key in rule})
-        outputs = content.get("outputs") or {POSE: OUTPUTS[POSE]}
-        return cls(content.get("image_size"), crop, outputs, about)
+        outputs, size = content.get("outputs") or {POSE: OUTPUTS[POSE]}, content.get("image_size")
+        if not isinstance(outputs, Mapping) or not isinstance(size, int | None):
+            raise InputError(f"outputs, image_size: expected names and a number, received {outputs}, {size}")
+        return cls(size, crop, outputs, about)
+
+
+def about_mean(members: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return what the card of a mean says of it: what its members' say, or all of these if they differ."""
+    first = members[0]
+    return first if all(about == first for about in members) else {"members": list(members)}
 
 
 CROP_FIELDS = tuple(field.name for field in dataclasses.fields(CropRule))

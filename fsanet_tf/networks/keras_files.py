@@ -1,5 +1,6 @@
 """Networks as Keras models: `.keras` files that contain their card, and the original's `.h5`."""
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -14,10 +15,11 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import library_path, replace_when_done, require_file
 from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.models.pose_network import PoseNetwork
-from fsanet_tf.networks.card import OUTPUTS, POSE, NetworkCard, card_or_default
+from fsanet_tf.networks.card import OUTPUTS, POSE, NetworkCard, about_mean, card_or_default
 from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, keras_file
 from fsanet_tf.networks.released.legacy import load_released_weights
-from fsanet_tf.registry import load_extensions
+from fsanet_tf.networks.released.table import about_released
+from fsanet_tf.registry import EXTENSIONS_VARIABLE, load_extensions
 
 __all__ = ["load_model", "save_model"]
 
@@ -61,10 +63,13 @@ def load_model(
     models = [_load_file(path, variant) for path in paths]
     if len(models) == 1 and not mirror:
         return models[0]
-    rules = {path: make_card(model).crop for path, model in zip(paths, models, strict=True)}
-    if len(set(rules.values())) > 1:
-        received = ", ".join(f"{path} expects {rule}" for path, rule in rules.items())
+    cards = [make_card(model) for model in models]
+    if len({card.crop for card in cards}) > 1:
+        received = ", ".join(f"{path} expects {card.crop}" for path, card in zip(paths, cards, strict=True))
         raise InputError(f"network: expected networks of one crop, received: {received}")
+    for number, model in enumerate(models[1:], 2):
+        if model.name in [other.name for other in models[: number - 1]]:  # folds of one run
+            model.name = f"{model.name}_{number}"
     name = (models[0].name if len(models) == 1 else "fsanet_fusion") + ("_mirror" if mirror else "")
     try:
         fusion = build_fusion(
@@ -72,7 +77,8 @@ def load_model(
         )
     except ValueError as error:
         raise InputError(f"{', '.join(map(str, paths))}: {error}") from error
-    fusion.card = make_card(fusion, models[0].card).as_json()
+    about = about_mean([card.about for card in cards])
+    fusion.card = make_card(fusion, dataclasses.replace(cards[0], about=about).as_json()).as_json()
     return fusion
 
 
@@ -81,7 +87,8 @@ def _load_file(path: Path, variant: str | None) -> PoseNetwork:
     model = load_released_weights(path, variant) if is_released else _load_keras(path)
     if variant is not None and model.name != variant:
         raise InputError(f"{path}: contains {model.name}, expected {variant}")
-    model.card = make_card(model, model.card or card_or_default(path).as_json()).as_json()
+    origin = about_released(path) if is_released else {}
+    model.card = make_card(model, model.card or {**origin, **card_or_default(path).as_json()}).as_json()
     return model
 
 
@@ -94,7 +101,7 @@ def _load_keras(path: Path) -> PoseNetwork:
         with library_path(path) as name:
             model = keras.models.load_model(name, compile=False, safe_mode=True)
     except KERAS_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = _unregistered(path) or " ".join(str(error).split())[:200]
         raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error
     outputs = model.output
     if not isinstance(outputs, dict):  # a file without names
@@ -108,6 +115,18 @@ def _load_keras(path: Path) -> PoseNetwork:
             f"{path}: expected a network with an output pose (N, 3), received {model.output_shape}"
         )
     return model if isinstance(model, PoseNetwork) else PoseNetwork(model.input, outputs, name=model.name)
+
+
+def _unregistered(path: Path) -> str:
+    """Say which classes of a file nothing has registered; empty if there are none."""
+    with contextlib.suppress(*KERAS_ERRORS), zipfile.ZipFile(path) as archive:
+        names = re.findall(rb'"registered_name": "([^"]*>[^"]*)"', archive.read("config.json"))
+        unknown = {name.decode() for name in names if not keras.saving.get_registered_object(name.decode())}
+        if unknown:
+            return (
+                f"unknown: {', '.join(sorted(unknown))}; an extension? {EXTENSIONS_VARIABLE} names its file"
+            )
+    return ""
 
 
 def make_card(model: keras.Model, like: Mapping[str, Any] | None = None) -> NetworkCard:

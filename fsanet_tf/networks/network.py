@@ -14,7 +14,7 @@ from fsanet_tf.geometry.crop import resize_crops
 from fsanet_tf.geometry.disagreement import ErrorCalibration
 from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.io.files import require_file
-from fsanet_tf.networks.card import OUTPUTS, POSE, UNCERTAINTY, NetworkCard, card_or_default
+from fsanet_tf.networks.card import OUTPUTS, POSE, UNCERTAINTY, NetworkCard, about_mean, card_or_default
 from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, network_file
 from fsanet_tf.networks.runtimes import FOLDER_RUNTIME, RUNTIMES, Outputs
 from fsanet_tf.options import checked
@@ -123,8 +123,16 @@ class FileNetwork:
     reload: tuple[Any, ...]
 
     def predict(self, crops: np.ndarray, /) -> Outputs:
-        """Predict, as `Network.predict`."""
-        return self.run(crops)
+        """Predict, as `Network.predict`; all outputs of a crop that is not finite are NaN.
+
+        Integers do not know NaN: 8-bit files would answer with a plausible pose.
+        """
+        outputs = self.run(crops)
+        finite = np.isfinite(crops.sum(axis=(1, 2, 3)))
+        if finite.all():
+            return outputs
+        rows = {name: finite.reshape(-1, *[1] * (values.ndim - 1)) for name, values in outputs.items()}
+        return {name: np.where(rows[name], values, np.float32(np.nan)) for name, values in outputs.items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return load_network, self.reload
@@ -168,7 +176,8 @@ class Ensemble:
         outputs = {name: text for name, text in self.members[0].card.outputs.items() if name in shared}
         if self.calibration:
             outputs[UNCERTAINTY] = OUTPUTS[UNCERTAINTY]
-        return dataclasses.replace(self.members[0].card, outputs=outputs)
+        about = about_mean([member.card.about for member in self.members])
+        return dataclasses.replace(self.members[0].card, outputs=outputs, about=about)
 
     def predict(self, crops: np.ndarray, /) -> Outputs:
         """Predict the mean, as `Network.predict`."""

@@ -104,13 +104,17 @@ def _explained(path: Path, run_chunk: Run) -> Run:
 
 
 def load_tflite(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
-    """Load a `.tflite` file into a pool of single-threaded interpreters.
+    """Load a `.tflite` file."""
+    return run_tflite(path, path.read_bytes(), num_threads)
 
-    A single face of a single caller is predicted by an interpreter with all threads.
+
+def run_tflite(path: Path, content: bytes, num_threads: int) -> tuple[Run, int]:
+    """Load the content of a `.tflite` file into a pool of single-threaded interpreters.
+
+    A single face of a single caller is predicted by an interpreter with all threads. The path is for
+    messages.
     """
     from ai_edge_litert.interpreter import Interpreter
-
-    content = path.read_bytes()
 
     def make(batch: int, threads: int = 1) -> Any:
         try:

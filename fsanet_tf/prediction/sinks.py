@@ -215,7 +215,7 @@ def _values(frame: Frame, face: FacePose) -> tuple:
         printable_name(frame.name),
         round(frame.time_s, 3),
         face.track,
-        *(round(float(edge), 2) for edge in face.box),
+        *map(float, face.box),  # exact: networks crop by it
         face.score,
         *face.pose_deg,
         face.uncertainty_deg,

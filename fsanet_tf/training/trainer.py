@@ -169,7 +169,7 @@ def _new_model(config: TrainingConfig) -> tuple[keras.Model, dict[str, Any] | No
             raise OptionError("init_network", f"{found}; partial_init lets the others start at random")
         warnings.warn(f"{found}; the others start at random", stacklevel=3)
     about = NetworkCard.from_json(source.card or {}).about
-    known = {key: about[key] for key in ("training", "data", "started_from") if key in about}
+    known = {key: about[key] for key in ("training", "data", "started_from", "members") if key in about}
     return model, {"network": Path(config.init_network).name, "weights": [copied, total], **known}
 
 

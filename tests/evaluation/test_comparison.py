@@ -35,6 +35,13 @@ def test_the_interval_is_that_of_groups_not_of_faces(rng):
     assert widths[1] == pytest.approx(widths[0] / 10, rel=0.1)
 
 
+def test_faces_of_one_group_have_no_interval(rng):
+    """One person is one measurement, however many pictures: nothing can be said of others."""
+    difference = bootstrap_difference(np.zeros(9), np.ones(9), np.zeros(9, int))
+    assert difference.mean_deg == 1 and difference.low_deg is None and difference.high_deg is None
+    assert str(difference) == "+1.00° (no interval: all faces are of one group)"
+
+
 def test_groups_of_different_files_are_different(tmp_path):
     """Each file has the groups a and b, so there are four."""
     for name in ("one", "two"):
@@ -59,6 +66,7 @@ def test_the_report_compares_on_several_datasets(tmp_path):
         ["all", "48"], ["a", "24"], ["b", "24"],
     ]  # fmt: skip
     assert "var compared with 1x1: MAE " in result.stdout and ", geodesic " in result.stdout
+    assert ", resampled over 48 groups" in result.stdout
     folder = tmp_path / "out"
     rows = list(csv.DictReader((folder / "faces.csv").open(encoding="utf-8")))
     assert [row["data"] for row in rows] == 24 * ["a.npz"] + 24 * ["b.npz"]

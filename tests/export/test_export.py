@@ -238,6 +238,11 @@ def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tmp
         for name, values in outputs.items():
             small = row.file.endswith(("16.tflite", "dynamic.tflite"))
             np.testing.assert_allclose(values, expected[name], atol=2 if small else 1e-3)
+        broken = crops[:2].copy()
+        broken[1, 7, 9, 0] = np.nan
+        for name, values in network.predict(broken).items():
+            assert np.isfinite(values[0]).all() and np.isnan(values[1]).all()
+            assert network.predict(crops[:0])[name].shape == (0, *values.shape[1:])
         assert network.card == read_card(output / row.file)
         assert network.card.crop == rule and network.card.outputs == OUTPUTS
         assert network.card.about["training"] == {"data": ["mine"]} and network.card.image_size == 32
@@ -247,6 +252,8 @@ def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tmp
         for here in (b"/tmp/", str(ROOT).encode(), str(tmp_path).encode(), sys.prefix.encode()):
             assert here not in path.read_bytes(), path
     meta = onnxruntime.InferenceSession(str(output / "fsanet_noS_metric.onnx"))
+    assert np.isnan(meta.run(["pose"], {"image": broken})[0]).any(axis=1).tolist() == [False, True]
+    assert meta.run(["pose"], {"image": broken[:0]})[0].shape == (0, 3)
     assert {tensor.shape[0] for tensor in (*meta.get_inputs(), *meta.get_outputs())} == {"batch"}
     assert meta.get_modelmeta().version == 1 and meta.get_modelmeta().producer_name == "fsanet_tf"
     assert "pose" in meta.get_modelmeta().description

@@ -15,7 +15,7 @@ from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
-from fsanet_tf.networks.network import Ensemble, Mirrored, load_network
+from fsanet_tf.networks.network import Ensemble, FileNetwork, Mirrored, load_network, predict_crops
 
 RULE = CropRule(0.29, square=True, sampling="filtered")
 
@@ -123,3 +123,17 @@ def test_an_unknown_network_is_one_line_with_the_choices(name):
     for load in (load_network, load_model):
         with pytest.raises(InputError, match=f"{name}: no such network .*fusion"):
             load(name)
+
+
+def test_a_crop_of_nan_has_no_pose_whatever_the_file_answers(crops):
+    """An 8-bit file answers with a plausible pose."""
+    answer = lambda crops: {"pose": np.ones((len(crops), 3), np.float32), "face_score": np.ones(len(crops))}  # noqa: E731
+    network = FileNetwork("integers", NetworkCard(), 64, answer, ())
+    broken = crops.copy()
+    broken[2, 63, 0, 1] = np.nan
+    outputs = network.predict(broken)
+    for values in outputs.values():
+        assert np.isnan(values).reshape(5, -1).all(axis=1).tolist() == [False, False, True, False, False]
+    assert network.predict(crops[:0])["pose"].shape == (0, 3)
+    with pytest.raises(InputError, match="integers: pose of face 2 is not finite"):
+        predict_crops(network, broken)

@@ -9,6 +9,7 @@ from fsanet_tf.io.files import sha256
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import save_model
 from fsanet_tf.networks.released.legacy import load_released_weights
+from fsanet_tf.networks.released.table import about_released
 
 __all__ = ["convert_released"]
 
@@ -39,6 +40,11 @@ def convert_released(
         238471
     """
     model = load_released_weights(network, variant)
-    about = {"variant": model.name, "source": Path(network).name, "source_sha256": sha256(network)}
+    about = {
+        **about_released(network),
+        "variant": model.name,
+        "source": Path(network).name,
+        "source_sha256": sha256(network),
+    }
     save_model(output, model, NetworkCard(model.input_shape[1], crop, about=about))
     return model

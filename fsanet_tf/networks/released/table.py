@@ -1,6 +1,10 @@
 """The original's released weight files: addresses and SHA-256."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
+
+from fsanet_tf.io.files import sha256
 
 BASE_URL = "https://raw.githubusercontent.com/shamangary/FSA-Net/master/pre-trained"
 
@@ -58,3 +62,10 @@ RELEASED = {
     for folder, hashes in (("300W_LP_models", _LARGE_POSE_SHA256), ("BIWI_models", _BIWI_SHA256))
     for file in (ReleasedFile(folder, stem, digest) for stem, digest in hashes.items())
 }
+
+
+def about_released(path: str | Path) -> dict[str, Any]:
+    """Return what a card says of a released file: the data of its training; nothing of another file."""
+    digest = sha256(path)
+    folder = next((file.folder for file in RELEASED.values() if file.sha256 == digest), None)
+    return {"training": {"data": [folder.removesuffix("_models")]}} if folder else {}
