@@ -134,7 +134,7 @@ def draw_face(
         pose_deg: Yaw, pitch, roll in degrees.
         style: `axes`, `cube` or `both`.
         label: Text before the angles, such as the number of the track.
-        occupied: Places (left, top, right, bottom) that the text should not cover; its own is added.
+        occupied: Regions (left, top, right, bottom) that the text should not cover; its own region is added.
         uncertainty_deg: Expected error, written after the angles; None: not written.
 
     Raises:

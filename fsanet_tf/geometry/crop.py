@@ -25,7 +25,7 @@ SAMPLINGS = ("original", "filtered")
 
 @dataclasses.dataclass(frozen=True)
 class CropRule:
-    """How a face is cut out of a picture, as a network was trained on it and expects it.
+    """How faces are cropped for a network, in training and in prediction.
 
     Attributes:
         margin_ratio: Share of the face box's width (height) added on the left and right (top and bottom).
