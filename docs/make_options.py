@@ -8,9 +8,9 @@ from fsanet_tf.commands.main import list_commands, load_command
 PAGE = Path(__file__).with_name("options.md")
 HEADER = """# Options
 
-Pass an option as `--name=value`, or as `--name` or `--noname` if its default is True or False. In Python, it is a field
-of the same name of a configuration, such as `fsanet_tf.TrainingConfig`. `fsanet COMMAND --help` prints the same
-descriptions; `python docs/make_options.py` generates this page.
+Pass an option as `--name=value`, or as `--name` or `--noname` if its default is True or False. In Python, it
+is a field of the same name of a configuration, such as `fsanet_tf.TrainingConfig`. `fsanet COMMAND --help`
+prints the same descriptions; `python docs/make_options.py` generates this page.
 """
 
 
