@@ -164,6 +164,16 @@ def test_every_page_is_in_the_navigation_once():
     assert sorted(re.findall(r"\w+\.md", navigation)) == sorted(pages)
 
 
+def test_every_picture_is_shown_on_a_page():
+    shown = set(
+        re.findall(r"!\[[^]]*\]\((?:docs/)?([^)]+)\)", "\n".join(page.read_text() for page in DOCUMENTS))
+    )
+    pictures = {
+        path.name for suffix in ("png", "jpg", "webp") for path in (ROOT / "docs").glob(f"*.{suffix}")
+    }
+    assert shown == pictures
+
+
 def test_what_is_named_elsewhere_is_still_there():
     for command in ELSEWHERE:
         assert any(is_named(line, [command]) for line in ALL), command
