@@ -53,7 +53,7 @@ the labeled face box: "0.6" is the original's, "0.29 □" the shipped networks' 
 predicts differently on other processors: 3.27 and 5.36 on one with AVX-512. `wide` was trained without the
 twins, the other shipped networks with them. The shipped networks were
 measured on these faces after each stage of their training, so this is not a first look
-([model_card.md](model_card.md)).
+([model card](model_card.md)).
 
 | network | crop | paper: MAE | yaw | pitch | roll | MAE | geodesic | without twins | {ranges} |
 |---|---|---|---|---|---|---|---|---|{rule}|"""
@@ -70,7 +70,7 @@ BY_DETECTOR = """
 
 `wide` from the boxes of each detector: MAE / geodesic error of the faces that the detector finds, and of
 the same faces from their labeled face boxes. "Refined": with `refine=1`. Other margins:
-[demo.md](demo.md#detectors).
+[detectors](demo.md#detectors).
 
 | detector | images | found | its boxes | refined | labeled boxes |
 |---|---|---|---|---|---|"""
@@ -99,8 +99,8 @@ BIWI and 300W-LP are unavailable here. Yaw / pitch / roll / mean, degrees.
 | capsule fusion | BIWI, 70 % of the videos | BIWI, 30 % | 2 | 2.89 / 4.29 / 3.60 / 3.60 |
 | SSR-Net-MD | BIWI, 70 % of the videos | BIWI, 30 % | 2 | 4.24 / 4.35 / 4.19 / 4.26 |
 
-What each exported file costs is in [export.md](export.md); error over time and over parameters in
-[efficiency.md](efficiency.md)."""
+What each exported file costs is in [export](export.md); error over time and over parameters in
+[efficiency](efficiency.md)."""
 
 
 def networks_of(reference: Path) -> dict[str, tuple[Network, bool, float | None]]:

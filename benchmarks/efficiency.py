@@ -1,7 +1,7 @@
 """Error over time and over parameters: `python -m benchmarks.efficiency --output=docs/efficiency.md`.
 
 Every network is timed with one thread and one face per call, in turns with the others, and measured on
-AFLW2000 (protocol 1) at its own crop, in one run. What the papers of others print is marked as printed.
+AFLW2000 (protocol 1) at its own crop, in one run. Errors that other papers report are listed separately.
 """
 
 import statistics
@@ -19,7 +19,7 @@ from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.network import Mirrored, Network, load_network
 from fsanet_tf.networks.pretrained import list_networks
 
-# MAE on AFLW2000 as printed by the papers, and the parameters of their networks in millions, rounded.
+# MAE on AFLW2000 as reported in the papers, and the parameters of their networks in millions, rounded.
 PRINTED = {
     "HopeNet": (6.16, 23.9),
     "WHENet": (5.42, 4.4),
@@ -38,7 +38,7 @@ detection and cropping, in turns in one process on {machine}.
 | network | parameters | MAE | geodesic | ms per face |
 |---|---|---|---|---|"""
 PRINTED_HEADER = """
-As printed by their authors, not measured here; parameters rounded:
+As reported by their authors, not measured here; parameters rounded:
 
 | network | parameters | MAE |
 |---|---|---|"""

@@ -27,7 +27,7 @@ PAGE = """# Benchmarks
 The ways of a column were run in turns, in a new order each round, so that a busy machine hits all alike. A
 cell contains **how many times better than the baseline** it is, the median, and ± what lies between the
 quartiles. Ratios travel farther than times. Formats, and what faces and threads cost as they grow:
-[benchmarks.json](benchmarks.json); each format of a network at one thread: [export.md](export.md).
+[benchmarks.json](benchmarks.json); each format of a network at one thread: [formats](export.md).
 
 ![How fast the networks are, and what a face costs as the work grows]({picture})
 """

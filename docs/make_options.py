@@ -8,8 +8,9 @@ from fsanet_tf.commands.main import list_commands, load_command
 PAGE = Path(__file__).with_name("options.md")
 HEADER = """# Options
 
-`python docs/make_options.py` makes this page from the configurations, as `fsanet COMMAND --help` is made. In
-Python, an option is a field of the same name, for instance of `fsanet_tf.TrainingConfig`.
+Pass an option as `--name=value`, or as `--name` or `--noname` if its default is True or False. In Python, it
+is a field of the same name of a configuration, such as `fsanet_tf.TrainingConfig`. `fsanet COMMAND --help`
+prints the same descriptions; `python docs/make_options.py` generates this page.
 """
 
 

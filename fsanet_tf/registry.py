@@ -87,19 +87,19 @@ def import_thing(address: str) -> Any:
 
 
 def register(kind: str, name: str) -> Callable[[Any], Any]:
-    """Add a choice of a name to the package, from a Python file of one's own.
+    """Register an extension under a name.
 
     Commands and worker processes read the files that the environment variable `FSANET_EXTENSIONS` names
-    (separated as in `PATH`); docs/extending.md has an example for each kind. In Python, the thing itself can
-    be passed where its name is expected, without registering it.
+    (separated as in `PATH`); docs/extending.md contains an example for each kind. In Python, the object
+    itself can be passed in place of its name, without registering it.
 
     Args:
         kind: `aggregation`, `augmentation`, `backbone`, `detector`, `head`, `loss`, `metric`, `output` or
             `scoring`.
-        name: Its name. A name that is taken gets the new thing.
+        name: Its name; an existing entry is replaced.
 
     Returns:
-        A function that adds its argument and returns it: a decorator.
+        A decorator, which registers its argument and returns it.
 
     Raises:
         InputError: If the kind is unknown.

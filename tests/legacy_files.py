@@ -1,4 +1,4 @@
-"""Writes weight files as the original's Keras 2 did, for tests of what is not at hand or is broken."""
+"""Writes weight files as the original's Keras 2 did, for tests of unavailable or broken ones."""
 
 import re
 from collections import defaultdict

@@ -17,6 +17,7 @@ import fsanet_tf
 from fsanet_tf.commands.main import list_commands, load_command
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.pretrained import keras_file
+from fsanet_tf.registry import TABLES, import_thing
 from tests.conftest import ROOT, run_fsanet, run_process, write_noise_faces
 from tests.legacy_files import legacy_arrays, write_legacy
 
@@ -53,7 +54,9 @@ def test_an_unknown_name_is_an_attribute_error():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """What the examples name."""
+    """What the examples name; the extensions that they register end with the test."""
+    for table in map(import_thing, TABLES.values()):
+        monkeypatch.setattr(table, "_entries", dict(table._entries))
     photo = fsanet_tf.read_image("astronaut")[:256, 96:352]
     cv2.imwrite(str(tmp_path / "photo.jpg"), photo)
     write_noise_faces(tmp_path / "faces.npz", 24)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+import fsanet_tf
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
 from fsanet_tf.geometry.crop import CropRule
@@ -147,6 +148,30 @@ def folder(reference, tmp_path_factory) -> Path:
     (work / "runs/noS_2").mkdir(parents=True)
     build_model("fsanet_noS_capsule").save(work / "runs/noS_2/final.keras")
     return work
+
+
+def test_every_public_name_is_in_the_reference_once():
+    pages = [path.read_text() for path in (ROOT / "docs").glob("api_*.md")]
+    names = re.findall(r"^::: fsanet_tf\.(\w+)$", "\n".join(pages), re.MULTILINE)
+    assert sorted(names) == sorted(fsanet_tf.__all__)
+
+
+def test_every_page_is_in_the_navigation_once():
+    navigation = (ROOT / "mkdocs.yml").read_text().split("\nnav:\n")[1]
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} | {
+        "changelog.md"
+    }  # docs/site_pages.py adds it
+    assert sorted(re.findall(r"\w+\.md", navigation)) == sorted(pages)
+
+
+def test_every_picture_is_shown_on_a_page():
+    shown = set(
+        re.findall(r"!\[[^]]*\]\((?:docs/)?([^)]+)\)", "\n".join(page.read_text() for page in DOCUMENTS))
+    )
+    pictures = {
+        path.name for suffix in ("png", "jpg", "webp") for path in (ROOT / "docs").glob(f"*.{suffix}")
+    }
+    assert shown == pictures
 
 
 def test_what_is_named_elsewhere_is_still_there():

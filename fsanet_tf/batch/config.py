@@ -9,7 +9,7 @@ __all__ = ["LabelConfig"]
 
 @configuration
 class LabelConfig:
-    """What to label, with what, and how.
+    """Options of `label` and `label_dataset`.
 
     Example:
         >>> fsanet_tf.LabelConfig("photos", "poses.parquet").engine
@@ -18,9 +18,9 @@ class LabelConfig:
 
     source: tuple[str, ...] = option(
         (),
-        "Folders (searched recursively), photos, videos, lists (.txt) with a path per line, tables (.csv, "
+        "Folders (searched recursively), photos, videos, lists (.txt) with one path per line, tables (.csv, "
         ".parquet) with a column path, file or source or, in Parquet, bytes; patterns such as "
-        "photos/**/*.jpg, or addresses of a file system that pyarrow knows (s3://…).",
+        "photos/**/*.jpg, or addresses of a file system that pyarrow supports (s3://…).",
     )
     output: str = option("", "Folder of the Parquet table to write, or such an address.")
     network: tuple[str, ...] = option(
@@ -30,11 +30,11 @@ class LabelConfig:
     margin_ratio: float | None = option(
         None, "Share of the face box added on each side; by default the network's own.", low=0
     )
-    mirror: bool = option(False, "Average with the mirrored crops: more accurate, in twice the time.")
-    trust: bool = option(False, "Load a network that could do more than compute; see docs/safety.md.")
+    mirror: bool = option(False, "Average with the mirrored crops: more accurate, but takes twice as long.")
+    trust: bool = option(False, "Load files that could do more than compute; see docs/safety.md.")
     every_s: float = option(0.0, "Seconds between the labeled frames of a video; 0: every frame.", low=0)
-    retry_failed: bool = option(False, "Try again what could not be labeled before.")
+    retry_failed: bool = option(False, "Retry photos and videos that could not be labeled before.")
     engine: str = option("pool", "Processes of this machine, or Ray.", choices=("pool", "ray"))
     address: str | None = option(None, "Running Ray cluster to join, which implies the engine ray.")
     workers: int = option(0, "Number of processes; 0: one per core; 1: all work is done in this one.", low=0)
-    verbose: bool = option(False, "Let Ray log.")
+    verbose: bool = option(False, "Show Ray's log.")

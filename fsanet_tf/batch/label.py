@@ -87,7 +87,7 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
 
     Raises:
         InputError: If the source, the network or the detector cannot be used, the output contains another
-            job, another run is at work there, or there is no such cluster.
+            job, another run is writing there, or the cluster is unreachable.
         MissingExtraError: If pyarrow or Ray is not installed.
 
     Example:

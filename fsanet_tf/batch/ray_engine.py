@@ -172,13 +172,12 @@ class DatasetActor:
 
 
 def label_dataset(dataset: Any, config: LabelConfig | None = None, workers: int = 0) -> Any:
-    """Label a dataset of Ray: a stage for pipelines of your own.
+    """Label a Ray dataset, as a stage of your own pipeline.
 
     Args:
-        dataset: A `ray.data.Dataset` with a column `path`, and perhaps `bytes`, encoded images, which
-            `path` then only names.
-        config: How to label; `source` and `output` are not used. Default: the shipped fusion and the best
-            detector.
+        dataset: A `ray.data.Dataset` with a column `path`, and optionally `bytes`, encoded images, which
+            `path` then identifies.
+        config: How to label; `source` and `output` are not used. Default: `LabelConfig()`.
         workers: Number of actors, each with one core; 0: one per core of the cluster.
 
     Returns:

@@ -21,7 +21,7 @@ def _range(default: float, meaning: str) -> float:
 
 @configuration
 class AugmentationConfig:
-    """What is applied to a training crop; the defaults are the original's augmentation and nothing else.
+    """Augmentation of training crops; by default only that of the original.
 
     Raises:
         OptionError: If a probability is outside [0, 1], or another value negative.
@@ -35,33 +35,35 @@ class AugmentationConfig:
     mirror: float = _probability("a horizontal flip; yaw and roll change sign")
     rotation_deg: float = _range(
         0.0,
-        "maximum in-plane rotation in degrees, with the pose; a face that would exceed 99° is left",
+        "maximum in-plane rotation in degrees, with the pose; not of faces that would exceed 99°",
     )
     borders: float = _probability("a border around the crop, half of them black")
     max_border: float = _range(0.33, "maximum width of a border, as a share of the crop's side")
     background: float = _probability("pixels outside the crop that come from another crop of the batch")
     jitter: float = _range(0.0, "maximum change of scale, aspect ratio and position, as a share of the side")
     shift: float = _range(
-        0.0, "maximum shift of half of the faces, as a share of the side; networks that localize learn it"
+        0.0, "maximum shift of half of the faces, as a share of the side, for networks that localize"
     )
-    zoom: float = _range(0.0, "maximum change of the logarithm of the size of half of the faces; likewise")
-    faceless: float = _probability("a crop without a face: a piece of one, or beside it; score 0")
+    zoom: float = _range(
+        0.0, "maximum change of the logarithm of the size of half of the faces, for networks that localize"
+    )
+    faceless: float = _probability("a crop of the background or of a part of a face, with a score of 0")
     strips: float = _probability(
-        "strips of other pixels up to the face box, so that padding tells no position"
+        "strips of other pixels up to the face box, so that padding does not reveal its position"
     )
     face_mask: float = _probability("a cloth mask drawn over mouth and nose")
     sunglasses: float = _probability("sunglasses drawn over the eyes")
     color: float = _range(0.0, "maximum relative change of brightness, contrast and each channel")
-    grayscale: float = _probability("losing the colors")
-    gamma: float = _probability("another gamma, from 0.5 to 3.3")
-    exposure: float = _probability("too little or too much light")
-    sharpen: float = _probability("sharpening; stored crops were reduced twice and are soft")
-    low_resolution: float = _probability("a reduction to between a fifth and three quarters of the side")
+    grayscale: float = _probability("conversion to grayscale")
+    gamma: float = _probability("gamma correction, from 0.5 to 3.3")
+    exposure: float = _probability("under- or overexposure")
+    sharpen: float = _probability("sharpening, since stored crops were downscaled twice and are soft")
+    low_resolution: float = _probability("downscaling to between a fifth and three quarters of the side")
     blur: float = _probability("a 3×3 blur")
     motion_blur: float = _probability("motion blur of 2 to 9 pixels along an axis")
-    noise: float = _probability("sensor noise of a standard deviation up to 28")
+    noise: float = _probability("sensor noise with a standard deviation of up to 28 gray levels")
     jpeg: float = _probability("JPEG compression at a quality of 10 to 60")
-    erase: float = _probability("a rectangle of up to half the side in one color")
+    erase: float = _probability("a rectangle of one color, of up to half the side")
     extensions: tuple[str, ...] = option(
         (), "Augmentation: names of registered augmentations.", choices=AUGMENTATIONS
     )

@@ -135,7 +135,7 @@ class FaceDataset:
         weights: np.ndarray | None = None,
         groups: np.ndarray | None = None,
     ) -> FaceDataset:
-        """Build a dataset; what is left out gets neutral values.
+        """Build a dataset; omitted labels get neutral values.
 
         Args:
             images: uint8 BGR `(N, size, size, 3)`.
@@ -256,7 +256,7 @@ def write_dataset(
 
 
 def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
-    """Read one or several `.npz` files, ours or the original's, as one dataset.
+    """Read one or several `.npz` files, of this package or of the original, as one dataset.
 
     Images stay in their files until they are indexed, so that a dataset may be larger than memory; those of
     compressed files are read at once.

@@ -218,13 +218,13 @@ def list_detectors() -> list[str]:
 def make_detector(detector: str | Detector = "auto") -> Detector:
     """Build a face detector. Any number of threads may share it.
 
-    Large frames are reduced for it, small ones padded, and its boxes converted to face boxes. Boxes that are
+    Large frames are downscaled, small ones padded, and its boxes converted to face boxes. Boxes that are
     not finite, not in order or outside the frame, and scores outside [0, 1], are left out with a warning.
 
     Args:
-        detector: One of `list_detectors()`; `auto`: YuNet, which is downloaded once (230 KB), or, if it
-            cannot be, the best detector that is present, as one line on standard error says; or a function of
-            the form of `Detector`, which returns face boxes.
+        detector: One of `list_detectors()`; `auto`: YuNet, which is downloaded once (230 KB), or, if the
+            download fails, the best available detector, which a line on standard error names; or a function
+            of the form of `Detector`, which returns face boxes.
 
     Returns:
         A function of a uint8 BGR frame `(height, width, 3)`, which returns a list of `Detection`, the highest

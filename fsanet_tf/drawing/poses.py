@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,12 +14,15 @@ from fsanet_tf.geometry.pose import rotation_matrices
 
 __all__ = ["draw_axes", "draw_cube", "draw_face"]
 
+Color = tuple[int, int, int]
 # BGR, in the order of the rotation's columns: the head's left, down and front.
 AXIS_COLORS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
-BOX_COLOR = (200, 200, 200)
+BOX_COLOR = (150, 150, 150)  # seen on bright and on dark ground
+OUTLINE_COLOR = (200, 200, 200)
 AXIS_LENGTH, CUBE_SIDE = 0.6, 0.8  # as shares of the box's side
 STYLES = ("axes", "cube", "both")
-MIN_TEXT, MAX_TEXT = 12, 32  # height in pixels
+MIN_TEXT = 12  # height in pixels; in narrow images down to the next
+SMALLEST_TEXT = 5
 
 # Corners of the back and front face of a cube around the head's center, in half sides.
 CUBE = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))], float)
@@ -48,9 +52,9 @@ def draw_axes(
         >>> draw_axes(image, (10.0, -5.0, 0.0), center=(225, 120), length=60)
     """
     directions = rotation_matrices(np.asarray(pose_deg))[:2]  # x and y of the three axes
+    tips = np.array(center) + length * directions.T
     with _canvas(image) as canvas:
-        for axis, color in enumerate(AXIS_COLORS):
-            _line(canvas, center, np.array(center) + length * directions[:, axis], color, thickness)
+        _draw_lines(canvas, [(center, *line) for line in zip(tips, AXIS_COLORS, strict=True)], thickness)
 
 
 def draw_cube(
@@ -73,10 +77,10 @@ def draw_cube(
     """
     rotation = rotation_matrices(np.asarray(pose_deg))
     corners = np.array(center) + side / 2 * (CUBE @ rotation.T)[:, :2]
+    edges = [(CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])]
+    lines = [(corners[start], corners[end], color) for pairs, color in edges for start, end in pairs]
     with _canvas(image) as canvas:
-        for edges, color in ((CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])):
-            for start, end in edges:
-                _line(canvas, corners[start], corners[end], color, thickness)
+        _draw_lines(canvas, lines, thickness)
 
 
 @contextlib.contextmanager
@@ -94,9 +98,13 @@ def _canvas(image: np.ndarray) -> Iterator[np.ndarray]:
         image[...] = canvas
 
 
-def _line(image: np.ndarray, start, end, color: tuple[int, int, int], thickness: int) -> None:
-    first, second = ((round(float(x)), round(float(y))) for x, y in (start, end))
-    cv2.line(image, first, second, color, thickness, cv2.LINE_AA)
+def _draw_lines(image: np.ndarray, lines: Sequence[tuple[Any, Any, Color]], thickness: int) -> None:
+    """Draw lines (start, end, color); thick ones with a bright outline, since blue is dim on dark ground."""
+    outlines = [(start, end, OUTLINE_COLOR) for start, end, _ in lines]
+    for group, width in ((outlines, thickness + 2 * (thickness // 4)), (lines, thickness)):
+        for start, end, color in group:
+            first, second = ((round(float(x)), round(float(y))) for x, y in (start, end))
+            cv2.line(image, first, second, color, width, cv2.LINE_AA)
 
 
 def format_angles(pose_deg: Sequence[float] | np.ndarray) -> str:
@@ -109,12 +117,12 @@ def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: in
 
     It is shifted if it would leave the image.
     """
-    scale, stroke = height / 22, max(1, height // 10)
-    (width, _), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke + 2)
+    stroke, outline = _strokes(height)
+    (width, _), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, outline)
     x = max(min(origin[0], image.shape[1] - width - 1), 1)
     y = max(min(origin[1], image.shape[0] - below - 1), height + 1)
-    for color, thickness in (((0, 0, 0), stroke + 2), ((255, 255, 255), stroke)):
-        cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
+    for color, thickness in (((0, 0, 0), outline), ((255, 255, 255), stroke)):
+        cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, height / 22, color, thickness, cv2.LINE_AA)
 
 
 def draw_face(
@@ -134,7 +142,7 @@ def draw_face(
         pose_deg: Yaw, pitch, roll in degrees.
         style: `axes`, `cube` or `both`.
         label: Text before the angles, such as the number of the track.
-        occupied: Places (left, top, right, bottom) that the text should not cover; its own is added.
+        occupied: Regions (left, top, right, bottom) that the text should not cover; its own region is added.
         uncertainty_deg: Expected error, written after the angles; None: not written.
 
     Raises:
@@ -152,8 +160,9 @@ def draw_face(
     thickness = max(1, side // 80)
     center = ((left + right) / 2, (top + bottom) / 2)
     expected = "" if uncertainty_deg is None else f"(error {uncertainty_deg:.0f})"
-    text = f"{label} {format_angles(pose_deg)} {expected}".strip()
-    height = int(np.clip(side / 10, MIN_TEXT, MAX_TEXT))
+    angles = format_angles(pose_deg)
+    texts = [f"{label} {angles} {expected}".strip(), f"{label} {angles}".strip(), angles]
+    text, height = _fit_text(texts, max(side // 10, MIN_TEXT), image.shape[1])
     with _canvas(image) as canvas:
         cv2.rectangle(canvas, (left, top), (right, bottom), BOX_COLOR, max(1, thickness // 2), cv2.LINE_AA)
         if style != "axes":
@@ -194,10 +203,24 @@ def _place_text(
     return origins[best]
 
 
+def _fit_text(texts: Sequence[str], height: int, width: int) -> tuple[str, int]:
+    """Return the first of some texts that fits a width, and its height, which is reduced for that."""
+    for text in texts:
+        for fitting in range(height, SMALLEST_TEXT - 1, -1):
+            if text_width(text, fitting) <= width - 2:
+                return text, fitting
+    return texts[-1], SMALLEST_TEXT
+
+
+def _strokes(height: int) -> tuple[int, int]:
+    """Return the thickness of a text's lines, and of their outline."""
+    stroke = max(1, height // 10)
+    return stroke, stroke + 2 * max(1, height // 16)
+
+
 def text_width(text: str, height: int) -> int:
     """Return the width in pixels of a line that `write_text` writes."""
-    stroke = max(1, height // 10)
-    return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, stroke + 2)[0][0]
+    return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, _strokes(height)[1])[0][0]
 
 
 def _text_place(image: np.ndarray, width: int, height: int, origin: tuple[int, int]) -> Box:

@@ -40,7 +40,7 @@ STRENGTHS = (1, 2, 3)
 
 @configuration
 class EvaluationConfig:
-    """What to measure, and on which faces.
+    """Options of `evaluate`.
 
     Example:
         >>> fsanet_tf.EvaluationConfig(network="fusion", data="faces.npz").held_out
@@ -48,7 +48,7 @@ class EvaluationConfig:
     """
 
     network: tuple[Any, ...] = option(
-        meaning="Networks to measure: files, SavedModel folders or shipped names; several are averaged."
+        meaning="Networks to evaluate: files, SavedModel folders or shipped names; several are averaged."
     )
     data: tuple[str, ...] = option(meaning="Faces with known poses: .npz files of `fsanet preprocess`.")
     compare_with: tuple[Any, ...] = option(
@@ -64,14 +64,14 @@ class EvaluationConfig:
         choices=HELD_OUT,
     )
     mirror: bool = option(
-        False, "Average with the predictions for mirrored crops: more accurate, in twice the time."
+        False, "Average with the predictions for mirrored crops: more accurate, but takes twice as long."
     )
     corrupt: tuple[str, ...] = option(
         (),
-        "Corruptions under which to measure as well, such as noise or noise:2: their strength is 1, 2 or 3, "
-        f"without one each; {ALL} are {', '.join(CORRUPTIONS)}.",
+        "Corruptions to evaluate under as well, such as noise:2 (strength 1, 2 or 3) or noise (every "
+        f"strength); {ALL} are {', '.join(CORRUPTIONS)}.",
     )
-    trust: bool = option(False, "Load networks that could do more than compute; see docs/safety.md.")
+    trust: bool = option(False, "Load files that could do more than compute; see docs/safety.md.")
     output_dir: str | None = option(
         None, "Folder for report.json, faces.csv and figures; by default none are written."
     )

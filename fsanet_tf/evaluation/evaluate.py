@@ -29,13 +29,13 @@ UNCHANGED: Kind = ("", 0)
 
 
 def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationReport:
-    """Measure networks on faces with known poses, and perhaps compare them with others.
+    """Evaluate networks on faces with known poses, and optionally compare them with others.
 
     Of data that a network was trained on, only the faces that its training held out are counted, unless the
-    configuration asks for all; the report says so.
+    configuration requests all; the report contains a note.
 
     Args:
-        config: What to measure. With `output_dir`, `report.json`, `faces.csv` (a line per face) and figures
+        config: Networks and data. With `output_dir`, `report.json`, `faces.csv` (a line per face) and figures
             are written there.
         progress: Whether to show a progress bar.
 

@@ -25,7 +25,7 @@ WEB_NETWORK = "networks/{}.onnx"  # within that folder, by the network's name
 
 @configuration
 class ExportConfig:
-    """What to export.
+    """Options of `export_model`.
 
     Raises:
         OptionError: If an option is invalid, or int8 is asked for without faces that determine its ranges.
@@ -41,12 +41,12 @@ class ExportConfig:
     output_dir: str = option(meaning="Folder for the files and `parity.json`.")
     formats: tuple[str, ...] = option(
         (),
-        "What to write; by default all that the data allow, but neither `coreml` nor `web`.",
+        "Formats to write; by default all that the data allow, except `coreml` and `web`.",
         choices=FORMATS.keys(),
     )
     mirror: bool = option(
         False,
-        "Whether the files average with the poses of the mirrored crops: more accurate, in twice the time.",
+        "Whether the files average with the mirrored crops: more accurate, but takes twice as long.",
     )
     batch: str = option("1", "Faces per call of the TFLite files; int8 takes one.", choices=("1", "dynamic"))
     representative_data: str | None = option(
@@ -54,14 +54,15 @@ class ExportConfig:
     )
     integer_io: bool = option(False, "Whether int8 takes int8 pixels (minus 128) and returns int16 outputs.")
     parity_data: str | None = option(
-        None, "Faces (`.npz`) to compare on; by default the representative ones, else crops of the astronaut."
+        None,
+        "Faces (`.npz`) to compare on; by default the representative ones or crops of the packaged photo.",
     )
     max_mae_increase: float = option(
-        0.05, "Degrees of mean absolute error on labeled faces that a file may lose.", low=0.0
+        0.05, "Largest accepted increase of the MAE on labeled faces, in degrees.", low=0.0
     )
     web_runtime: str | None = option(
         None,
-        "A copy of onnxruntime-web for `web`; by default that of FSANET_WEB_RUNTIME, or npm fetches it once.",
+        "Copy of onnxruntime-web for `web`; by default FSANET_WEB_RUNTIME, or downloaded once with npm.",
     )
 
     def __post_init__(self):

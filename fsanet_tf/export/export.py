@@ -79,7 +79,7 @@ class _Job:
         export_tflite(self.model, path, precision, self.card, batch)
 
     def int8(self, path: Path) -> list[Trial]:
-        assert self.faces is not None  # the configuration sees to it
+        assert self.faces is not None  # the configuration requires them
         faces = spread(self.faces, NUM_REPRESENTATIVE)
         return export_int8(self.model, path, faces, self.card, self.config.integer_io, self.progress)
 

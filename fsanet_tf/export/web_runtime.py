@@ -48,7 +48,7 @@ SOFTWARE.
 
 
 def copy_runtime(folder: Path, source: str | None = None) -> None:
-    """Write the runtime and its licence into a folder.
+    """Write the runtime and its license into a folder.
 
     Args:
         folder: Folder to write.

@@ -26,7 +26,7 @@ SAMPLINGS = ("original", "filtered")
 
 @configuration
 class CropRule:
-    """How a face is cut out of a picture, as a network was trained on it and expects it.
+    """How faces are cropped for a network, in training and in prediction.
 
     Raises:
         OptionError: If `margin_ratio` is negative or not finite, `square` is not a bool, or `sampling` is

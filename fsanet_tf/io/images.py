@@ -21,7 +21,7 @@ ASTRONAUT = "astronaut"  # name of the photo that the package ships
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image file, or the photo that the package ships.
+    """Read an image file, or the packaged photo.
 
     Args:
         path: The file, or `"astronaut"`.

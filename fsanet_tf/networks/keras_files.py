@@ -32,7 +32,7 @@ KERAS_ERRORS = (
 def load_model(
     network: str | Path | Sequence[str | Path], variant: str | None = None, mirror: bool = False
 ) -> keras.Model:
-    """Load a network as a Keras model; several become one that averages them.
+    """Load a network as a Keras model; several are averaged by one model.
 
     Args:
         network: A `.keras` file, one of the original's `.h5` files, the name of a shipped network, or
@@ -42,7 +42,7 @@ def load_model(
 
     Returns:
         A model from `(batch, size, size, 3)` BGR in [0, 255] to outputs by name, `pose` `(batch, 3)` among
-        them: yaw, pitch, roll in degrees. Its `card` says how faces are cropped for it.
+        them: yaw, pitch, roll in degrees. Its `card` contains the crop rule.
 
     Raises:
         InputError: If there is no such file, it is damaged, of another kind or another variant, or several
@@ -147,7 +147,7 @@ def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = 
     Args:
         path: The `.keras` file.
         model: The network.
-        card: What its file says of it besides size and outputs; None: the model's own.
+        card: Card to store in the file, which completes size and outputs; None: the model's own.
 
     Raises:
         InputError: If the suffix is another, or the file cannot be written.

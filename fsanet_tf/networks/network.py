@@ -27,14 +27,14 @@ BATCH = 256  # crops that are converted to float32 at a time
 
 @runtime_checkable
 class Network(Protocol):
-    """What predicts: crops in, outputs by name out.
+    """Protocol of networks, which predict named outputs from crops.
 
-    Any object with these members is one; `load_network` makes them from files. Any number of threads may call
-    `predict`.
+    `load_network` builds one from a file; any other object with these members can be used, too. Any number of
+    threads may call `predict`.
 
     Attributes:
         name: Path or name by which it was loaded, for messages.
-        card: How it expects crops, and what its outputs mean.
+        card: Crop rule, and the meaning of the outputs.
         image_size: Side of its input in pixels.
 
     Example:
@@ -54,14 +54,14 @@ class Network(Protocol):
     def image_size(self) -> int: ...
 
     def predict(self, crops: np.ndarray, /) -> Outputs:
-        """Predict.
+        """Predict the outputs of crops.
 
         Args:
             crops: float32 BGR `(N, image_size, image_size, 3)`, in [0, 255].
 
         Returns:
-            float32 arrays by name: `pose` `(N, 3)`, yaw, pitch, roll in degrees, and whatever else the card
-            names: `uncertainty_deg` `(N,)`, `box_offset` `(N, 3)`, `face_score` `(N,)`.
+            float32 arrays by name: `pose` `(N, 3)`, yaw, pitch, roll in degrees, and the other outputs that
+            the card names: `uncertainty_deg` `(N,)`, `box_offset` `(N, 3)`, `face_score` `(N,)`.
         """
         ...
 
@@ -111,7 +111,7 @@ class FileNetwork:
     """A network in one file; copies and pickles load it again.
 
     Attributes:
-        name, card, image_size: As of `Network`.
+        name, card, image_size: As in `Network`.
         run: Computes the outputs.
         reload: Arguments of `load_network`.
     """

@@ -31,16 +31,16 @@ class PredictionConfig:
     network: tuple[str, ...] = option(
         (DEFAULT,), "Network file, SavedModel folder, or shipped name; several are averaged."
     )
-    trust: bool = option(False, "Load networks that could do more than compute; see docs/safety.md.")
+    trust: bool = option(False, "Load files that could do more than compute; see docs/safety.md.")
     detector: str = option("auto", "Face detector.", choices=lambda: ["auto", *list_detectors()])
     margin_ratio: float | None = option(
         None, "Share of the face box added on each side; by default the network's own.", low=0
     )
-    mirror: bool = option(False, "Average with the mirrored crops: more accurate, in twice the time.")
+    mirror: bool = option(False, "Average with the mirrored crops: more accurate, but takes twice as long.")
     refine: int = option(
         0, "How often a network that localizes corrects the boxes of photos first.", low=0, high=MAX_REFINE
     )
-    any_orientation: bool = option(False, "Try four orientations of each photo, choose the surest.")
+    any_orientation: bool = option(False, "Try four orientations of each photo and choose the most certain.")
     every: int | None = option(
         None,
         "Detect faces in every n-th frame of a video. By default every half second if the network localizes, "
@@ -49,8 +49,8 @@ class PredictionConfig:
     )
     hold_frames: int | None = option(
         None,
-        "Number of frames of a video for which a face is kept that is not found any more. By default 3 if "
-        "the network localizes, else 15.",
+        "Number of frames of a video for which a lost face is kept. By default 3 if the network localizes, "
+        "else 15.",
         low=0,
     )
     smooth: bool = option(False, "Smooth each track's angles (One Euro filter).")
@@ -66,9 +66,9 @@ class PredictionConfig:
     )
     draw: bool = option(True, "Write drawings; --nodraw writes tables only.")
     style: str = option("axes", "How poses are drawn.", choices=STYLES)
-    uncertainty: bool = option(False, "Write expected errors into the drawing, where there are any.")
+    uncertainty: bool = option(False, "Write expected errors into the drawing, if the network predicts them.")
     show_rate: bool = option(False, "Write the number of frames per second into the drawing of a video.")
-    show: bool = option(False, "Show a window; q ends the command.")
+    show: bool = option(False, "Show a window; press q to stop.")
     csv: str | None = option(None, "Also write a CSV line per face to this file.")
     json: str | None = option(None, "Also write a JSON line per face to this file.")
     time_sequence: str | None = option(

@@ -47,15 +47,15 @@ def estimate(
             array in [0, 255]: `(height, width, 3)`, or grayscale `(height, width)`.
         network: Path of a network, one of `list_networks()`, a loaded network, or several (averaged).
         detector: One of `list_detectors()`, `auto`, or a function from a frame to detections.
-        color_order: Order of an array's channels; required for arrays with channels, since nothing else tells
-            it.
-        any_orientation: Look for faces in the image as it is, upside down, and on both sides; choose the
-            orientation with the surest face.
-        margin_ratio, mirror, refine: As of `PosePredictor`.
+        color_order: Order of an array's channels; required for arrays with channels, since it cannot be
+            detected.
+        any_orientation: Search the image as it is, upside down, and rotated to both sides; choose the
+            orientation with the most certain face.
+        margin_ratio, mirror, refine: As in `PosePredictor`.
 
     Returns:
-        The faces with their poses, both of the image as it was given, the surest first. Those that the
-        network itself takes for no face are left out.
+        The faces with their poses, relative to the given image, the most certain first. Detections that the
+        network rejects by its `face_score` are left out.
 
     Raises:
         InputError: If the image, the network or the detector cannot be used.

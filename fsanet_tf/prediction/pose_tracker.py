@@ -77,23 +77,22 @@ class Followed:
 class PoseTracker:
     """Find the faces of successive frames, with stable numbers.
 
-    A network that localizes follows the faces itself: the box of each comes from its answer for the last
-    frame, and the detector runs when no face is followed and every half second for new ones. For other
+    A network that localizes follows the faces itself: its output for a frame determines the boxes in the next
+    one, and the detector runs while no face is followed, and every half second to find new faces. For other
     networks it runs in each frame.
 
     Args:
-        network: As of `estimate`.
-        detector: As of `estimate`.
-        margin_ratio, mirror: As of `PosePredictor`.
+        network, detector: As in `estimate`.
+        margin_ratio, mirror: As in `PosePredictor`.
         every: Detect in every n-th frame; default: every half second where the network follows faces, else in
             each frame.
-        hold_frames: Number of frames after which a face is dropped that is not found any more; default: 3
-            where the network follows faces, else 15.
+        hold_frames: Number of frames after which a lost face is dropped; default: 3 where the network follows
+            faces, else 15.
         smooth: Whether to smooth the angles of each face (One Euro filter).
         field_of_view_deg: Horizontal field of view of the camera, which corrects the poses of faces away from
             the center and locates them.
-        live: Whether frames come from a camera: the detector then runs on a thread of its own, for which
-            only the first frame waits. If not, equal frames and times give equal results.
+        live: Whether frames come from a camera: the detector then runs in a separate thread, for which only
+            the first frame waits. If not, equal frames and times yield equal results.
 
     Raises:
         InputError: If the network or the detector cannot be used, or an argument is out of range.

@@ -34,7 +34,7 @@ class PosePredictor:
     Args:
         network: A path, the name of a shipped network, a loaded `Network`, or several, which are averaged.
         margin_ratio: Share of the face box added on each side; default: the network's own.
-        mirror: Average with the predictions for mirrored crops: more accurate, in twice the time.
+        mirror: Average with the predictions for mirrored crops: more accurate, but takes twice as long.
         refine: How often, 0 to 2, a box is corrected by the network before the pose is predicted; ignored by
             networks that do not localize.
 
@@ -72,8 +72,8 @@ class PosePredictor:
 
         Args:
             frame: uint8 BGR `(height, width, 3)`, or grayscale `(height, width)`, in [0, 255].
-            faces: Detections. One that lies outside of the frame is left out; the `index` of
-                each result tells which remain.
+            faces: Detections. Those outside of the frame are left out; the `index` of each result is the
+                position of its detection.
             camera: `(3, 3)`: matrix of the camera (see `camera_matrix`), which corrects the poses of faces
                 away from the center and locates them; None: poses as their crops show them, as in the
                 datasets.
@@ -98,7 +98,7 @@ class PosePredictor:
         """Crop face boxes and run the network on them.
 
         Args:
-            frame: As for `predict`.
+            frame: As in `predict`.
             boxes: Face boxes.
             mirror: In place of the predictor's own.
 

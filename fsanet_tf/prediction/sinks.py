@@ -69,7 +69,7 @@ class FileSink:
 
 
 class VideoSink(FileSink):
-    """Write images to a video: `.mp4`, `.avi` or `.mkv`. A thread of its own encodes.
+    """Write images to a video: `.mp4`, `.avi` or `.mkv`. Encoding runs in a separate thread.
 
     Args:
         path: The video.

@@ -50,12 +50,12 @@ def track(
 ) -> TrackedVideo:
     """Track the faces of a video or camera.
 
-    Nothing is written: attach a `VideoSink`, a `TableSink` or a `TimeSequence`. Of a file every frame is
-    yielded, with the same faces each time; of a camera or stream the newest, until it stops.
+    Nothing is written: attach a `VideoSink`, a `TableSink` or a `TimeSequence`. A file yields every frame,
+    with the same faces in each run; a camera or stream yields its newest frame until it stops.
 
     Args:
         source: Video or GIF file, number or device of a camera, pipe, or address such as `rtsp://…`.
-        network, detector: As of `estimate`.
+        network, detector: As in `estimate`.
         options: Further arguments of `PoseTracker`.
 
     Returns:

@@ -57,24 +57,24 @@ class TrainingConfig:
     width: float = option(1.0, "Multiplier of the backbone's filters.", low=0.25, high=8.0)
     head: Any = option("split", "How each quantity is regressed, as in `FSANetConfig`.", choices=HEADS)
     output: Any = option("ssr", "How the stages' vectors become a pose.", choices=OUTPUTS)
-    uncertainty: bool = option(False, "Whether the network learns its own error, `uncertainty_deg`.")
+    uncertainty: bool = option(False, "Whether the network learns to predict its error, `uncertainty_deg`.")
     localize: bool = option(
-        False, "Whether the network learns where the face is in its crop: `box_offset` and `face_score`."
+        False, "Whether the network learns to locate the face in its crop: `box_offset` and `face_score`."
     )
     max_angle_deg: float = option(
         MAX_ANGLE_DEG, "Leave out faces with a larger angle; 0 keeps all. The paper: 99.", low=0.0
     )
     margin_ratio: float | None = option(
         None,
-        "Common margin that crops of larger margins are cut to; by default their own. Crops that do not say "
-        "their margin (the original's files: 0.6, BIWI 0.4) are taken to have this one.",
+        "Common margin to which crops of larger margins are cut; by default each keeps its own. Crops "
+        "without a stored margin (the original's files: 0.6, BIWI 0.4) are taken to have this one.",
         low=0.0,
     )
-    square: bool = option(False, "Whether crops that do not say how they were cut show square boxes.")
+    square: bool = option(False, "Whether crops without a stored rule were cut as squares.")
     validation_fraction: float = option(
         0.2, "Share of `data` held out without `validation_data`; groups stay together.", low=0.0, high=0.9
     )
-    fold: int = option(0, "Which such share is held out, for cross-validation: 0, 1, …", low=0)
+    fold: int = option(0, "Number of the held-out share, for cross-validation: 0, 1, …", low=0)
     batch_size: int = option(16, "Faces per step. The paper: 16 for 300W-LP, 8 for BIWI.", low=1)
     epochs: int = option(90, "Passes over the data.", low=1)
     learning_rate: float = option(1e-3, "Peak learning rate.", low=0.0)
@@ -100,16 +100,16 @@ class TrainingConfig:
     )
     init_network: str = option("", "Network to start from: a file or a shipped name.")
     partial_init: bool = option(
-        False, "Allow that `init_network` lacks weights of the variant, which then start at random."
+        False, "Allow `init_network` to lack weights of the variant; these are initialized randomly."
     )
     mixed_precision: bool = option(
-        False, "Compute in 16 bits where that is safe (GPUs); the regression stays in 32."
+        False, "Compute in 16 bits where it is safe (on GPUs); the regression stays in 32 bits."
     )
     jit_compile: bool | None = option(
         None, "Compile the training step with XLA; default: on a GPU (4 to 6 times slower on a processor)."
     )
     distribution: str = option(
-        "none", "One device, or `mirrored` over all of the machine.", choices=tuple(DISTRIBUTIONS)
+        "none", "One device, or all of the machine (`mirrored`).", choices=tuple(DISTRIBUTIONS)
     )
     save_every: int = option(
         0, "Steps between checkpoints within an epoch; 0: only at the end of each epoch.", low=0

@@ -45,15 +45,29 @@ def test_a_small_angle_is_no_negative_zero():
     assert format_angles(np.float32([-0.2, 3.4, -16.4])) == "+0 +3 -16"
 
 
-@pytest.mark.parametrize("side", [30, 100, 1000])
-@pytest.mark.parametrize("style", ["axes", "cube", "both"])
-def test_labels_are_legible_at_every_size(side, style):
-    image = np.full((side * 2, side * 2, 3), 128, np.uint8)
+@pytest.mark.parametrize("side", [32, 100, 1000, 2000])
+@pytest.mark.parametrize("ground", [0, 128, 255])
+@pytest.mark.parametrize("style", ["axes", "both"])
+def test_labels_are_legible_at_every_size_and_on_every_ground(side, ground, style):
+    image = np.full((side * 2, side * 2, 3), ground, np.uint8)
     box = (side // 2, side // 2, side * 3 // 2, side * 3 // 2)
-    draw_face(image, box, (12.0, -34.0, 5.0), style)
-    label = image[box[3] + 2 :] if side > 30 else image
-    y, x = np.nonzero((label > 215).all(axis=-1))
-    assert 8 <= np.ptp(y) + 1 <= 40 and np.ptp(x) > 40
+    draw_face(image, box, (12.0, -34.0, 5.0), style, "1:", uncertainty_deg=3.0)
+    label = image[box[3] + 2 :].astype(int)
+    marks = (label > 215).all(axis=-1) if ground < 215 else (label < 40).all(axis=-1)
+    y, x = np.nonzero(marks)
+    height, width = np.ptp(y) + 1, np.ptp(x) + 1
+    assert max(5, side / 12) <= height <= max(18, side / 5)  # of the face, not of the image
+    assert max(40, side / 2) < width and x.min() > 0 and x.max() < 2 * side - 1
+    assert marks.sum() > 0.05 * height * width  # strokes as wide as the letters are high
+
+
+@pytest.mark.parametrize("pose", [(0, 0, 0), (40, 20, 0)])
+def test_thick_blue_lines_have_a_bright_outline(pose):
+    image = np.zeros((800, 800, 3), np.uint8)
+    draw_cube(image, pose, (400, 400), 400, 8)
+    blue = (image[..., 0] > 200) & (image[..., 1] < 60)
+    bright = (image > 150).all(axis=-1)
+    assert bright.sum() > 0.2 * blue.sum() > 1000
 
 
 @pytest.mark.parametrize(

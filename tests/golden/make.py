@@ -1,6 +1,6 @@
 """Make the golden files again: `python -m tests.golden.make --reference=../shared`.
 
-Of the released networks, those whose frozen graphs are at hand answer by their graphs, which the original's
+Of the released networks, those whose frozen graphs are available answer by their graphs, which the original's
 TensorFlow 1 wrote; the others by this project's loader, which the graphs and the original's recorded outputs
 prove right. The graphs also answer with seeded weights, so that a clone without any weights can compare its
 networks with the original's. `--shipped_only` makes the outputs of the shipped networks alone.

@@ -28,7 +28,7 @@ NUM_TRAINING_VIDEOS = 16
 
 @configuration
 class BiwiConfig:
-    """What to crop of BIWI Kinect Head Pose, and how: by the original's rules and pixels.
+    """Options of `create_biwi`, which follows the original's rules.
 
     Example:
         >>> fsanet_tf.BiwiConfig("hpdb", "biwi.npz", protocol=2).margin_ratio
@@ -39,8 +39,8 @@ class BiwiConfig:
     output: str = option(meaning="The .npz to write; protocol 2 writes …_train.npz and …_test.npz.")
     protocol: int = option(
         1,
-        "1: all frames in one file, those without an accepted face are dropped; 2: training and test videos, "
-        "such frames use the last box.",
+        "1: all frames in one file, without those that lack an accepted face; 2: training and test videos, "
+        "where such frames use the last box.",
         low=1,
         high=2,
     )

@@ -58,7 +58,7 @@ MAX_SHOWN = 200  # characters of a header in a message
 
 @configuration
 class FaceTableConfig:
-    """Which faces to crop, and how.
+    """Options of `create_from_table`.
 
     Example:
         >>> fsanet_tf.FaceTableConfig("faces.csv", "own.npz").square
@@ -66,15 +66,15 @@ class FaceTableConfig:
     """
 
     table: str = option(
-        meaning="CSV with a line per face: file, yaw, pitch, roll, and optionally left, top, right, bottom, "
-        "margin_ratio, weight, group; or a .parquet table of fsanet label, without its frames of videos."
+        meaning="CSV with a row per face: file, yaw, pitch, roll, and optionally left, top, right, bottom, "
+        "margin_ratio, weight, group; or a .parquet table of fsanet label, except its video frames."
     )
     output: str = crops.output_option()
-    image_dir: str | None = option(None, "Folder that the file names start from; by default the table's.")
+    image_dir: str | None = option(None, "Folder to which file names are relative; by default the table's.")
     margin_ratio: float = crops.margin_option(SHIPPED_CROP.margin_ratio)
     cropped_margin_ratio: float | None = option(
         None,
-        "Margin of the images without a box, which are crops already; a column margin_ratio can say it too.",
+        "Margin of images without a box, which are taken to be crops; or use a column margin_ratio.",
         low=0,
         high=5,
     )

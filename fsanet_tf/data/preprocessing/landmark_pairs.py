@@ -25,7 +25,7 @@ MAX_VALUES = 1_000_000  # a damaged header may ask for all memory
 
 @configuration
 class LandmarkPairsConfig:
-    """What to crop of 300W-LP or AFLW2000, and how.
+    """Options of `create_300w_lp`.
 
     Example:
         >>> fsanet_tf.LandmarkPairsConfig("AFLW2000", "aflw2000.npz").margin_ratio

@@ -34,7 +34,7 @@ __all__ = ["SyntheticConfig", "create_synthetic"]
 
 @configuration
 class SyntheticConfig:
-    """Which heads to render.
+    """Options of `create_synthetic`.
 
     Example:
         >>> fsanet_tf.SyntheticConfig("heads").layout

@@ -114,7 +114,7 @@ export class HeadPose {
       if (style === "cube") drawCube(context, rotation, center, drawing.cube_side * side, drawing.axis_colors);
       else drawAxes(context, rotation, center, drawing.axis_length * side, drawing.axis_colors);
       const number = faces.length > 1 && face.track !== undefined ? `${face.track}: ` : "";
-      writeAngles(context, number, face, left, bottom, Math.min(Math.max(side / 10, 12), 32));
+      writeAngles(context, number, face, left, bottom, Math.max(side / 10, 12));
     }
   }
 }

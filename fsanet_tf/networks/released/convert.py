@@ -23,9 +23,9 @@ def convert_released(
     """Convert a released `.h5` file to `.keras`, with its card in it.
 
     Args:
-        network: The `.h5` file; it tells its own variant.
+        network: The `.h5` file; its variant is detected.
         output: The `.keras` file to write.
-        crop: The crop to note in the card: a margin of 0.6 for `300W_LP_models`, 0.4 for `BIWI_models`.
+        crop: Crop rule for the card: a margin of 0.6 for `300W_LP_models`, 0.4 for `BIWI_models`.
         variant: Refuse a file of another variant.
 
     Returns:
