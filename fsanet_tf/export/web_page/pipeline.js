@@ -31,8 +31,8 @@ function spans(from, to) {
 }
 
 /**
- * Reduce a frame so that its longest side has `side` pixels, each the mean of those that it covers, as `cv2.resize`
- * with `INTER_AREA`; smaller frames stay.
+ * Reduce a frame so that its longest side has `side` pixels, in halves first, as `reduce_frame` in Python; smaller
+ * frames stay.
  * @param {Pixels} frame
  * @param {number} side
  * @returns {Pixels}
@@ -42,6 +42,21 @@ export function reduce(frame, side) {
   if (scale >= 1) return frame;
   const width = Math.max(1, Math.round(frame.width * scale));
   const height = Math.max(1, Math.round(frame.height * scale));
+  let reduced = frame;
+  while (reduced.width >= 2 * width && reduced.height >= 2 * height) {
+    reduced = average(reduced, reduced.width >> 1, reduced.height >> 1);
+  }
+  return average(reduced, width, height);
+}
+
+/**
+ * Resize a frame to fewer pixels, each the mean of those that it covers, as `cv2.resize` with `INTER_AREA`.
+ * @param {Pixels} frame
+ * @param {number} width
+ * @param {number} height
+ * @returns {Pixels}
+ */
+function average(frame, width, height) {
   const across = spans(frame.width, width);
   const data = new Uint8ClampedArray(4 * width * height);
   const line = new Float32Array(3 * width);
