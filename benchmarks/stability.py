@@ -89,7 +89,7 @@ def main() -> None:
             own, detected, distance = followed(video, name)
             print(
                 f"{name}, {Path(video).name}: jitter {own:.3f}°, from the detector's boxes {detected:.3f}° "
-                f"({own / detected:.2f}); {distance:.2f}° from those"
+                f"({np.divide(own, detected):.2f}); {distance:.2f}° from those"
             )
 
 

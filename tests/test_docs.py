@@ -39,6 +39,7 @@ ELSEWHERE = {
     "python -m benchmarks.live": "measures Chromium; its parts in tests/export/test_web_page.py",
     "python -m tests.golden.make": "tests/golden/test_golden.py compares what it made",
     "python -m benchmarks.robustness": "a quarter of an hour; parts in tests/evaluation/test_corruptions.py",
+    "python -m benchmarks.detection": "a quarter of an hour; parts in tests/benchmarks/test_detection.py",
     "python -m benchmarks.tracking": "tests/benchmarks/test_tracking.py",
     "python recipes/heads.py": "minutes: tests/test_recipes.py trains heads on little",
     "python recipes/diagnosis.py": "tests/test_recipes.py",
@@ -52,6 +53,7 @@ SHORTER = {
     "fsanet export": ["--max_mae_increase=90"],
     "fsanet synthesize": ["--count=4"],
     "python -m benchmarks.demo": ["--frames=2"],
+    "python -m benchmarks.video": ["--frames=4", "--rounds=1"],
 }
 # Pages whose Python runs as written, each block alone; that of others is tested where its subject is.
 PAGES_WITH_PYTHON = (
