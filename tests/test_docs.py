@@ -116,6 +116,7 @@ def folder(reference, tmp_path_factory) -> Path:
     for picture in sorted((reference / "data/AFLW2000").glob("*.jpg"))[:NUM_FACES]:
         for path in (picture, picture.with_suffix(".mat")):
             (shared / "data/AFLW2000" / path.name).symlink_to(path)
+    (shared / "data/aflw2000_twins.txt").symlink_to(reference / "data/aflw2000_twins.txt")
     (work / "AFLW2000").symlink_to(shared / "data/AFLW2000")
     for weights in (reference / "weights/300W_LP_models").glob("*_capsule_3_16_2_21_5.h5"):
         (work / weights.name).symlink_to(weights)
