@@ -290,9 +290,7 @@ def _detect_at_scales(detect: Detector, frame: np.ndarray, kind: DetectorKind) -
     reduced = frame
     for side in reversed(sides):
         scale = side / longest
-        if side < longest:
-            size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
-            reduced = reduce_frame(reduced, size)
+        reduced = reduce_frame(reduced, side)
         limit = math.inf if side == sides[0] else SMALL_FACE / scale
         faces = [f._replace(box=scaled_box(f.box, 1 / scale)) for f in _detect_padded(detect, reduced)]
         found += [face for face in faces if not _width(face) > limit]
@@ -301,12 +299,16 @@ def _detect_at_scales(detect: Detector, frame: np.ndarray, kind: DetectorKind) -
     return found if len(sides) == 1 else _without_duplicates(found)
 
 
-def reduce_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Average the pixels of a frame to a smaller width and height; in halves first, which is faster."""
-    while frame.shape[1] >= 2 * size[0] and frame.shape[0] >= 2 * size[1]:
+def reduce_frame(frame: np.ndarray, side: int) -> np.ndarray:
+    """Average the pixels of a frame whose longest side is larger; in halves first, which is faster."""
+    scale = side / max(frame.shape[:2])
+    if scale >= 1:
+        return frame
+    height, width = (max(1, round(edge * scale)) for edge in frame.shape[:2])
+    while frame.shape[1] >= 2 * width and frame.shape[0] >= 2 * height:
         half = frame.shape[1] // 2, frame.shape[0] // 2
         frame = cv2.resize(frame, half, interpolation=cv2.INTER_AREA)
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _detect_in_tiles(detect: Detector, frame: np.ndarray, tile: int) -> list[Detection]:

@@ -243,12 +243,9 @@ class PoseTracker:
         return found
 
     def _detect_reduced(self, frame: np.ndarray) -> list[Detection]:
-        scale = self.following.reduced_side / max(frame.shape[:2])
-        if scale >= 1:
-            return self._detect(frame)
-        size = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
-        found = self._detect(reduce_frame(frame, size))
-        return [face._replace(box=scaled_box(face.box, 1 / scale)) for face in found]
+        reduced = reduce_frame(frame, self.following.reduced_side)
+        scale = max(frame.shape[:2]) / max(reduced.shape[:2])
+        return [face._replace(box=scaled_box(face.box, scale)) for face in self._detect(reduced)]
 
 
 def _relative(face: FacePose, neutral_deg: np.ndarray) -> FacePose:

@@ -222,7 +222,7 @@ def test_frames_are_reduced_as_opencv_does(side, tmp_path):
     reduced = run_in_node(tmp_path, image, code)
     width = min(side, 512)
     height = round(400 * width / 512)
-    expected = reduce_frame(image, (width, height))
+    expected = reduce_frame(image, side)
     difference = reduced.reshape(height, width, 4)[..., 2::-1] - expected
     assert np.abs(difference).max() <= 1 and (difference != 0).mean() < 0.03
 
