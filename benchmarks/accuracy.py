@@ -7,6 +7,7 @@ uncertainty.
 
 import dataclasses
 import functools
+import math
 import os
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.detection.assets import ASSET_DIR_VARIABLE
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.evaluation.metrics import measure, measure_by_yaw
-from fsanet_tf.geometry.crop import Box
+from fsanet_tf.geometry.crop import moved_box
 from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 from fsanet_tf.networks.network import Network, load_network, predict_crops
@@ -167,17 +168,12 @@ def refined_at_margins(reference: Path) -> list[str]:
     for image, box, pose in labeled_pictures(reference / "data/AFLW2000", 2000, "refined"):
         true_deg.append(pose)
         for margin, found in poses.items():
-            (face,) = predictor.predict(image, [Detection(_grown(box, (1 + 2 * margin) / own_side))])
+            growth = math.log((1 + 2 * margin) / own_side)
+            grown = moved_box(box, predictor.crop_rule, (0, 0, growth))
+            (face,) = predictor.predict(image, [Detection(grown)])
             found.append(face.pose_deg)
     errors = [measure(np.array(found), np.array(true_deg)) for found in poses.values()]
     return [f"{error.mae:.2f} / {error.geodesic:.2f}" for error in errors]
-
-
-def _grown(box: Box, scale: float) -> Box:
-    (left, top), (right, bottom) = box[:2], box[2:]
-    x, y = (left + right) / 2, (top + bottom) / 2
-    half_width, half_height = (right - left) / 2 * scale, (bottom - top) / 2 * scale
-    return x - half_width, y - half_height, x + half_width, y + half_height
 
 
 def detector_rows(reference: Path) -> list[str]:

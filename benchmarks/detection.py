@@ -5,7 +5,7 @@ in other sizes on a 12-megapixel canvas of soft colors; one core.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -15,13 +15,13 @@ from absl import flags
 from benchmarks.detector_boxes import matching_face
 from benchmarks.faces import Picture, labeled_pictures
 from benchmarks.harness import markdown_row, run
-from fsanet_tf.detection.assets import require_assets
 from fsanet_tf.detection.detection import Detection, scaled_box
-from fsanet_tf.detection.detectors import DETECTORS, FACE_DROP, YUNET_ASSETS
+from fsanet_tf.detection.detectors import DETECTORS, face_box, make_yunet
 from fsanet_tf.geometry.crop import Box
 from fsanet_tf.prediction.estimate import find_faces, load_detector_once
 from fsanet_tf.prediction.predictor import PosePredictor
 
+MIN_SCORE = 0.6  # OpenCV's default
 CANVAS = (4000, 3000)
 SIDES = (16, 20, 28, 40, 80, 200, 600, 1600)
 UP_DEG = 25  # pitch from which a face looks up
@@ -31,18 +31,10 @@ Find = Callable[[np.ndarray], list[Detection]]
 
 def yunet_alone() -> Find:
     """YuNet on the whole photo; its boxes converted to face boxes as everywhere."""
-    network = cv2.FaceDetectorYN.create(require_assets("yunet", YUNET_ASSETS)[0], "", (0, 0), 0.6, 0.3, 5000)
-    share = DETECTORS["yunet"].face_side or 1.0
+    detect, share = make_yunet(MIN_SCORE), DETECTORS["yunet"].face_side or 1.0
 
     def find(frame: np.ndarray) -> list[Detection]:
-        network.setInputSize(frame.shape[1::-1])
-        _, faces = network.detect(frame)
-        found = []
-        for x, y, width, height, *_, score in [] if faces is None else faces.tolist():
-            side = max(width, height)
-            center, half = (x + width / 2, y + height / 2 + FACE_DROP * side), side * share / 2
-            box = (center[0] - half, center[1] - half, center[0] + half, center[1] + half)
-            found.append(Detection(box, score))
+        found = [face._replace(box=face_box(face.box, share)) for face in detect(frame)]
         return sorted(found, key=lambda face: -(face.score or 0))
 
     return find
@@ -71,7 +63,7 @@ def pasted(picture: Picture, side: int, rng: np.random.Generator) -> tuple[np.nd
 
 
 def measure(
-    ways: dict[str, Find], scenes: Iterator[tuple[np.ndarray, Box, np.ndarray]]
+    ways: dict[str, Find], scenes: Iterable[tuple[np.ndarray, Box, np.ndarray]]
 ) -> dict[str, np.ndarray]:
     """By way, a row per scene: found, found first, other boxes, looking up, milliseconds."""
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
@@ -93,7 +85,7 @@ def main() -> None:
     ways = {"YuNet alone": yunet_alone(), "`estimate`, wide": ours("wide"), "`estimate`, 1x1": ours("1x1")}
     photos = labeled_pictures(folder, flags.FLAGS.count, "photos")
     print(markdown_row("AFLW2000", "found", "of those who look up", "other boxes"))
-    for name, rows in measure(ways, (photo for photo in photos)).items():
+    for name, rows in measure(ways, photos).items():
         up = rows[rows[:, 3] > 0]
         print(
             markdown_row(

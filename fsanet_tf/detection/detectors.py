@@ -73,10 +73,10 @@ CROWD_FACE = 32  # pixels; where the largest reduced frame shows no larger face,
 DUPLICATE = 0.5  # share of the smaller of two boxes that the other covers, if both are one face
 
 
-def make_yunet() -> Detector:
+def make_yunet(min_score: float = YUNET_MIN_SCORE) -> Detector:
     """Build YuNet (Wu et al., 2023), OpenCV's own small network."""
     file = require_assets("yunet", YUNET_ASSETS)[0]
-    network = cv2.FaceDetectorYN.create(file, "", (0, 0), YUNET_MIN_SCORE, YUNET_NMS, YUNET_TOP_K)
+    network = cv2.FaceDetectorYN.create(file, "", (0, 0), min_score, YUNET_NMS, YUNET_TOP_K)
 
     def detect(frame: np.ndarray) -> list[Detection]:
         network.setInputSize((frame.shape[1], frame.shape[0]))
@@ -263,7 +263,7 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
                 f"detector {name}: {len(found) - len(kept)} invalid detections left out", stacklevel=2
             )
         if kind.face_side is not None:
-            kept = [face._replace(box=_face_box(face.box, kind.face_side)) for face in kept]
+            kept = [face._replace(box=face_box(face.box, kind.face_side)) for face in kept]
         return sorted(kept, key=lambda face: -(face.score or 0))
 
     return detect
@@ -392,7 +392,8 @@ def resolve_detector(name: str) -> str:
     return chosen
 
 
-def _face_box(box: Box, share: float) -> Box:
+def face_box(box: Box, share: float) -> Box:
+    """Convert a detector's box to the face box, whose side is a share of the detector box's."""
     left, top, right, bottom = box
     side = max(right - left, bottom - top)
     center_x, center_y = (left + right) / 2, (top + bottom) / 2 + FACE_DROP * side
