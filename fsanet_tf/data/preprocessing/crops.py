@@ -123,6 +123,7 @@ def create_dataset(
     progress: bool,
     stands_alone: Callable[[Any], bool] = lambda item: False,
     skipped: Mapping[str, str] | None = None,
+    are_degrees: bool = False,
 ) -> PreprocessingReport:
     """Work on every item and write the datasets.
 
@@ -136,6 +137,7 @@ def create_dataset(
         progress: Whether to show a progress bar.
         stands_alone: Whether an item is a part of its own.
         skipped: Why there are no more items, for the report.
+        are_degrees: As for `check_poses`.
 
     Returns:
         The number of sources, the problems in the order of the items, and the files.
@@ -169,7 +171,10 @@ def create_dataset(
         problems = [problem for part in planned for problem in _read(job, part.number)[1]]
         if config.strict and problems:
             raise InputError(str(problems[0]))
-        counts = [_join(job, group, source, output, config, rule) for output, group in parts.items()]
+        counts = [
+            _join(job, group, source, output, config.image_size, rule, are_degrees)
+            for output, group in parts.items()
+        ]
     shutil.rmtree(folder.path)
     return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(items), skipped or {})
 
@@ -218,7 +223,15 @@ def _read(job: Job, number: int) -> tuple[dict[str, np.ndarray], list[Problem]]:
     return arrays, [Problem(*row) for row in arrays.pop("problems").tolist()]
 
 
-def _join(job: Job, parts: Sequence[Part], source: str, output: Path, config: Any, rule: CropRule) -> int:
+def _join(
+    job: Job,
+    parts: Sequence[Part],
+    source: str,
+    output: Path,
+    image_size: int,
+    rule: CropRule,
+    are_degrees: bool,
+) -> int:
     """Write one `.npz` from parts, one part in memory at a time; return the number of crops."""
     found = []
     for part in parts:
@@ -230,10 +243,9 @@ def _join(job: Job, parts: Sequence[Part], source: str, output: Path, config: An
     poses, names, weights, groups, margins = map(
         np.concatenate, zip(*(columns for _, columns in found), strict=True)
     )
-    are_degrees = getattr(config, "degrees", False)
     check_poses(source, poses, are_degrees)
     weights, margins = weights.astype(np.float32), margins.astype(np.float32)
     labels = FaceLabels(poses, names, weights, groups, margins, rule.square, rule.sampling)
     images = (_read(job, number)[0]["image"] for number, _ in found)
-    write_dataset(output, images, labels, config.image_size, are_degrees)
+    write_dataset(output, images, labels, image_size, are_degrees)
     return len(labels)

@@ -303,4 +303,5 @@ def create_from_table(config: FaceTableConfig, progress: bool = False) -> Prepro
         config.table,
         lambda line: (line_file(line, image_dir),),
         progress,
+        are_degrees=config.degrees,
     )
