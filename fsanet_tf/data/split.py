@@ -112,8 +112,8 @@ def _trained_faces(paths: Sequence[Path], record: Mapping[str, Any]) -> dict[str
     listed, training = record.get("data"), record.get("training")
     files = [file for file in listed if isinstance(file, Mapping)] if isinstance(listed, list) else []
     config = training if isinstance(training, Mapping) else {}
-    beside = (path.parent / Path(str(file.get("file"))).name for path in paths for file in files)
-    candidates = [*paths, *(path for path in beside if path.is_file())]
+    neighbors = (path.parent / Path(str(file.get("file"))).name for path in paths for file in files)
+    candidates = [*paths, *(path for path in neighbors if path.is_file())]
     path_of = {hash_dataset(path): path for path in candidates}
     hashes = [str(file.get("sha256")) for file in files]
     options: tuple[Any, ...] = (

@@ -90,7 +90,7 @@ export class HeadPose {
 
   /** End the worker and release everything. */
   release() {
-    this.worker.worker.terminate();
+    this.worker.end();
   }
 
   /**

@@ -33,6 +33,11 @@ export class Asker {
       this.worker.postMessage({ id, ...message }, transfer);
     });
   }
+
+  /** End the worker, and those that it has started. */
+  end() {
+    this.worker.terminate();
+  }
 }
 
 /**
