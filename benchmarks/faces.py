@@ -9,9 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
+from fsanet_tf.data.preprocessing.crops import preprocess
 from fsanet_tf.data.preprocessing.landmark_pairs import (
     LandmarkPairsConfig,
-    create_300w_lp,
     find_faces,
     read_labels,
     visible_box,
@@ -45,7 +45,7 @@ def crops_of(reference: Path, rule: CropRule, image_size: int = IMAGE_SIZE) -> F
     """Crop AFLW2000, keeping the faces within ±99°."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "faces.npz"
-        create_300w_lp(
+        preprocess(
             LandmarkPairsConfig(
                 str(reference / "data/AFLW2000"),
                 str(output),

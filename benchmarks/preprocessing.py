@@ -14,7 +14,8 @@ from absl import flags
 
 from benchmarks.harness import Comparison, compare, run_benchmark
 from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp, find_faces
+from fsanet_tf.data.preprocessing.crops import preprocess
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, find_faces
 from fsanet_tf.io.images import read_image
 
 PLAIN = "plain loop"
@@ -50,7 +51,7 @@ def measure() -> list[Comparison]:
         rates[PLAIN].append(len(expected) / (time.perf_counter() - start))
         with tempfile.TemporaryDirectory() as folder:
             start, output = time.perf_counter(), Path(folder) / "faces.npz"
-            create_300w_lp(LandmarkPairsConfig(str(input_dir), str(output)))
+            preprocess(LandmarkPairsConfig(str(input_dir), str(output)))
             rates[OURS].append(len(expected) / (time.perf_counter() - start))
             np.testing.assert_array_equal(np.asarray(load_dataset(output).images), expected)
     return [compare("Preprocessing, AFLW2000", "whole data set", "images/s", PLAIN, rates)]

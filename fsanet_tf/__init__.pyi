@@ -3,10 +3,11 @@ from .batch.label import label
 from .batch.ray_engine import label_dataset
 from .data.augmentation_config import AugmentationConfig
 from .data.dataset import FaceDataset, load_dataset, save_dataset
-from .data.preprocessing.biwi import BiwiConfig, create_biwi
-from .data.preprocessing.face_table import FaceTableConfig, create_from_table
-from .data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp
-from .data.preprocessing.synthetic import SyntheticConfig, create_synthetic
+from .data.preprocessing.biwi import BiwiConfig
+from .data.preprocessing.crops import preprocess
+from .data.preprocessing.face_table import FaceTableConfig
+from .data.preprocessing.landmark_pairs import LandmarkPairsConfig
+from .data.preprocessing.synthetic import SyntheticConfig, synthesize
 from .detection.detection import Detection
 from .detection.detectors import list_detectors, make_detector
 from .detection.face_pose import FacePose
@@ -66,10 +67,6 @@ __all__ = [
     "build_model",
     "camera_matrix",
     "convert_released",
-    "create_300w_lp",
-    "create_biwi",
-    "create_from_table",
-    "create_synthetic",
     "draw_face",
     "draw_faces",
     "estimate",
@@ -85,12 +82,14 @@ __all__ = [
     "load_network",
     "make_detector",
     "poses_from_rotations",
+    "preprocess",
     "read_image",
     "register",
     "rotation_matrices",
     "save_dataset",
     "save_model",
     "structure_heatmaps",
+    "synthesize",
     "track",
     "train",
     "write_image",

@@ -14,7 +14,8 @@ import pytest
 
 from fsanet_tf.commands.main import main
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
-from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp
+from fsanet_tf.data.preprocessing.crops import preprocess
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.geometry.crop import CropRule
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +51,7 @@ def released(reference) -> Path:
 def aflw2000(reference, tmp_path_factory) -> Path:
     """AFLW2000 through our preprocessing, made once a session."""
     output = tmp_path_factory.mktemp("aflw2000") / "aflw2000.npz"
-    create_300w_lp(LandmarkPairsConfig(reference / "data/AFLW2000", output))
+    preprocess(LandmarkPairsConfig(reference / "data/AFLW2000", output))
     return output
 
 

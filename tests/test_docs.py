@@ -13,7 +13,7 @@ import pytest
 
 import fsanet_tf
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
-from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, synthesize
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
@@ -127,7 +127,7 @@ def folder(reference, tmp_path_factory) -> Path:
         cv2.imwrite(str(path), photo)
     for path in (work / "talk.mp4", shared / "media/talk.mp4"):
         write_video(path, photo)
-    create_synthetic(SyntheticConfig(work / "300W_LP/AFW", NUM_FACES))
+    synthesize(SyntheticConfig(work / "300W_LP/AFW", NUM_FACES))
     write_hpdb(work / "hpdb")
     (work / "faces.csv").write_text(
         "file,left,top,right,bottom,yaw,pitch,roll\n" + "photo.jpg,90,60,160,150,5,0,0\n" * NUM_FACES

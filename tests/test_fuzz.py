@@ -163,7 +163,7 @@ def test_damaged_files_are_refused_in_one_way(name, tmp_path):
 def test_damaged_labels_are_refused_in_one_way(tmp_path):
     """In child processes: SciPy's reader is C, and a few damaged files in 500 crash it.
 
-    `create_300w_lp` leaves such a file out by name; nothing else may leave `read_labels`.
+    `preprocess` leaves such a file out by name; nothing else may leave `read_labels`.
     """
     path, rng = tmp_path / "labels.mat", np.random.default_rng(7)
     write_labels(path)

@@ -1,12 +1,12 @@
 """`fsanet preprocess biwi`: BIWI Kinect Head Pose as crops and poses."""
 
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.commands.preprocess_report import run_preprocessing
-from fsanet_tf.data.preprocessing.biwi import BiwiConfig, create_biwi
+from fsanet_tf.commands.preprocess_report import run
+from fsanet_tf.data.preprocessing.biwi import BiwiConfig
 
 COMMAND = Command(
     "preprocess biwi",
     "Turn BIWI Kinect Head Pose into crops and poses, by the paper's protocol 1 or 2.",
-    run=run_preprocessing(create_biwi),
+    run=run,
     config=BiwiConfig,
 )

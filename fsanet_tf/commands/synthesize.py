@@ -1,12 +1,12 @@
 """`fsanet synthesize`: render heads of known pose."""
 
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, synthesize
 
 
 def run(config: SyntheticConfig) -> None:
     """Render the heads."""
-    create_synthetic(config, progress=True)
+    synthesize(config, progress=True)
     print(f"{config.output_dir}: {config.count} heads in the layout of {config.layout}")
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from fsanet_tf.data.augmentation_config import AugmentationConfig
-from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp
-from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
+from fsanet_tf.data.preprocessing.crops import preprocess
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, synthesize
 from fsanet_tf.training.config import TrainingConfig
 
 NUM_HEADS = 1500
@@ -14,8 +15,8 @@ def prepare_quick_run(output_dir: Path, seed: int) -> TrainingConfig:
     """Render heads in the layout of 300W-LP, crop them, and return how to train on the crops."""
     crops = output_dir / "heads.npz"
     if not crops.exists():
-        create_synthetic(SyntheticConfig(str(output_dir / "heads"), NUM_HEADS))
-        create_300w_lp(LandmarkPairsConfig(str(output_dir / "heads"), str(crops)))
+        synthesize(SyntheticConfig(str(output_dir / "heads"), NUM_HEADS))
+        preprocess(LandmarkPairsConfig(str(output_dir / "heads"), str(crops)))
     return TrainingConfig(
         data=(str(crops),),
         output_dir=str(output_dir),

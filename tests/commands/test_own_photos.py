@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
-from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, synthesize
 from fsanet_tf.evaluation.config import EvaluationConfig
 from fsanet_tf.evaluation.evaluate import evaluate
 from fsanet_tf.networks.network import load_network
@@ -26,7 +26,7 @@ def write_table(folder, path):
 
 @pytest.mark.slow
 def test_from_photos_to_a_fine_tuned_exported_network(tmp_path):
-    create_synthetic(SyntheticConfig(tmp_path / "heads", NUM_HEADS))
+    synthesize(SyntheticConfig(tmp_path / "heads", NUM_HEADS))
     write_table(tmp_path / "heads", tmp_path / "faces.csv")
 
     def fsanet(*arguments):

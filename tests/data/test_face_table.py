@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, synthesize
 from tests.conftest import assert_one_clear_line, run_fsanet
 
 HEADER = "file,yaw,pitch,roll,left,top,right,bottom,weight\n"
@@ -13,7 +13,7 @@ GOOD = "heads/synthetic_00001.jpg,9.1,0.2,0.3,40,40,120,120,1\n"
 
 @pytest.fixture
 def head(tmp_path):
-    create_synthetic(SyntheticConfig(tmp_path / "heads", 1))
+    synthesize(SyntheticConfig(tmp_path / "heads", 1))
     return tmp_path
 
 

@@ -1,5 +1,6 @@
 """300W-LP and AFLW2000: the original's crops, pixel for pixel, and what happens to bad sources."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -14,10 +15,9 @@ import scipy.io
 
 from fsanet_tf.batch.folder import Folder
 from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.data.preprocessing.crops import create_dataset, crop_row, problem_row
+from fsanet_tf.data.preprocessing.crops import Plan, crop_row, preprocess, problem_row
 from fsanet_tf.data.preprocessing.landmark_pairs import (
     LandmarkPairsConfig,
-    create_300w_lp,
     find_faces,
     read_labels,
     visible_box,
@@ -133,11 +133,13 @@ class Crashing:
 
 
 def test_a_source_that_crashes_its_reader_is_left_out(tmp_path):
-    paths = [tmp_path / f"image{number}.jpg" for number in range(4)]
-    config = LandmarkPairsConfig(tmp_path, tmp_path / "out.npz", workers=2)
-    report = create_dataset(
-        {tmp_path / "out.npz": paths}, Crashing, config, LANDMARK_CROP, "faces", lambda path: (), False
-    )
+    @dataclasses.dataclass(frozen=True)
+    class Config(LandmarkPairsConfig):
+        def plan(self):
+            paths = [tmp_path / f"image{number}.jpg" for number in range(4)]
+            return Plan({tmp_path / "out.npz": paths}, Crashing, LANDMARK_CROP, "faces", lambda path: ())
+
+    report = preprocess(Config(tmp_path, tmp_path / "out.npz", workers=2))
     assert [str(problem) for problem in report.problems] == [
         "image2: crashes the library that reads it, or memory ran out"
     ]
@@ -159,14 +161,14 @@ def write_pairs(source, target, count=4, **changes):
 def test_degrees_in_place_of_radians_are_refused(reference, tmp_path):
     faces = write_pairs(reference / "data/AFLW2000", tmp_path / "faces")
     with pytest.raises(InputError, match=r"faces: expected head poses in degrees.* converted as radians"):
-        create_300w_lp(LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1))
+        preprocess(LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1))
     assert not (tmp_path / "out.npz").exists()
 
 
 def test_filtered_crops_say_so(folder, tmp_path):
     faces, _ = folder
     config = LandmarkPairsConfig(faces, tmp_path / "out.npz", 0.3, True, "filtered", workers=1)
-    create_300w_lp(config)
+    preprocess(config)
     data = load_dataset(tmp_path / "out.npz")
     assert (data.crop.margin_ratio, data.crop.square, data.crop.sampling) == (0.3, True, "filtered")
 
@@ -178,21 +180,21 @@ def test_names_that_are_not_utf_8_are_cropped(reference, tmp_path):
     (image,), (labels,) = faces.glob("*.jpg"), faces.glob("*.mat")
     os.rename(image, os.fsencode(faces) + b"/caf\xe9.jpg")
     os.rename(labels, os.fsencode(faces) + b"/caf\xe9.mat")
-    report = create_300w_lp(LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1))
+    report = preprocess(LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1))
     assert not report.problems and load_dataset(tmp_path / "out.npz").names.tolist() == ["caf\\xe9"]
 
 
 def test_outputs_of_any_legal_name_and_no_other(folder, tmp_path):
     faces, _ = folder
     long = tmp_path / ("x" * 246 + ".npz")
-    assert create_300w_lp(LandmarkPairsConfig(faces, long, workers=1)).outputs == (long,)
+    assert preprocess(LandmarkPairsConfig(faces, long, workers=1)).outputs == (long,)
     (tmp_path / "real.npz").write_bytes(b"old")
     (tmp_path / "link.npz").symlink_to("real.npz")
-    create_300w_lp(LandmarkPairsConfig(faces, tmp_path / "link.npz", workers=1))
+    preprocess(LandmarkPairsConfig(faces, tmp_path / "link.npz", workers=1))
     assert (tmp_path / "link.npz").is_symlink() and len(load_dataset(tmp_path / "real.npz")) == 6
     for output, said in {"/dev/null": "a device or a pipe", "~/out.npz": "no shell has expanded"}.items():
         with pytest.raises(InputError, match=said):
-            create_300w_lp(LandmarkPairsConfig(faces, output, workers=1))
+            preprocess(LandmarkPairsConfig(faces, output, workers=1))
 
 
 def test_a_changed_source_is_read_again(folder, tmp_path):
@@ -200,14 +202,14 @@ def test_a_changed_source_is_read_again(folder, tmp_path):
     faces, bad = folder
     config = LandmarkPairsConfig(faces, tmp_path / "out.npz", workers=1, strict=True)
     with pytest.raises(InputError):
-        create_300w_lp(config)
+        preprocess(config)
     kept = Folder(tmp_path / "out.npz.parts")
     assert any(name.startswith("part-") for name in kept.names())
     good = next(path for path in find_faces(faces) if path.stem not in bad.values())
     for name in bad.values():
         shutil.copy(good, faces / f"{name}.jpg")
         shutil.copy(good.with_suffix(".mat"), faces / f"{name}.mat")
-    assert not create_300w_lp(config).problems
+    assert not preprocess(config).problems
 
 
 def test_parts_of_other_settings_are_not_kept(folder, tmp_path):

@@ -10,7 +10,8 @@ import pytest
 
 import fsanet_tf
 from fsanet_tf.data.dataset import load_dataset
-from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp
+from fsanet_tf.data.preprocessing.crops import preprocess
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.evaluation.config import EvaluationConfig
 from fsanet_tf.evaluation.evaluate import evaluate
 from fsanet_tf.evaluation.metrics import format_table, measure, measure_by_yaw
@@ -109,7 +110,7 @@ def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, aflw2000):
 def test_the_shipped_networks_have_the_accuracy_that_the_readme_says(reference, tmp_path):
     data = tmp_path / "tight.npz"
     crop = dataclasses.asdict(fsanet_tf.load_network("fusion").card.crop)
-    create_300w_lp(LandmarkPairsConfig(reference / "data/AFLW2000", data, **crop))
+    preprocess(LandmarkPairsConfig(reference / "data/AFLW2000", data, **crop))
     for name, mae, geodesic in (("var", 3.78, 6.19), ("fusion", 3.56, 5.87)):
         errors = evaluate(EvaluationConfig(network=name, data=str(data))).errors_deg["all"]
         assert (errors.mae, errors.geodesic) == pytest.approx((mae, geodesic), abs=0.01)

@@ -29,13 +29,14 @@ GRAPHS = {
 def make_faces() -> np.ndarray:
     """The photo's face and rendered heads, uint8 BGR `(8, 64, 64, 3)`."""
     from fsanet_tf.data.dataset import load_dataset
-    from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, create_300w_lp
-    from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, create_synthetic
+    from fsanet_tf.data.preprocessing.crops import preprocess
+    from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
+    from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, synthesize
     from fsanet_tf.io.images import read_image
 
     with tempfile.TemporaryDirectory() as name:
-        create_synthetic(SyntheticConfig(Path(name) / "heads", NUM_HEADS))
-        create_300w_lp(LandmarkPairsConfig(Path(name) / "heads", Path(name) / "heads.npz"))
+        synthesize(SyntheticConfig(Path(name) / "heads", NUM_HEADS))
+        preprocess(LandmarkPairsConfig(Path(name) / "heads", Path(name) / "heads.npz"))
         heads = load_dataset(Path(name) / "heads.npz").images
     photo = cv2.resize(read_image("astronaut")[20:240, 120:340], (64, 64))
     return np.concatenate([photo[None], heads])

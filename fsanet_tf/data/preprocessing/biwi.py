@@ -8,7 +8,7 @@ import numpy as np
 
 from fsanet_tf.batch.parts import Row, reason_of
 from fsanet_tf.data.preprocessing import crops
-from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
+from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
 from fsanet_tf.detection.detectors import load_mtcnn
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import BIWI_CROP, CropRule, crop_box, grow_box
@@ -16,7 +16,7 @@ from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.images import read_image
 from fsanet_tf.options import configuration, option
 
-__all__ = ["BiwiConfig", "create_biwi"]
+__all__ = ["BiwiConfig"]
 
 PixelBox = tuple[int, int, int, int]  # left, top, right, bottom
 FrameDetector = Callable[[Path, np.ndarray], list[tuple[PixelBox, float]]]  # of a frame and its path
@@ -28,7 +28,7 @@ NUM_TRAINING_VIDEOS = 16
 
 @configuration
 class BiwiConfig:
-    """Options of `create_biwi`, which follows the original's rules.
+    """BIWI Kinect Head Pose by the original's rules, for `preprocess`.
 
     Example:
         >>> fsanet_tf.BiwiConfig("hpdb", "biwi.npz", protocol=2).margin_ratio
@@ -59,6 +59,33 @@ class BiwiConfig:
     def rule(self) -> CropRule:
         """How boxes are cropped."""
         return CropRule(self.margin_ratio)
+
+    def plan(self) -> crops.Plan:
+        """Find the videos; protocol 2 splits them into two files.
+
+        Raises:
+            InputError: If there is no folder, no video, or for protocol 2 only one.
+        """
+        videos, output = find_videos(Path(self.input_dir)), Path(self.output)
+        outputs = {output: videos}
+        if self.protocol == 2:
+            if len(videos) < 2:
+                raise InputError(
+                    f"{self.input_dir}: protocol 2 needs two or more videos, found {len(videos)}"
+                )
+            training, test = split_videos(len(videos), self.seed)
+            outputs = {
+                output.with_stem(f"{output.stem}_train"): [videos[number] for number in training],
+                output.with_stem(f"{output.stem}_test"): [videos[number] for number in test],
+            }
+        return crops.Plan(
+            items=outputs,
+            make_worker=functools.partial(VideoCropper, self),
+            rule=self.rule,
+            source=self.input_dir,
+            files=lambda video: sorted(video.iterdir()),
+            stands_alone=True,
+        )
 
 
 def read_pose(path: Path) -> np.ndarray:
@@ -229,44 +256,3 @@ def split_videos(num_videos: int, seed: int) -> tuple[list[int], list[int]]:
     order = np.random.default_rng(seed).permutation(num_videos).tolist()
     num_training = round(num_videos * NUM_TRAINING_VIDEOS / 24)
     return sorted(order[:num_training]), sorted(order[num_training:])
-
-
-def create_biwi(config: BiwiConfig, progress: bool = False) -> PreprocessingReport:
-    """Crop BIWI Kinect Head Pose into one `.npz` (protocol 1) or two (protocol 2).
-
-    Args:
-        config: What to crop, and how.
-        progress: Whether to show a progress bar.
-
-    Returns:
-        The number of frames, the problems, and the files.
-
-    Raises:
-        InputError: If there is no folder, no video or no crop; or, with `strict`, an invalid frame.
-
-    Example:
-        >>> fsanet_tf.create_synthetic(fsanet_tf.SyntheticConfig("hpdb", 24, layout="biwi"))
-        >>> config = fsanet_tf.BiwiConfig("hpdb", "biwi.npz", detector="file", workers=1)
-        >>> print(fsanet_tf.create_biwi(config))
-        biwi.npz: 24 crops of 24 sources, 0 left out
-    """
-    videos, output = find_videos(Path(config.input_dir)), Path(config.output)
-    outputs = {output: videos}
-    if config.protocol == 2:
-        if len(videos) < 2:
-            raise InputError(f"{config.input_dir}: protocol 2 needs two videos or more, found {len(videos)}")
-        training, test = split_videos(len(videos), config.seed)
-        outputs = {
-            output.with_stem(f"{output.stem}_train"): [videos[number] for number in training],
-            output.with_stem(f"{output.stem}_test"): [videos[number] for number in test],
-        }
-    return crops.create_dataset(
-        outputs,
-        functools.partial(VideoCropper, config),
-        config,
-        config.rule,
-        config.input_dir,
-        lambda video: sorted(video.iterdir()),
-        progress,
-        stands_alone=lambda video: True,
-    )

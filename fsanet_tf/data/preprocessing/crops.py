@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -30,7 +30,7 @@ from fsanet_tf.io.files import writable_path
 from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.options import option
 
-__all__ = ["PreprocessingReport"]
+__all__ = ["PreprocessingReport", "preprocess"]
 
 COLUMNS = ("pose", "name", "weight", "group", "margin_ratio")  # the first fields of FaceLabels
 NOT_IN_CROPS = ("output", "workers", "strict", "degrees")  # options that do not change the crops
@@ -113,51 +113,86 @@ def problem_row(name: str, reason: str) -> Row:
     return {"name": name, "error": reason}
 
 
-def create_dataset(
-    items: Mapping[Path, Sequence[Any]],
-    make_worker: Callable[[], Worker],
-    config: Any,
-    rule: CropRule,
-    source: str,
-    files: Callable[[Any], Iterable[Path]],
-    progress: bool,
-    stands_alone: Callable[[Any], bool] = lambda item: False,
-    skipped: Mapping[str, str] | None = None,
-    are_degrees: bool = False,
-) -> PreprocessingReport:
-    """Work on every item and write the datasets.
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What datasets are made of.
 
-    Args:
-        items: For each `.npz` to write, what it is made of; picklable and with a distinctive `repr`.
+    Attributes:
+        items: For each `.npz` to write, its sources; picklable and with a distinctive `repr`.
         make_worker: Makes what turns an item into rows of `crop_row` or `problem_row`; picklable.
-        config: Size of the crops, number of processes, and whether to stop at the first problem.
-        rule: How boxes were cropped; noted in the files.
+        rule: How boxes are cropped; noted in the files.
         source: Where the items come from, for messages.
         files: Returns the files that an item is read from: other sizes or times make another job.
-        progress: Whether to show a progress bar.
-        stands_alone: Whether an item is a part of its own.
-        skipped: Why there are no more items, for the report.
+        stands_alone: Whether each item is a part of its own.
+        skipped: Why other files are no sources, by name.
         are_degrees: As for `check_poses`.
+    """
+
+    items: Mapping[Path, Sequence[Any]]
+    make_worker: Callable[[], Worker]
+    rule: CropRule
+    source: str
+    files: Callable[[Any], Iterable[Path]]
+    stands_alone: bool = False
+    skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    are_degrees: bool = False
+
+
+class PreprocessingConfig(Protocol):
+    """A kind of dataset: its options, and the plan that follows from them."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the crops in pixels."""
+
+    @property
+    def workers(self) -> int:
+        """Number of processes; 0: one per core."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether to stop at the first source that yields no crop."""
+
+    def plan(self) -> Plan:
+        """Find the sources."""
+
+
+def preprocess(config: PreprocessingConfig, progress: bool = False) -> PreprocessingReport:
+    """Crop the faces of a dataset into `.npz` files; the same call resumes a job that was interrupted.
+
+    Args:
+        config: What to crop, and how: a `LandmarkPairsConfig` (300W-LP, AFLW2000), `BiwiConfig` or
+            `FaceTableConfig` (photos of your own).
+        progress: Whether to show a progress bar.
 
     Returns:
-        The number of sources, the problems in the order of the items, and the files.
+        The number of sources, the problems in the order of the sources, and the files.
 
     Raises:
-        InputError: If no source yields a crop, or one does not and the configuration is strict.
+        InputError: If there is no source, none yields a crop, or the poses cannot be in their unit; or, with
+            `strict`, one yields none.
+
+    Example:
+        >>> fsanet_tf.synthesize(fsanet_tf.SyntheticConfig("heads", 4))
+        >>> print(fsanet_tf.preprocess(fsanet_tf.LandmarkPairsConfig("heads", "heads.npz")))
+        heads.npz: 4 crops of 4 sources, 0 left out
     """
-    for output in items:
+    plan = config.plan()
+    for output in plan.items:
         writable_path(output)
     parts: dict[Path, list[Part]] = {}
-    for output, members in items.items():
-        first, max_items = sum(map(len, parts.values())), max(1, PART_BYTES // (3 * config.image_size**2))
-        parts[output] = make_parts(members, first, max_items, stands_alone)
-    first_output = next(iter(items))
+    max_items = 1 if plan.stands_alone else max(1, PART_BYTES // (3 * config.image_size**2))
+    for output, members in plan.items.items():
+        parts[output] = make_parts(members, sum(map(len, parts.values())), max_items)
+    first_output = next(iter(plan.items))
     name = os.fsdecode(os.fsencode(first_output.name)[:MAX_NAME])
     folder = Folder(first_output.with_name(f"{name}.parts"))
-    job = Job(folder, make_worker, _encode, ".npz")
+    job = Job(folder, plan.make_worker, _encode, ".npz")
     planned = [part for group in parts.values() for part in group]
     with folder.lock():
-        states = [(part, [_state(path) for item in part.items for path in files(item)]) for part in planned]
+        states = [
+            (part, [_state(path) for item in part.items for path in plan.files(item)]) for part in planned
+        ]
         _claim(folder, repr((fsanet_tf.__version__, _what(config), states)))
         finished = set(job.finished())
         pending = [part for part in planned if part.number not in finished]
@@ -171,12 +206,9 @@ def create_dataset(
         problems = [problem for part in planned for problem in _read(job, part.number)[1]]
         if config.strict and problems:
             raise InputError(str(problems[0]))
-        counts = [
-            _join(job, group, source, output, config.image_size, rule, are_degrees)
-            for output, group in parts.items()
-        ]
+        counts = [_join(job, group, plan, output, config.image_size) for output, group in parts.items()]
     shutil.rmtree(folder.path)
-    return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(items), skipped or {})
+    return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(plan.items), plan.skipped)
 
 
 def _what(config: Any) -> dict[str, Any]:
@@ -223,15 +255,7 @@ def _read(job: Job, number: int) -> tuple[dict[str, np.ndarray], list[Problem]]:
     return arrays, [Problem(*row) for row in arrays.pop("problems").tolist()]
 
 
-def _join(
-    job: Job,
-    parts: Sequence[Part],
-    source: str,
-    output: Path,
-    image_size: int,
-    rule: CropRule,
-    are_degrees: bool,
-) -> int:
+def _join(job: Job, parts: Sequence[Part], plan: Plan, output: Path, image_size: int) -> int:
     """Write one `.npz` from parts, one part in memory at a time; return the number of crops."""
     found = []
     for part in parts:
@@ -243,9 +267,9 @@ def _join(
     poses, names, weights, groups, margins = map(
         np.concatenate, zip(*(columns for _, columns in found), strict=True)
     )
-    check_poses(source, poses, are_degrees)
+    check_poses(plan.source, poses, plan.are_degrees)
     weights, margins = weights.astype(np.float32), margins.astype(np.float32)
-    labels = FaceLabels(poses, names, weights, groups, margins, rule.square, rule.sampling)
+    labels = FaceLabels(poses, names, weights, groups, margins, plan.rule.square, plan.rule.sampling)
     images = (_read(job, number)[0]["image"] for number, _ in found)
-    write_dataset(output, images, labels, image_size, are_degrees)
+    write_dataset(output, images, labels, image_size, plan.are_degrees)
     return len(labels)

@@ -20,7 +20,7 @@ import numpy as np
 
 from fsanet_tf.batch.parts import Row
 from fsanet_tf.data.preprocessing import crops
-from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
+from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
 from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
 from fsanet_tf.geometry.crop import Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
@@ -28,7 +28,7 @@ from fsanet_tf.io.files import library_path, named_path, read_text, require_file
 from fsanet_tf.io.images import read_image
 from fsanet_tf.options import configuration, option
 
-__all__ = ["FaceTableConfig", "create_from_table"]
+__all__ = ["FaceTableConfig"]
 
 BOX = ("left", "top", "right", "bottom")
 SIZE = ("width", "height")
@@ -58,7 +58,7 @@ MAX_SHOWN = 200  # characters of a header in a message
 
 @configuration
 class FaceTableConfig:
-    """Options of `create_from_table`.
+    """Photos of your own, listed in a table, for `preprocess`.
 
     Example:
         >>> fsanet_tf.FaceTableConfig("faces.csv", "own.npz").square
@@ -91,6 +91,33 @@ class FaceTableConfig:
     def rule(self) -> CropRule:
         """How boxes are cropped."""
         return CropRule(self.margin_ratio, self.square, self.sampling)
+
+    def plan(self) -> crops.Plan:
+        """Read the table.
+
+        Raises:
+            InputError: If it cannot be used, or the margin of images that are crops already is not stated.
+        """
+        table = Path(self.table)
+        lines = read_table(table)
+        if self.cropped_margin_ratio is None:
+            for line in lines:
+                if not any(line.cells.get(column) for column in (*BOX, *SIZE, "margin_ratio")):
+                    raise OptionError(
+                        "cropped_margin_ratio",
+                        f"is required: line {line.number} of {table} has no box (left, top, right, bottom), "
+                        "so its image is a crop already, and no margin_ratio says with which margin it was "
+                        "cropped",
+                    )
+        image_dir = Path(self.image_dir or table.parent)
+        return crops.Plan(
+            items={Path(self.output): lines},
+            make_worker=functools.partial(FaceCropper, self, image_dir),
+            rule=self.rule,
+            source=self.table,
+            files=lambda line: (line_file(line, image_dir),),
+            are_degrees=self.degrees,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,7 +279,7 @@ class FaceCropper:
         if line.cells.get("margin_ratio"):
             return line.numbers("margin_ratio")[0]
         margin = self._config.cropped_margin_ratio
-        assert margin is not None  # create_from_table has asked for it
+        assert margin is not None  # plan has asked for it
         return margin
 
     def failure(self, line: Line, reason: str) -> Row:
@@ -263,45 +290,3 @@ class FaceCropper:
 def line_file(line: Line, image_dir: Path) -> Path:
     """Return the image of a line."""
     return named_path(str(image_dir / line.cells["file"]))
-
-
-def create_from_table(config: FaceTableConfig, progress: bool = False) -> PreprocessingReport:
-    """Crop the faces of a table into an `.npz`; the same call resumes a job that was interrupted.
-
-    Args:
-        config: Which faces to crop, and how.
-        progress: Whether to show a progress bar.
-
-    Returns:
-        The number of lines, the problems, and the file.
-
-    Raises:
-        InputError: If the table cannot be used or yields no crop, the poses cannot be degrees, or the margin
-            of images that are crops already is not stated; or, with `strict`, an invalid line.
-
-    Example:
-        >>> config = fsanet_tf.FaceTableConfig("table.csv", "own.npz", cropped_margin_ratio=0.29)
-        >>> print(fsanet_tf.create_from_table(config))
-        own.npz: 2 crops of 2 sources, 0 left out
-    """
-    table = Path(config.table)
-    lines = read_table(table)
-    if config.cropped_margin_ratio is None:
-        for line in lines:
-            if not any(line.cells.get(column) for column in (*BOX, *SIZE, "margin_ratio")):
-                raise OptionError(
-                    "cropped_margin_ratio",
-                    f"is required: line {line.number} of {table} has no box (left, top, right, bottom), so "
-                    "its image is a crop already, and no margin_ratio says with which margin it was cropped",
-                )
-    image_dir = Path(config.image_dir or table.parent)
-    return crops.create_dataset(
-        {Path(config.output): lines},
-        functools.partial(FaceCropper, config, image_dir),
-        config,
-        config.rule,
-        config.table,
-        lambda line: (line_file(line, image_dir),),
-        progress,
-        are_degrees=config.degrees,
-    )

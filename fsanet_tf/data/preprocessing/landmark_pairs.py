@@ -8,7 +8,7 @@ import numpy as np
 
 from fsanet_tf.batch.parts import Row
 from fsanet_tf.data.preprocessing import crops
-from fsanet_tf.data.preprocessing.crops import PreprocessingReport, crop_row, problem_row
+from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_face
 from fsanet_tf.io.files import printable_name
@@ -16,7 +16,7 @@ from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.io.images import read_image
 from fsanet_tf.options import configuration, option
 
-__all__ = ["LandmarkPairsConfig", "create_300w_lp"]
+__all__ = ["LandmarkPairsConfig"]
 
 LABELS = ("pt2d", "Pose_Para")
 NUMBERS = ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
@@ -25,7 +25,7 @@ MAX_VALUES = 1_000_000  # a damaged header may ask for all memory
 
 @configuration
 class LandmarkPairsConfig:
-    """Options of `create_300w_lp`.
+    """300W-LP or AFLW2000, for `preprocess`.
 
     Example:
         >>> fsanet_tf.LandmarkPairsConfig("AFLW2000", "aflw2000.npz").margin_ratio
@@ -40,6 +40,23 @@ class LandmarkPairsConfig:
     image_size: int = crops.size_option()
     workers: int = crops.workers_option()
     strict: bool = crops.strict_option()
+
+    def plan(self) -> crops.Plan:
+        """Find the pairs of the folder.
+
+        Raises:
+            InputError: If there is no folder, or no pair in it.
+        """
+        rule = CropRule(self.margin_ratio, self.square, self.sampling)
+        skipped: dict[str, str] = {}
+        return crops.Plan(
+            items={Path(self.output): find_faces(Path(self.input_dir), skipped)},
+            make_worker=functools.partial(PairCropper, rule, self.image_size),
+            rule=rule,
+            source=self.input_dir,
+            files=lambda path: (path, path.with_suffix(".mat")),
+            skipped=skipped,
+        )
 
 
 def visible_box(points: np.ndarray) -> tuple[int, int, int, int]:
@@ -154,36 +171,3 @@ def find_faces(input_dir: Path, skipped: dict[str, str] | None = None) -> list[P
     if not stems:
         raise InputError(f"{input_dir}: expected .jpg and .mat pairs, found none{describe_skipped(skipped)}")
     return [input_dir / f"{stem}.jpg" for stem in sorted(stems)]
-
-
-def create_300w_lp(config: LandmarkPairsConfig, progress: bool = False) -> PreprocessingReport:
-    """Crop a folder of 300W-LP or AFLW2000 into an `.npz`; the same call resumes a job that was interrupted.
-
-    Args:
-        config: What to crop, and how.
-        progress: Whether to show a progress bar.
-
-    Returns:
-        The number of sources, the problems, and the file.
-
-    Raises:
-        InputError: If there is no folder, no pair or no crop, or the poses cannot be radians; or, with
-            `strict`, an invalid source.
-
-    Example:
-        >>> fsanet_tf.create_synthetic(fsanet_tf.SyntheticConfig("heads", 4))
-        >>> print(fsanet_tf.create_300w_lp(fsanet_tf.LandmarkPairsConfig("heads", "heads.npz")))
-        heads.npz: 4 crops of 4 sources, 0 left out
-    """
-    rule = CropRule(config.margin_ratio, config.square, config.sampling)
-    skipped: dict[str, str] = {}
-    return crops.create_dataset(
-        {Path(config.output): find_faces(Path(config.input_dir), skipped)},
-        functools.partial(PairCropper, rule, config.image_size),
-        config,
-        rule,
-        config.input_dir,
-        lambda path: (path, path.with_suffix(".mat")),
-        progress,
-        skipped=skipped,
-    )

@@ -29,12 +29,12 @@ BIWI_SHAPE = (480, 640)
 NUM_BIWI_VIDEOS = 24
 LAYOUTS = ("300w_lp", "biwi")
 
-__all__ = ["SyntheticConfig", "create_synthetic"]
+__all__ = ["SyntheticConfig", "synthesize"]
 
 
 @configuration
 class SyntheticConfig:
-    """Options of `create_synthetic`.
+    """Options of `synthesize`.
 
     Example:
         >>> fsanet_tf.SyntheticConfig("heads").layout
@@ -96,7 +96,7 @@ def write_video(number: int, output_dir: Path, seed: int, num_frames: int) -> No
         cv2.imwrite(f"{stem}_rgb.png", image)
 
 
-def create_synthetic(config: SyntheticConfig, progress: bool = False) -> None:
+def synthesize(config: SyntheticConfig, progress: bool = False) -> None:
     """Render heads of known pose into a dataset.
 
     Args:
@@ -108,7 +108,7 @@ def create_synthetic(config: SyntheticConfig, progress: bool = False) -> None:
         MissingExtraError: If SciPy, which writes `.mat` files, is not installed.
 
     Example:
-        >>> fsanet_tf.create_synthetic(fsanet_tf.SyntheticConfig("heads", 4))
+        >>> fsanet_tf.synthesize(fsanet_tf.SyntheticConfig("heads", 4))
         >>> len(list(Path("heads").glob("*.mat")))
         4
     """
