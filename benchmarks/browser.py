@@ -1,4 +1,4 @@
-"""The live page in headless Chromium: serve its folder, open it, and play footage as a camera."""
+"""The live page in headless Chromium: export it, serve its folder, open it, and play footage as a camera."""
 
 import contextlib
 import functools
@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 
 from fsanet_tf.errors import InputError
+from fsanet_tf.export.config import ExportConfig
+from fsanet_tf.export.export import export_model
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # No connection of the browser's own, which a closed network would only delay.
@@ -31,6 +33,18 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *arguments: Any) -> None:
         """Say nothing."""
+
+
+def export_page(network: str, output_dir: Path) -> Path:
+    """Export the live page of a network; return its folder.
+
+    Raises:
+        InputError: If that fails.
+    """
+    report = export_model(ExportConfig((network,), str(output_dir), ("web",)))
+    if report.refused:
+        raise InputError(report.refused[0])
+    return output_dir / "web"
 
 
 @contextlib.contextmanager

@@ -1,27 +1,37 @@
 """Frames per second of the live page in headless Chromium, time per stage, and bytes over the wire.
 
-`python -m benchmarks.live --video=../shared/media/yes.mkv` exports the page of the fusion and plays a video's
-frames at 640×480: as fast as the page takes them, once as footage (faces detected at half resolution on every
-n-th frame) and once with full detection; then as a camera of 30 and of 60 frames per second.
+`python -m benchmarks.live --video=../shared/media/yes.mkv` exports the pages of `wide` and of the fusion
+and plays a video's frames at 640×480: as fast as a page takes them, once as footage (faces are followed) and
+once with detection in each frame; then as a camera of 30 and of 60 frames per second.
 """
 
 import base64
 import gzip
 import statistics
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 from absl import flags
 
-from benchmarks.browser import browser, camera_flags, read_frames, serve, wait_until_loaded, write_y4m
+from benchmarks.browser import (
+    browser,
+    camera_flags,
+    export_page,
+    read_frames,
+    serve,
+    wait_until_loaded,
+    write_y4m,
+)
 from benchmarks.harness import markdown_row, run
-from fsanet_tf.export.config import ExportConfig
-from fsanet_tf.export.export import export_model
 
 SIZE = (640, 480)
-NETWORKS = ("1x1", "fusion")
+PAGES = {
+    "wide": ("wide",),
+    "fusion": ("1x1", "fusion"),
+}  # the networks that are measured, by exported network
 CAMERA_S = 8
 RUN = """async ({ frames, count, network, live }) => {
   const api = await import("./headpose.js");
@@ -74,15 +84,33 @@ def measure_camera(port: int, clip: Path, network: str) -> float:
 def print_bytes(folder: Path) -> None:
     """Print what a visitor downloads: everything but the networks, and each network."""
     networks = folder / "networks"
-    chosen = [networks / "fsanet_1x1_capsule.onnx", networks / "fsanet_fusion.onnx"]
     shared = [p for p in folder.rglob("*") if p.is_file() and p.parent != networks]
     shared = [p for p in shared if p.name not in ("card.json", "LICENSE")] + [networks / "yunet.onnx"]
     runtime = [p for p in shared if p.parent.name == "runtime"]
     page = [p for p in shared if p not in runtime]
+    chosen = [p for p in networks.glob("*.onnx") if p.stem != "yunet"]
     for name, files in (("runtime", runtime), ("page and YuNet", page), *((p.stem, [p]) for p in chosen)):
         raw = sum(p.stat().st_size for p in files)
         packed = sum(len(gzip.compress(p.read_bytes())) for p in files)
         print(markdown_row(name, f"{raw / 1e6:.2f} MB", f"{packed / 1e6:.2f} MB"))
+
+
+def measure(folder: Path, networks: Sequence[str], frames: list[str], clips: Mapping[int, Path]) -> None:
+    """Print what a page downloads, its times per frame, and the frames per second of cameras."""
+    print_bytes(folder)
+    with serve(folder) as port:
+        with browser() as chromium:
+            page = chromium.new_page()
+            page.goto(f"http://127.0.0.1:{port}")
+            wait_until_loaded(page)
+            print("| network | frames | grab | detect (mean) | pose | draw | all | frames/s |")
+            for network in networks:
+                for live in (True, False):
+                    play(page, frames, network, live)
+        for network in networks:
+            for fps, clip in clips.items():
+                rate = measure_camera(port, clip, network)
+                print(f"{network}: a camera of {fps} frames/s: {rate:.0f} frames/s", flush=True)
 
 
 def main() -> None:
@@ -90,24 +118,11 @@ def main() -> None:
     frames = read_frames(Path(given.video), 60, SIZE)
     encoded = [base64.b64encode(cv2.imencode(".jpg", f)[1].tobytes()).decode() for f in frames]
     with tempfile.TemporaryDirectory() as name:
-        export_model(ExportConfig(("fusion",), name, ("web",)))
-        print_bytes(Path(name) / "web")
         clips = {fps: Path(name) / f"{fps}.y4m" for fps in (30, 60)}
         for fps, clip in clips.items():
             write_y4m(clip, frames, fps)
-        with serve(Path(name) / "web") as port:
-            with browser() as chromium:
-                page = chromium.new_page()
-                page.goto(f"http://127.0.0.1:{port}")
-                wait_until_loaded(page)
-                print("| network | frames | grab | detect (mean) | pose | draw | all | frames/s |")
-                for network in NETWORKS:
-                    for live in (True, False):
-                        play(page, encoded, network, live)
-            for network in NETWORKS:
-                for fps, clip in clips.items():
-                    rate = measure_camera(port, clip, network)
-                    print(f"{network}: a camera of {fps} frames/s: {rate:.0f} frames/s", flush=True)
+        for exported, networks in PAGES.items():
+            measure(export_page(exported, Path(name) / exported), networks, encoded, clips)
 
 
 if __name__ == "__main__":

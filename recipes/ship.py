@@ -19,6 +19,7 @@ from fsanet_tf.export.formats import export_tflite
 from fsanet_tf.geometry.disagreement import ErrorCalibration, disagreement_and_turn
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors, geodesic_errors
 from fsanet_tf.io.files import write_json
+from fsanet_tf.models.config import list_variants
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import load_network, predict_crops
@@ -39,6 +40,8 @@ def ship(name: str, source: Path) -> None:
     else:
         about["heads"] = "recipes/heads.py"
     card = dataclasses.replace(card, about=about)
+    if model.name not in list_variants():
+        model.name = f"fsanet_{name}"
     for variable in model.variables:
         if variable.dtype == "float32":
             variable.assign(rounded(variable.numpy()))
