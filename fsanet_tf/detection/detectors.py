@@ -196,7 +196,7 @@ class DetectorKind:
 DETECTORS = Registry(
     "detector",
     {
-        "yunet": DetectorKind(make_yunet, 0.74, YUNET_ASSETS, sides=(640, 896), tile=2048),
+        "yunet": DetectorKind(make_yunet, 0.74, YUNET_ASSETS, sides=(640, 832), tile=2048),
         "mtcnn": DetectorKind(make_mtcnn, 0.77, package="mtcnn", sides=(640,)),
         "ssd": DetectorKind(make_ssd, 0.74, SSD_ASSETS),
         "haar": DetectorKind(make_haar, 0.79, sides=(1024,)),
@@ -300,15 +300,16 @@ def _detect_at_scales(detect: Detector, frame: np.ndarray, kind: DetectorKind) -
 
 
 def reduce_frame(frame: np.ndarray, side: int) -> np.ndarray:
-    """Average the pixels of a frame whose longest side is larger; in halves first, which is faster."""
+    """Reduce a frame whose longest side is larger: average in halves, then interpolate, which is faster."""
     scale = side / max(frame.shape[:2])
     if scale >= 1:
         return frame
     height, width = (max(1, round(edge * scale)) for edge in frame.shape[:2])
     while frame.shape[1] >= 2 * width and frame.shape[0] >= 2 * height:
-        half = frame.shape[1] // 2, frame.shape[0] // 2
-        frame = cv2.resize(frame, half, interpolation=cv2.INTER_AREA)
-    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        rows, columns = frame.shape[0] // 2, frame.shape[1] // 2  # without an odd last one: faster by far
+        even = frame[: 2 * rows, : 2 * columns]
+        frame = cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA)
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _detect_in_tiles(detect: Detector, frame: np.ndarray, tile: int) -> list[Detection]:

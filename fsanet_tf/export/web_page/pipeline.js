@@ -22,17 +22,8 @@
  */
 
 /**
- * The two ends of each target pixel in source pixels.
- * @param {number} from
- * @param {number} to
- */
-function spans(from, to) {
-  return Array.from({ length: to }, (_, i) => [(i * from) / to, ((i + 1) * from) / to]);
-}
-
-/**
- * Reduce a frame so that its longest side has `side` pixels, in halves first, as `reduce_frame` in Python; smaller
- * frames stay.
+ * Reduce a frame so that its longest side has `side` pixels, as `reduce_frame` in Python: average in halves, then
+ * interpolate. Smaller frames stay.
  * @param {Pixels} frame
  * @param {number} side
  * @returns {Pixels}
@@ -44,40 +35,33 @@ export function reduce(frame, side) {
   const height = Math.max(1, Math.round(frame.height * scale));
   let reduced = frame;
   while (reduced.width >= 2 * width && reduced.height >= 2 * height) {
-    reduced = average(reduced, reduced.width >> 1, reduced.height >> 1);
+    reduced = halve(reduced);
   }
-  return average(reduced, width, height);
+  const bgr = new Float32Array(3 * width * height);
+  resizeBox(reduced, [0, 0, reduced.width, reduced.height], width, height, bgr);
+  const data = new Uint8ClampedArray(4 * width * height);
+  for (let to = 0, from = 0; to < data.length; to += 4, from += 3) {
+    for (let c = 0; c < 3; c++) data[to + c] = bgr[from + 2 - c];
+  }
+  return { data, width, height };
 }
 
 /**
- * Resize a frame to fewer pixels, each the mean of those that it covers, as `cv2.resize` with `INTER_AREA`.
+ * Average each 2×2 pixels of a frame, without an odd last row or column, as `cv2.resize` with `INTER_AREA`.
  * @param {Pixels} frame
- * @param {number} width
- * @param {number} height
  * @returns {Pixels}
  */
-function average(frame, width, height) {
-  const across = spans(frame.width, width);
+function halve(frame) {
+  const [width, height] = [frame.width >> 1, frame.height >> 1];
   const data = new Uint8ClampedArray(4 * width * height);
-  const line = new Float32Array(3 * width);
-  const area = (frame.width / width) * (frame.height / height);
-  spans(frame.height, height).forEach(([top, bottom], y) => {
-    line.fill(0);
-    for (let row = Math.floor(top); row < Math.min(bottom, frame.height); row++) {
-      const down = Math.min(row + 1, bottom) - Math.max(row, top);
-      for (let x = 0; x < width; x++) {
-        const [left, right] = across[x];
-        for (let column = Math.floor(left); column < Math.min(right, frame.width); column++) {
-          const share = down * (Math.min(column + 1, right) - Math.max(column, left));
-          const at = 4 * (row * frame.width + column);
-          for (let c = 0; c < 3; c++) line[3 * x + c] += share * frame.data[at + c];
-        }
+  for (let y = 0, to = 0; y < height; y++) {
+    for (let x = 0, from = 8 * y * frame.width; x < width; x++, from += 8, to += 4) {
+      for (let c = 0, below = from + 4 * frame.width; c < 3; c++, below++) {
+        const sum = frame.data[from + c] + frame.data[from + c + 4] + frame.data[below] + frame.data[below + 4];
+        data[to + c] = (sum + 2) >> 2;
       }
     }
-    for (let x = 0, to = 4 * y * width; x < width; x++, to += 4) {
-      for (let c = 0; c < 3; c++) data[to + c] = Math.floor(line[3 * x + c] / area + 0.5);
-    }
-  });
+  }
   return { data, width, height };
 }
 
@@ -322,21 +306,20 @@ function roundHalfToEven(value) {
 }
 
 /**
- * Cut a box of whole pixels out of a frame and resize it to a square, as `cv2.resize` (bilinear), into BGR values.
+ * Cut a box of whole pixels out of a frame and resize it, as `cv2.resize` (bilinear), into BGR values.
  * @param {Pixels} frame
  * @param {Box} box
- * @param {number} size
- * @param {Float32Array} crop receives `(size, size, 3)`
+ * @param {number} columns width of the result
+ * @param {number} rows height of the result
+ * @param {Float32Array} bgr receives `(rows, columns, 3)`
  */
-export function cropAndResize({ data, width }, [left, top, right, bottom], size, crop) {
-  const columns = right - left;
-  const rows = bottom - top;
-  const across = taps(columns, size, true);
-  const down = taps(rows, size, false);
-  const line = () => new Int32Array(3 * size);
+export function resizeBox({ data, width }, [left, top, right, bottom], columns, rows, bgr) {
+  const across = taps(right - left, columns, true);
+  const down = taps(bottom - top, rows, false);
+  const line = () => new Int32Array(3 * columns);
   /** @type {Map<number, Int32Array>} */
   let lines = new Map();
-  for (let y = 0, to = 0; y < size; y++) {
+  for (let y = 0, to = 0; y < rows; y++) {
     const { start, next, first, second } = down[y];
     /** @type {Map<number, Int32Array>} */
     const needed = new Map();
@@ -345,7 +328,7 @@ export function cropAndResize({ data, width }, [left, top, right, bottom], size,
       if (!values) {
         values = line();
         const origin = 4 * ((top + row) * width + left);
-        for (let x = 0, at = 0; x < size; x++) {
+        for (let x = 0, at = 0; x < columns; x++) {
           const tap = across[x];
           const a = origin + 4 * tap.start;
           const b = origin + 4 * tap.next;
@@ -357,8 +340,8 @@ export function cropAndResize({ data, width }, [left, top, right, bottom], size,
     lines = needed;
     const above = /** @type {Int32Array} */ (needed.get(start));
     const below = /** @type {Int32Array} */ (needed.get(next));
-    for (let i = 0; i < 3 * size; i++) {
-      crop[to++] = ((((first * (above[i] >> 4)) >> 16) + ((second * (below[i] >> 4)) >> 16) + 2) >> 2);
+    for (let i = 0; i < 3 * columns; i++) {
+      bgr[to++] = ((((first * (above[i] >> 4)) >> 16) + ((second * (below[i] >> 4)) >> 16) + 2) >> 2);
     }
   }
 }
@@ -445,7 +428,8 @@ export function cropFace(frame, box, { crop: rule, image_size: size }) {
   const [left, top, right, bottom] = window;
   const overlaps = box[0] < width && box[1] < height && box[2] > 0 && box[3] > 0;
   if (!overlaps || left >= right || top >= bottom || Math.max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height)) return null;
-  (filtered ? sampleWindow : cropAndResize)(frame, window, size, crop);
+  if (filtered) sampleWindow(frame, window, size, crop);
+  else resizeBox(frame, window, size, size, crop);
   return crop;
 }
 
