@@ -78,8 +78,9 @@ def load_network(
     Args:
         network: A `.tflite`, `.onnx`, `.keras`, released `.h5`, or frozen `.pb` file, a SavedModel folder,
             one of `list_networks()`, a loaded network, or several of these.
-        num_threads: Threads for `.tflite` and `.onnx`; default: one per core, at most four. TensorFlow's
-            threads belong to the whole process (`tf.config.threading`).
+        num_threads: Threads for `.tflite` and `.onnx`; default: one per core, at most four. A single face is
+            predicted by one or by all of them, as was faster for the first faces. TensorFlow's threads belong
+            to the whole process (`tf.config.threading`).
         trust: Load frozen graphs and SavedModels even if they contain operations other than a network's.
 
     Returns:
