@@ -37,7 +37,7 @@ def parts(
     return {
         "inference": formats,
         "inference 2": [*formats, "--threads=2"],
-        "tracking": [f"--mediapipe_python={mediapipe_python}"] if mediapipe_python else [],
+        "tracking": [source, *([f"--mediapipe_python={mediapipe_python}"] if mediapipe_python else [])],
         "video": [],
         "scaling": [source],
         "startup": [source],

@@ -45,19 +45,33 @@ HEADER = """# Accuracy
 
 `python -m benchmarks.accuracy --output=docs/accuracy.md` makes this page.
 
-AFLW2000, the {count} of 2,000 faces whose three angles lie within ±99°. Mean absolute errors, geodesic
-error (angle of the rotation between the poses), the MAE of the {without_twins} faces without a
-near-duplicate in AFLW (a twin), and the MAE by range of the true |yaw|; degrees. The
+AFLW2000, the {count:,} of 2,000 faces whose three angles lie within ±99°. Mean absolute errors, geodesic
+error (angle of the rotation between the poses), the MAE of the {without_twins:,} faces without a
+near-duplicate in AFLW ("distinct"), and the MAE by range of the true |yaw|; degrees. The
 released networks were trained on 300W-LP, the shipped ones on AFLW, video frames and web photos. Crops from
 the labeled face box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
 "Mirrored" averages with the prediction for the mirrored crop, in twice the time. opentrack's int8 network
 predicts differently on other processors: 3.27 and 5.36 on one with AVX-512. `wide` was trained without the
-twins, the other shipped networks with them. The shipped networks were
-measured on these faces after each stage of their training, so this is not a first look
-([model card](model_card.md)).
+near-duplicates, the other shipped networks with them. The shipped networks were measured on these faces after
+each stage of their training, so the test set is not unseen ([model card](model_card.md)).
 
-| network | crop | paper: MAE | yaw | pitch | roll | MAE | geodesic | without twins | {ranges} |
+| network | crop | paper: MAE | yaw | pitch | roll | MAE | geodesic | distinct | {ranges} |
 |---|---|---|---|---|---|---|---|---|{rule}|"""
+COMMANDS = """
+A command for each row, with faces cut as its crop says. `fsanet download` fetches the released files; the
+rows of the port and of opentrack need `python -m benchmarks.accuracy`.
+
+```bash
+fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=aflw2000.npz
+{released}
+
+fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=tight.npz --square --margin_ratio=0.29 \\
+  --sampling=filtered
+fsanet evaluate --data=tight.npz --network=wide  # and with --mirror
+
+fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=square.npz --square --margin_ratio=0.29
+fsanet evaluate --data=square.npz --network=fusion  # 1x1, noS, var; and with --mirror
+```"""
 BY_MARGIN = """
 ## By margin
 
@@ -216,8 +230,10 @@ def main() -> None:
         rule="|".join(["---"] * len(ranges)),
     )
     margins = " | ".join(f"{margin:g}" for margin in MARGINS)
+    files = [",".join(f"{stem}.h5" for stem in stems) for stems in RELEASED.values()]
+    released = "\n".join(f"fsanet evaluate --data=aflw2000.npz --network={names}" for names in files)
     lines = [
-        *(header, *network_rows(reference)),
+        *(header, *network_rows(reference), COMMANDS.format(released=released)),
         *(BY_MARGIN.format(margins=margins, rule="|".join(["---"] * len(MARGINS))), *margin_rows(reference)),
         *(BY_DETECTOR, *detector_rows(reference)),
         *(UNCERTAINTY_TEXT, *uncertainty_rows(tight, output.with_name("uncertainty.png"))),

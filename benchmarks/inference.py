@@ -22,7 +22,7 @@ from fsanet_tf.networks.pretrained import keras_file
 ORIGINAL = "original's frozen graph"
 PEER = "PyTorch port's ONNX"
 BATCH = 64
-UNIT = "ms a face"
+UNIT = "ms per face"
 
 
 def exported(reference: Path, variant: str, folder: Path) -> dict[str, Path]:
@@ -81,7 +81,7 @@ def measure() -> list[Comparison]:
     comparisons = []
     for title, networks in measured.items():
         for count, rounds in ((1, given.rounds), (BATCH, few)):
-            column = f"{'one face' if count == 1 else f'of {count} faces'}, {threads}"
+            column = f"{'one face' if count == 1 else f'{count} faces per call'}, {threads}"
             times = time_faces(networks, count, rounds)
             comparisons.append(compare(title, column, UNIT, ORIGINAL, times))
     return comparisons

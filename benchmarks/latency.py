@@ -18,7 +18,7 @@ def measure() -> list[Comparison]:
     networks = {name: load_network(name, given.threads) for name in given.network}
     threads = f"{given.threads} thread" + ("s" if given.threads > 1 else "")
     return [
-        compare("Latency", f"{count} per call, {threads}", "ms a face", given.network[0], times)
+        compare("Latency", f"{count} per call, {threads}", "ms per face", given.network[0], times)
         for count, rounds in ((1, given.rounds), (BATCH, max(3, given.rounds // 10)))
         for times in [time_faces(networks, count, rounds)]
     ]

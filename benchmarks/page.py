@@ -18,18 +18,19 @@ matplotlib.use("Agg")
 
 LIBRARIES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "opencv-python", "numpy")
 BARS = "Networks"
-GROWTH = ("Faces a call, 1x1", "Threads, 1x1", "Faces in a photo: crop and pose")
+GROWTH = ("Faces per call, 1x1", "Threads, 1x1", "Faces in a photo: crop and pose")
 IN_JSON_ONLY = ("Formats, 1x1", *GROWTH)
 PAGE = """# Benchmarks
 
 `{command}` measures all of this and makes this page. {machine}.
 
-The ways of a column were run in turns, in a new order each round, so that a busy machine hits all alike. A
-cell contains **how many times better than the baseline** it is, the median, and ± what lies between the
-quartiles. Ratios travel farther than times. Formats, and what faces and threads cost as they grow:
-[benchmarks.json](benchmarks.json); each format of a network at one thread: [formats](export.md).
+The rows of a column were measured in interleaved rounds, in random order, so that background load affects
+all of them. A cell contains **how many times better than the baseline** it is, the median, and ± the
+interquartile range. Ratios transfer between machines better than times. Formats, and the cost by number of
+faces and threads: [benchmarks.json](benchmarks.json); each format of a network at one thread:
+[formats](export.md).
 
-![How fast the networks are, and what a face costs as the work grows]({picture})
+![Speed of the networks, and cost per face by number of faces and threads]({picture})
 """
 
 
@@ -57,7 +58,7 @@ def write_page(path: Path, comparisons: Sequence[Comparison], command: str) -> N
 
 
 def draw(comparisons: Sequence[Comparison], path: Path) -> None:
-    """Draw how many times faster each network is, and what a face costs as the work grows."""
+    """Draw how many times faster each network is, and the cost per face by number of faces and threads."""
     by_title = tables(comparisons)
     figure = Figure(figsize=(15, 9), layout="constrained")
     rows = figure.add_gridspec(2, 1)
@@ -66,7 +67,9 @@ def draw(comparisons: Sequence[Comparison], path: Path) -> None:
     names = sorted(columns[0].rows, key=columns[0].times_better)
     panels = above.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axes, column in zip(panels, columns, strict=True):
-        bars = axes.barh(names, [column.times_better(name) for name in names])
+        bars = axes.barh(
+            [name.replace("`", "") for name in names], [column.times_better(name) for name in names]
+        )
         axes.bar_label(bars, fmt="%.2g", padding=2)
         axes.set_title(column.column)
         axes.margins(x=0.15)

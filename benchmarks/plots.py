@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
 from fsanet_tf.io.files import replace_when_done
@@ -71,7 +72,7 @@ def draw_efficiency(
     over_time, over_size = figure.subplots(1, 2, sharey=True)
     times = {name: (time, mae) for name, (time, _, mae) in measured.items()}
     sizes = {name: (size, mae) for name, (_, size, mae) in measured.items()}
-    printed_sizes = {f"{name} (printed)": (size, mae) for name, (mae, size) in printed.items()}
+    printed_sizes = {f"{name} (as reported)": (size, mae) for name, (mae, size) in printed.items()}
     for axes, places, color in (
         (over_time, times, "tab:blue"), (over_size, sizes, "tab:blue"), (over_size, printed_sizes, "none"),
     ):  # fmt: skip
@@ -80,7 +81,10 @@ def draw_efficiency(
     over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(3, 6.5))
     for axes in (over_time, over_size):
         axes.grid(alpha=0.3, which="both")
-        axes.margins(x=0.25)
+        axes.margins(x=0.3)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
     figure.draw_without_rendering()  # fixes where the points are in pixels
     _write_names(over_time, times)
     _write_names(over_size, sizes | printed_sizes)

@@ -1,4 +1,4 @@
-"""What a face costs as a call, the threads and a photo's faces grow: `python -m benchmarks.scaling`."""
+"""Cost per face by faces per call, threads, and faces in a photo: `python -m benchmarks.scaling`."""
 
 import functools
 from pathlib import Path
@@ -21,11 +21,15 @@ FRAME_SHAPE, FACE_SIDE = (1080, 1920, 3), 120
 
 
 def of_batches(networks: dict[str, Network], rounds: int) -> list[Comparison]:
-    """Each network with more and more faces a call."""
+    """Each network by the number of faces per call."""
     times = {count: time_faces(networks, count, max(3, rounds // count)) for count in BATCHES}
     return [
         compare(
-            "Faces a call, 1x1", name, UNIT, "1 face", {_some(count): times[count][name] for count in BATCHES}
+            "Faces per call, 1x1",
+            name,
+            UNIT,
+            "1 face",
+            {_some(count): times[count][name] for count in BATCHES},
         )
         for name in networks
     ]
@@ -41,7 +45,7 @@ def of_threads(reference: Path, rounds: int) -> list[Comparison]:
         networks = {_some(threads, "thread"): load(threads) for threads in THREADS}
         for count in (1, 64):
             times = time_faces(networks, count, max(3, rounds // count))
-            column = f"{name}, {_some(count)} a call"
+            column = f"{name}, {_some(count)} per call"
             columns.append(compare("Threads, 1x1", column, UNIT, "1 thread", times))
     return columns
 
@@ -52,7 +56,7 @@ def of_photos(rounds: int) -> list[Comparison]:
     lefts = np.linspace(0, FRAME_SHAPE[1] - FACE_SIDE, max(FACES)).tolist()
     faces = [Detection((left, 400.0, left + FACE_SIDE, 400.0 + FACE_SIDE), 1.0) for left in lefts]
     columns = []
-    for name in ("1x1", "fusion"):
+    for name in ("1x1", "wide", "fusion"):
         predict = PosePredictor(name).predict
         calls = {_some(n): functools.partial(predict, frame, faces[:n]) for n in FACES}
         times = interleave(calls, max(3, rounds // 8))

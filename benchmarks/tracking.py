@@ -19,13 +19,18 @@ from absl import flags
 
 from benchmarks.harness import Comparison, compare, run_benchmark
 from benchmarks.moving_window import MOTIONS, RATE, moving_window
+from benchmarks.peers import OPENTRACK, opentrack
+from fsanet_tf.detection.detection import Detection
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
+from fsanet_tf.networks.network import Network
 from fsanet_tf.prediction.pose_tracker import PoseTracker
+from fsanet_tf.prediction.predictor import PosePredictor
 
 SIZES = ((1280, 720), (640, 480), (480, 270))
 FACE = (180.0, 63.0, 270.0, 178.0)  # of the astronaut
 BASELINE = "YuNet in each frame, `1x1`"
+OTHER = "opentrack's network from a known box"  # its tracker, too, takes the last frame's
 MEDIAPIPE = "MediaPipe FaceMesh, tracking"
 MEDIAPIPE_CODE = """
 import sys, time
@@ -72,6 +77,23 @@ def followed(frames: np.ndarray, network: str, faces: int, **options) -> Way:
     return play
 
 
+def known_boxes(frames: np.ndarray, network: Network) -> Way:
+    """Crop the face at its true place and run a network on it."""
+    height, width = frames.shape[1:3]
+    scenes = moving_window(read_image("astronaut"), FACE, MOTIONS["moving"], len(frames), (width, height))
+    boxes, predict = [box for _, box in scenes], PosePredictor(network).predict
+
+    def play() -> list[float]:
+        times = []
+        for frame, box in zip(frames, boxes, strict=True):
+            start = time.perf_counter()
+            predict(frame, [Detection(box)])
+            times.append(1e3 * (time.perf_counter() - start))
+        return times
+
+    return play
+
+
 def mediapipe_way(python: str, path: Path) -> tuple[Way, subprocess.Popen]:
     """Start MediaPipe on frames stored as RGB; return the way to play them, and the process."""
     worker = subprocess.Popen(
@@ -109,6 +131,9 @@ def column(name: str, frames: np.ndarray, faces: int) -> Comparison:
     given = flags.FLAGS
     ways = {BASELINE: followed(frames, "1x1", faces, every=1)}
     ways |= {f"followed by `{network}`": followed(frames, network, faces) for network in given.network}
+    other = Path(given.reference) / OPENTRACK
+    if other.exists() and faces == 1:
+        ways[OTHER] = known_boxes(frames, opentrack(other, 1))
     with tempfile.TemporaryDirectory() as folder:
         worker = None
         if given.mediapipe_python and faces == 1:  # its detector finds none of ten small faces
@@ -120,7 +145,7 @@ def column(name: str, frames: np.ndarray, faces: int) -> Comparison:
         finally:
             if worker:
                 worker.kill()
-    return compare("A frame of video", name, "ms a frame", BASELINE, times)
+    return compare("A frame of video", name, "ms per frame", BASELINE, times)
 
 
 def measure() -> list[Comparison]:
@@ -132,6 +157,9 @@ def measure() -> list[Comparison]:
 
 if __name__ == "__main__":
     flags.DEFINE_list("network", ["1x1", "wide", "fusion"], "Network files or shipped names, each measured.")
+    flags.DEFINE_string(
+        "reference", "../shared", "Folder with opentrack's network; left out if it is absent."
+    )
     flags.DEFINE_string("mediapipe_python", None, "The Python of an environment with MediaPipe.")
     flags.DEFINE_integer("frames", 90, "Frames of the video.", 2)
     flags.DEFINE_integer("rounds", 3, "How often it is played.", 1)

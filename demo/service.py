@@ -8,7 +8,6 @@ and `curl -F photo=@photo.jpg localhost:8000/poses`. An example of the public AP
 from fastapi import FastAPI, HTTPException, UploadFile
 
 import fsanet_tf
-from fsanet_tf.io.images import decode_image
 
 app = FastAPI()
 network, detect = fsanet_tf.load_network("wide"), fsanet_tf.make_detector()
@@ -18,8 +17,7 @@ network, detect = fsanet_tf.load_network("wide"), fsanet_tf.make_detector()
 def poses(photo: UploadFile) -> list[dict]:
     """Return box and pose of each face of a photo, the surest first; FastAPI calls this in threads."""
     try:
-        image = decode_image(photo.file.read(), photo.filename or "photo")
-        faces = fsanet_tf.estimate(image, network, detect, color_order="BGR")
+        faces = fsanet_tf.estimate(photo.file.read(), network, detect)
     except fsanet_tf.InputError as error:
         raise HTTPException(422, str(error)) from error
     return [

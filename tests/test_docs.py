@@ -35,7 +35,7 @@ ELSEWHERE = {
     "curl": "asks a server: the docker above, or tests/demo/test_service.py",
     "uvicorn": "serves until it is stopped: tests/demo/test_service.py",
     "fsanet train --quick": "tests/training/test_training.py",
-    "fsanet export --network=fusion --formats=web": "with npm and Chromium: tests/export/test_web_page.py",
+    "fsanet export --network=wide --formats=web": "with npm and Chromium: tests/export/test_web_page.py",
     "python -m benchmarks.live": "measures Chromium; its parts in tests/export/test_web_page.py",
     "python -m tests.golden.make": "tests/golden/test_golden.py compares what it made",
     "python -m benchmarks.robustness": "a quarter of an hour; parts in tests/evaluation/test_corruptions.py",
@@ -118,7 +118,7 @@ def folder(reference, tmp_path_factory) -> Path:
             (shared / "data/AFLW2000" / path.name).symlink_to(path)
     (shared / "data/aflw2000_twins.txt").symlink_to(reference / "data/aflw2000_twins.txt")
     (work / "AFLW2000").symlink_to(shared / "data/AFLW2000")
-    for weights in (reference / "weights/300W_LP_models").glob("*_capsule_3_16_2_21_5.h5"):
+    for weights in (reference / "weights/300W_LP_models").glob("*.h5"):
         (work / weights.name).symlink_to(weights)
 
     photo = read_image("astronaut")[:256, 96:352]

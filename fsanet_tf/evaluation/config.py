@@ -26,14 +26,14 @@ CORRUPTIONS = {
     "sunglasses": Corruption("dark glasses; size of the lenses", (0.8, 1.0, 1.4)),
     "hand": Corruption("a hand over chin and cheek, mouth, nose and mouth", (1, 2, 3)),
     "block": Corruption("a square of one color; its side in sides of the face box", (0.25, 0.4, 0.55)),
-    "dark": Corruption("times the light", (0.4, 0.2, 0.1)),
-    "gamma": Corruption("another gamma", (1.8, 2.5, 3.5)),
-    "overexposed": Corruption("times the light, and 60 gray levels for each time more", (1.3, 1.6, 2.0)),
+    "dark": Corruption("brightness factor", (0.4, 0.2, 0.1)),
+    "gamma": Corruption("gamma exponent", (1.8, 2.5, 3.5)),
+    "overexposed": Corruption("brightness factor f; 60 (f - 1) gray levels are added", (1.3, 1.6, 2.0)),
     "noise": Corruption("normal noise; its standard deviation in gray levels", (12, 25, 45)),
     "low_resolution": Corruption("side of the face box in pixels", (32, 20, 12)),
     "motion_blur": Corruption("blur along an axis; its length in sides of the face box", (0.08, 0.16, 0.28)),
     "jpeg": Corruption("JPEG compression; its quality", (30, 10, 5)),
-    "gray": Corruption("share of the color that is gone", (0.5, 0.8, 1.0)),
+    "gray": Corruption("share of saturation removed", (0.5, 0.8, 1.0)),
 }
 STRENGTHS = (1, 2, 3)
 

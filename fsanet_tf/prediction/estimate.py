@@ -14,7 +14,7 @@ from fsanet_tf.detection.face_pose import FacePose, is_face
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import Box, as_bgr
 from fsanet_tf.geometry.pose import rotate_poses
-from fsanet_tf.io.images import decode_pil, read_image
+from fsanet_tf.io.images import decode_image, decode_pil, read_image
 from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.predictor import Networks, PosePredictor, in_camera
@@ -29,7 +29,7 @@ _load_named_detector = functools.lru_cache(maxsize=8)(make_detector)
 
 
 def estimate(
-    image: str | Path | np.ndarray | Any,
+    image: str | Path | bytes | np.ndarray | Any,
     network: Networks = DEFAULT,
     detector: str | Detector = "auto",
     color_order: Literal["BGR", "RGB"] | None = None,
@@ -43,8 +43,8 @@ def estimate(
     A network or detector given by name is loaded at the first call and kept.
 
     Args:
-        image: Path of an image file, a PIL image (its EXIF orientation is applied, as a file's), or a uint8
-            array in [0, 255]: `(height, width, 3)`, or grayscale `(height, width)`.
+        image: Path of an image file, its content as bytes, a PIL image (the EXIF orientation of all three is
+            applied), or a uint8 array in [0, 255]: `(height, width, 3)`, or grayscale `(height, width)`.
         network: Path of a network, one of `list_networks()`, a loaded network, or several (averaged).
         detector: One of `list_detectors()`, `auto`, or a function from a frame to detections.
         color_order: Order of an array's channels; required for arrays with channels, since it cannot be
@@ -153,6 +153,8 @@ def _as_frame(image: Any, color_order: str | None) -> np.ndarray:
     """Return an image in any form as uint8 BGR `(height, width, 3)`."""
     if isinstance(image, str | Path):
         return read_image(image)
+    if isinstance(image, bytes):
+        return decode_image(image, "image")
     if hasattr(image, "convert"):  # a PIL image
         return decode_pil(image)
     is_gray = isinstance(image, np.ndarray) and image.ndim == 2

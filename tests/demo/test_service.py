@@ -33,4 +33,4 @@ def test_a_photo_is_answered_with_the_poses_of_estimate(client):
 def test_what_is_no_photo_is_refused_in_one_line(client):
     answer = client.post("/poses", files={"photo": ("notes.txt", b"no picture")})
     assert answer.status_code == 422
-    assert answer.json()["detail"] == "notes.txt: expected an image, could not decode it"
+    assert answer.json()["detail"] == "image: expected an image, could not decode it"
