@@ -40,7 +40,6 @@ ELSEWHERE = {
     "python -m tests.golden.make": "tests/golden/test_golden.py compares what it made",
     "python -m benchmarks.robustness": "a quarter of an hour; parts in tests/evaluation/test_corruptions.py",
     "python -m benchmarks.detection": "a quarter of an hour; parts in tests/benchmarks/test_detection.py",
-    "python -m benchmarks.tracking": "tests/benchmarks/test_tracking.py",
     "python recipes/heads.py": "minutes: tests/test_recipes.py trains heads on little",
     "python recipes/diagnosis.py": "tests/test_recipes.py",
     "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
