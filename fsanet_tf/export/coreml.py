@@ -13,7 +13,7 @@ import fsanet_tf
 from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.formats import freeze
 from fsanet_tf.io.files import replace_when_done
-from fsanet_tf.networks.card import CARD_KEY, INPUT, NetworkCard
+from fsanet_tf.networks.card import CARD_KEY, NetworkCard
 from fsanet_tf.networks.runtimes import FROZEN_INPUT
 
 IMAGE = "image"
@@ -46,7 +46,7 @@ def export_coreml(model: keras.Model, path: Path, card: NetworkCard) -> None:
     package.short_description = card.description()
     package.version = fsanet_tf.__version__
     package.user_defined_metadata[CARD_KEY] = json.dumps(card.as_json())
-    package.input_description[IMAGE] = f"{INPUT}; 8-bit pixels, N is 1"
+    package.input_description[IMAGE] = f"{card.input_description()}; 8-bit pixels, N is 1"
     for name, meaning in card.outputs.items():
         package.output_description[name] = meaning
     with replace_when_done(path) as temporary:

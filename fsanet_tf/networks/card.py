@@ -28,7 +28,6 @@ OUTPUTS = {
     FACE_SCORE: "(N,) probability in [0, 1] that the crop shows a face",
 }
 BOX = "the smallest box around the visible landmarks of the face: left, top, right, bottom in pixels"
-INPUT = "float32 (N, image_size, image_size, 3), BGR, 0 to 255"
 CARD_KEY = "fsanet_tf.card"  # of the metadata of .onnx and .tflite files, and the name of a graph's constant
 DAMAGED = (ValueError, KeyError, TypeError, RecursionError, OSError, zipfile.BadZipFile)
 
@@ -53,17 +52,22 @@ class NetworkCard:
         """Return the card as JSON represents it."""
         return {
             **self.about,
-            "input": INPUT,
+            "input": self.input_description(),
             "image_size": self.image_size,
             "box": BOX,
             "crop": dataclasses.asdict(self.crop),
             "outputs": dict(self.outputs),
         }
 
+    def input_description(self) -> str:
+        """Return what a network takes."""
+        side = self.image_size or "image_size"
+        return f"float32 (N, {side}, {side}, 3), BGR, 0 to 255"
+
     def description(self) -> str:
         """Return one line for the standard description of a file."""
         name = self.about.get("variant", "head pose network")
-        return f"{name}: {', '.join(self.outputs)} of a face crop ({self.crop}), {INPUT}"
+        return f"{name}: {', '.join(self.outputs)} of a face crop ({self.crop}), {self.input_description()}"
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> NetworkCard:
