@@ -138,13 +138,19 @@ def test_mistakes_are_one_clear_line(photos, tmp_path):
     (tmp_path / "no_path.csv").write_text("a,b\n1,2\n")
     (tmp_path / "semicolons.csv").write_text("path;yaw\na.jpg;1\n")
     (tmp_path / "utf16.txt").write_bytes("a.jpg".encode("utf-16-le"))
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xd8\x01\n\xe0")
+    (tmp_path / "quote.csv").write_text('path\n"a.jpg\n')
+    (tmp_path / "long.csv").write_text("path\n" + "x" * 200_000)
     (tmp_path / "bad.parquet").write_bytes(b"PAR1")
     for source, said in {
         tmp_path / "absent": "no such source",
         tmp_path / "empty": "found none",
         tmp_path / "no_path.csv": "expected a column path",
-        tmp_path / "semicolons.csv": "found path;yaw (separated by semicolons? expected commas)",
-        tmp_path / "utf16.txt": "expected a text file in UTF-8",
+        tmp_path / "semicolons.csv": "found path;yaw; separated by semicolons, expected commas",
+        tmp_path / "utf16.txt": "expected a text file in UTF-8, or in UTF-16 with a byte order mark",
+        tmp_path / "binary.txt": "received binary data",
+        tmp_path / "quote.csv": "expected a CSV, could not read it",
+        tmp_path / "long.csv": "expected a CSV, could not read it",
         "http://localhost/photo.jpg": "expected an address of a file system",
         tmp_path / "bad.parquet": "could not read it",
         "nosuch://bucket/*.jpg": "expected an address of a file system",
@@ -378,6 +384,14 @@ def test_names_that_are_not_utf_8_are_labeled_and_found_again(few, tmp_path):
     shutil.move(tmp_path / "out", tmp_path / "out.parquet")
     result = run_fsanet("preprocess", "table", f"--table={tmp_path / 'out.parquet'}", table[-1])
     assert result.returncode == 0 and "3 crops of 3" in result.stdout, result.stderr
+
+
+def test_lists_of_odd_lines_are_read(few, tmp_path):
+    (tmp_path / "list.txt").write_bytes(f"{few}/002.png\r{few}/004.png \r{'x' * 300}\r".encode())
+    *_, long = rows = rows_in(tmp_path / "list.txt")
+    assert len(rows) == 3 and "no such file" in long["error"]
+    (tmp_path / "table.csv").write_text(f"Number,Path\n1, {few}/002.png \n2,{few}/004.png,\n")
+    assert [row["source"] for row in rows_in(tmp_path / "table.csv")] == [f"{few}/002.png", f"{few}/004.png"]
 
 
 def test_a_list_in_latin_1_is_read(few, tmp_path):

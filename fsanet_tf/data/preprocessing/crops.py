@@ -23,7 +23,7 @@ from tqdm import tqdm
 import fsanet_tf
 from fsanet_tf.batch.folder import LOCK, Folder
 from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts
-from fsanet_tf.data.dataset import FaceLabels, check_poses, write_dataset
+from fsanet_tf.data.dataset import FaceLabels, check_poses, check_weights, write_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
 from fsanet_tf.io.files import writable_path
@@ -258,17 +258,21 @@ def _read(job: Job, number: int) -> tuple[dict[str, np.ndarray], list[Problem]]:
 def _join(job: Job, parts: Sequence[Part], plan: Plan, output: Path, image_size: int) -> int:
     """Write one `.npz` from parts, one part in memory at a time; return the number of crops."""
     found = []
+    problems: list[Problem] = []
     for part in parts:
-        arrays, _ = _read(job, part.number)
+        arrays, others = _read(job, part.number)
+        problems += others
         if arrays:
             found.append((part.number, [arrays[key] for key in COLUMNS]))
     if not found:
-        raise InputError(f"{output}: no source yielded a crop, nothing to write")
+        first = f" ({problems[0]})" if problems else ""
+        raise InputError(f"{output}: no source yielded a crop, nothing to write{first}")
     poses, names, weights, groups, margins = map(
         np.concatenate, zip(*(columns for _, columns in found), strict=True)
     )
     check_poses(plan.source, poses, plan.are_degrees)
     weights, margins = weights.astype(np.float32), margins.astype(np.float32)
+    check_weights(plan.source, weights)
     labels = FaceLabels(poses, names, weights, groups, margins, plan.rule.square, plan.rule.sampling)
     images = (_read(job, number)[0]["image"] for number, _ in found)
     write_dataset(output, images, labels, image_size, plan.are_degrees)
