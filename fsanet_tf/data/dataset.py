@@ -50,6 +50,7 @@ class FaceLabels:
         margin_ratios: float32 `(N,)`: the margin of each crop; NaN: unknown, as in the original's files.
         square: Whether the boxes were made square before they were cropped.
         sampling: How pixels were sampled, as in `CropRule`.
+        labeled_by: The network whose answers the poses are, as `label` writes them; empty: unknown.
     """
 
     poses: np.ndarray
@@ -59,6 +60,7 @@ class FaceLabels:
     margin_ratios: np.ndarray
     square: bool = False
     sampling: str = "original"
+    labeled_by: str = ""
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -260,6 +262,8 @@ def write_dataset(
         arrays["weight"] = labels.weights
     if (labels.groups != "").any():
         arrays["group"] = labels.groups
+    if labels.labeled_by:
+        arrays["labeled_by"] = labels.labeled_by
     if are_degrees:
         arrays["unit"] = DEGREES
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(labels), image_size, image_size, 3)}
@@ -417,7 +421,8 @@ def _joined(paths: Sequence[str | Path], parts: Sequence[FaceDataset]) -> FaceDa
     ((square, sampling),) = rules
     arrays = {name: np.concatenate([getattr(part, name) for part in labels]) for name in ARRAYS}
     images = cast(np.ndarray, _JoinedImages([part.images for part in parts]))
-    return FaceDataset(images, FaceLabels(**arrays, square=square, sampling=sampling))
+    labeled_by = ", ".join(dict.fromkeys(part.labeled_by for part in labels if part.labeled_by))
+    return FaceDataset(images, FaceLabels(**arrays, square=square, sampling=sampling, labeled_by=labeled_by))
 
 
 def _load(path: Path) -> FaceDataset:
@@ -504,6 +509,7 @@ def _labels(path: Path, found: dict[str, np.ndarray], count: int) -> FaceLabels:
         np.broadcast_to(margins, (count,)),
         bool(square),
         sampling,
+        str(found.get("labeled_by", "")),
     )
 
 

@@ -1,5 +1,6 @@
 """The `.npz` format: round trip, the original's own files, and what is refused."""
 
+import dataclasses
 import zipfile
 
 import numpy as np
@@ -100,6 +101,16 @@ def test_labels_that_are_odd_but_true_are_kept():
     check_poses("whole degrees", np.array([[1.0, -2, 3]]))
     with pytest.raises(InputError, match=r"table\.csv: expected degrees, .*are these radians"):
         check_poses("table.csv", np.array([[0.4, -0.2, 1.3]]))
+
+
+def test_whose_answers_the_poses_are_travels_with_them(tmp_path, rng):
+    for name in ("", "var", "1x1"):
+        data = faces(rng)
+        labels = dataclasses.replace(data.labels, labeled_by=name)
+        save_dataset(tmp_path / f"{name}.npz", dataclasses.replace(data, labels=labels))
+    assert [load_dataset(tmp_path / f"{name}.npz").labels.labeled_by for name in ("", "var")] == ["", "var"]
+    joined = load_dataset([tmp_path / f"{name}.npz" for name in ("var", "", "1x1", "var")])
+    assert joined.select(np.arange(3)).labels.labeled_by == "var, 1x1"
 
 
 def test_radians_are_told_from_faces_that_look_ahead(rng):

@@ -126,6 +126,7 @@ class Plan:
         stands_alone: Whether each item is a part of its own.
         skipped: Why other files are no sources, by name.
         are_degrees: As for `check_poses`.
+        labeled_by: As in `FaceLabels`.
     """
 
     items: Mapping[Path, Sequence[Any]]
@@ -136,6 +137,7 @@ class Plan:
     stands_alone: bool = False
     skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     are_degrees: bool = False
+    labeled_by: str = ""
 
 
 class PreprocessingConfig(Protocol):
@@ -273,7 +275,9 @@ def _join(job: Job, parts: Sequence[Part], plan: Plan, output: Path, image_size:
     check_poses(plan.source, poses, plan.are_degrees)
     weights, margins = weights.astype(np.float32), margins.astype(np.float32)
     check_weights(plan.source, weights)
-    labels = FaceLabels(poses, names, weights, groups, margins, plan.rule.square, plan.rule.sampling)
+    labels = FaceLabels(
+        poses, names, weights, groups, margins, plan.rule.square, plan.rule.sampling, plan.labeled_by
+    )
     images = (_read(job, number)[0]["image"] for number, _ in found)
     write_dataset(output, images, labels, image_size, plan.are_degrees)
     return len(labels)

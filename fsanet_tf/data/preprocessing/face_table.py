@@ -105,15 +105,17 @@ class FaceTableConfig:
             source=self.table,
             files=lambda line: (line_file(line, image_dir),),
             are_degrees=self.degrees,
+            labeled_by=", ".join(dict.fromkeys(line.labeled_by for line in lines if line.labeled_by)),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A line of a table: its number and its cells, by column."""
+    """A line of a table: its number, its cells by column, and the network that predicted its pose, if any."""
 
     number: int
     cells: Mapping[str, str]
+    labeled_by: str = ""
 
     def numbers(self, *columns: str) -> tuple[float, ...]:
         """Return cells as finite numbers.
@@ -200,12 +202,12 @@ def _read_labels(path: Path) -> list[Line]:
     columns = {"source": "file", **{name: name for name in (*ANGLE_NAMES, *BOX)}}
     try:
         with library_path(path) as name:
-            labels = pq.read_table(name, columns=[*columns, "frame"]).to_pylist()
+            labels = pq.read_table(name, columns=[*columns, "frame", "network"]).to_pylist()
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:MAX_SHOWN]
         raise InputError(f"{path}: expected a table of fsanet label, could not read it ({reason})") from error
     lines = [
-        Line(number, {name: str(label[column]) for column, name in columns.items()})
+        Line(number, {name: str(label[column]) for column, name in columns.items()}, label["network"] or "")
         for number, label in enumerate(labels, 1)
         if label["yaw"] is not None and label["frame"] is None
     ]
