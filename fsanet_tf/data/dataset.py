@@ -19,7 +19,7 @@ import numpy as np
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import SAMPLINGS, CropRule
-from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, within_angle
+from fsanet_tf.geometry.pose import within_angle
 from fsanet_tf.io.files import replace_when_done, require_file
 
 __all__ = ["FaceDataset", "load_dataset", "save_dataset"]
@@ -32,6 +32,7 @@ MAX_EXPANSION, SMALL_BYTES = 100, 2**28  # of compressed images; small ones may 
 CHUNK = 1024  # images that are written at once
 MARGIN_TOLERANCE = 1e-4  # margins are stored in 32 bits
 MAX_BEYOND_QUARTER_TURN = 0.2  # share of a data set's angles, if they are radians
+MAX_MEDIAN_DEG = 120.0  # of a data set's angles; degrees that were converted as radians have larger ones
 DEGREES = "degrees"  # of the entry `unit`, which says so of angles that could be radians
 REAL = "iuf"  # kinds of NumPy's types
 ARRAYS = ("poses", "names", "weights", "groups", "margin_ratios")  # labels of each face
@@ -314,7 +315,7 @@ def check_poses(name: str | Path, poses: np.ndarray, are_degrees: bool = False) 
         are_degrees: Whether it is known that they are no radians.
 
     Raises:
-        InputError: If a pose is not finite, the angles appear to be radians, or most exceed ±99°.
+        InputError: If a pose is not finite, the angles appear to be radians, or most exceed ±120°.
 
     Example:
         >>> check_poses("faces.npz", np.array([[30.0, -10.0, 5.0]]))
@@ -331,9 +332,9 @@ def check_poses(name: str | Path, poses: np.ndarray, are_degrees: bool = False) 
                 "(if all look ahead, preprocess table --degrees or an entry unit='degrees' says so)"
             )
         warnings.warn(f"{name}: all angles are within ±{sizes.max():.2f}, taken as degrees", stacklevel=2)
-    if sizes.size and np.median(sizes) > MAX_ANGLE_DEG:
+    if sizes.size and np.median(sizes) > MAX_MEDIAN_DEG:
         raise InputError(
-            f"{name}: expected head poses in degrees, received angles that mostly exceed ±{MAX_ANGLE_DEG:g} "
+            f"{name}: expected head poses in degrees, received angles that mostly exceed ±{MAX_MEDIAN_DEG:g} "
             f"(median {np.median(sizes):.0f}); were degrees converted as radians?"
         )
 

@@ -164,10 +164,10 @@ BAD = {
         r"2 entries, received \(1,\)",
     ),
     "radians": ({"image": IMAGES, "pose": POSES + 0.5}, r"expected degrees, received angles within ±0\.50"),
-    "degrees taken for radians": ({"image": IMAGES, "pose": POSES - 1310}, "mostly exceed ±99"),
+    "degrees taken for radians": ({"image": IMAGES, "pose": POSES - 1310}, "mostly exceed ±120"),
     "small degrees taken for radians": (
         {"image": IMAGES, "pose": POSES + np.array([172, 115, -143])},
-        "mostly exceed ±99",
+        "mostly exceed ±120",
     ),
     "complex poses": ({"image": IMAGES, "pose": POSES + 1j}, "pose must be"),
     "radians that say so": (
