@@ -142,7 +142,7 @@ def test_labels_that_pass_are_finite_degrees(poses):
     if message:
         assert message.startswith("faces.npz: ") and len(message.splitlines()) == 1
     else:
-        assert np.isfinite(poses).all() and np.median(np.abs(poses)) <= 180
+        assert np.isfinite(poses).all() and np.median(np.abs(poses)) <= 120
 
 
 OWN_HASH = "0" * 64

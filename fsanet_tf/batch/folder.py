@@ -41,7 +41,7 @@ class Folder:
     def read(self, name: str) -> bytes | None:
         """Return the content of a file; None if it is absent."""
         path = self.path / name
-        return path.read_bytes() if path.exists() else None
+        return path.read_bytes() if path.is_file() else None
 
     def write(self, name: str, content: Any) -> None:
         """Write a file, which several processes may do at once: it has the content of one of them."""
@@ -56,7 +56,10 @@ class Folder:
 
     def delete(self, name: str) -> None:
         """Delete a file; one that is already gone is no error."""
-        (self.path / name).unlink(missing_ok=True)
+        try:
+            (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.path / name}: cannot delete it: {error.strerror}") from error
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

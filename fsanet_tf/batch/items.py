@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import fnmatch
 import glob
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from fsanet_tf.batch.folder import file_system
 from fsanet_tf.errors import InputError, optional_dependencies, printable
+from fsanet_tf.io.csv_tables import describe_columns, read_csv
 from fsanet_tf.io.files import named_path, printable_name, read_text
 from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.prediction.sources import NEITHER, PHOTO_SUFFIXES, file_kind
@@ -176,16 +175,11 @@ def _read_list(path: Path) -> list[str]:
 
 
 def _read_csv(path: Path) -> list[str]:
-    reader = csv.DictReader(io.StringIO(read_text(path)))
-    names = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = names
+    names, lines = read_csv(path, PATH_COLUMNS)
     column = next((name for name in PATH_COLUMNS if name in names), None)
     if column is None:
-        hint = " (separated by semicolons? expected commas)" if any(";" in name for name in names) else ""
-        raise InputError(
-            f"{path}: expected a column {' or '.join(PATH_COLUMNS)}, found {', '.join(names)}{hint}"
-        )
-    return [line[column] for line in reader if line[column]]
+        raise InputError(f"{path}: expected a column {' or '.join(PATH_COLUMNS)}, {describe_columns(names)}")
+    return [cells[column] for _, cells in lines if cells[column]]
 
 
 def resolved(table: Path, name: str) -> str:
@@ -193,7 +187,7 @@ def resolved(table: Path, name: str) -> str:
     if "://" in name:
         return name
     found = named_path(name)
-    return str(found if found.exists() else named_path(str(table.parent / name)))
+    return str(found if os.path.exists(found) else named_path(str(table.parent / name)))
 
 
 def _matches(parts: list[str], patterns: list[str]) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from typing import Any, Protocol
@@ -99,10 +100,8 @@ class Job:
 
     def finished(self) -> list[int]:
         """Return the numbers of the parts whose files are there, in order."""
-        names = (
-            name for name in self.folder.names() if name.startswith("part-") and name.endswith(self.suffix)
-        )
-        return [int(name.removeprefix("part-").removesuffix(self.suffix)) for name in names]
+        matches = (re.fullmatch(rf"part-(\d+){self.suffix}", name) for name in self.folder.names())
+        return sorted(int(match[1]) for match in matches if match)
 
     def run(self, part: Part, worker: Worker) -> int:
         """Write a part's file; return its number.
@@ -111,7 +110,8 @@ class Job:
         it: its items then go to a process that may die, and the one that kills it becomes a failure.
         """
         tries_name = f"_tries-{part.number:06d}"
-        tries = int(self.folder.read(tries_name) or 0)
+        earlier = self.folder.read(tries_name) or b""
+        tries = int(earlier) if earlier.isdigit() else 0
         self.folder.write(tries_name, str(tries + 1).encode())
         apart = tries >= MAX_DIRECT_TRIES
         results = self._work_apart(part, worker) if apart else (rows_of(worker, item) for item in part.items)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import platform
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -99,9 +101,20 @@ class Table:
         self._job = job
 
     def part(self, number: int, columns: list[str] | None = None) -> pa.Table:
-        """Read the file of a part."""
-        file = pq.ParquetFile(pa.BufferReader(self._job.folder.read(self._job.name(number))))
-        return file.read(columns=columns, use_threads=False)
+        """Read the file of a part.
+
+        Raises:
+            InputError: If it is damaged.
+        """
+        folder, name = self._job.folder, self._job.name(number)
+        try:
+            file = pq.ParquetFile(pa.BufferReader(folder.read(name) or b""))
+            return file.read(columns=columns, use_threads=False).select(columns or SCHEMA.names)
+        except (OSError, KeyError, pa.ArrowException) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{folder.address}/{name}: expected a part of the table, could not read it ({reason})"
+            ) from error
 
     def read(self) -> pa.Table:
         """Read the whole table: the rows in the order of the source, those of added photos last."""
@@ -111,7 +124,8 @@ class Table:
     def plan(self, items: Sequence[Item], config: LabelConfig) -> tuple[list[Part], int]:
         """Take the folder for a job, or resume, extend or repair it.
 
-        Rows of photos that have changed since, and of failures to be tried again, are deleted.
+        Rows of photos that have changed since, and of failures to be tried again, are deleted, and so are
+        damaged files, whose photos are labeled again.
 
         Returns:
             The parts to do, and the number of labeled photos and videos that the source no longer contains.
@@ -123,8 +137,14 @@ class Table:
         current = {item.name: (item.size, item.modified_us) for item in items}
         stale: dict[int, set[str]] = {}
         labeled: set[str] = set()
+        damaged: list[int] = []
         for number in self._job.finished():
-            rows = self.part(number, columns)
+            try:
+                rows = self.part(number, columns)
+            except InputError as problem:
+                warnings.warn(f"{problem}; its photos are labeled again", stacklevel=3)
+                damaged.append(number)
+                continue
             states = zip(
                 rows["source"].to_pylist(),
                 rows["source_bytes"].to_pylist(),
@@ -143,21 +163,25 @@ class Table:
         for number, names in stale.items():
             self._delete(number, names)
             labeled -= names
+        for number in damaged:
+            self._job.folder.delete(self._job.name(number))
         parts = []
+        taken = set(self._job.finished())
+        free = itertools.count(max(taken, default=-1) + 1 + len(items))
         for part in make_parts(items, first, stands_alone=lambda item: item.is_video):
             pending = tuple(item for item in part.items if item.name not in labeled)
-            if pending:
-                parts.append(Part(part.number, pending))
+            if pending:  # another part has its number if a file was deleted from an extended job
+                parts.append(Part(next(free) if part.number in taken else part.number, pending))
         return parts, len(labeled - set(current))
 
     def _claim(self, items: Sequence[Item], config: LabelConfig, labeled: set[str], repairs: bool) -> int:
         """Write down the job, unless it is there already; return the number of its first part."""
-        what = {**about_of(config), "network_sha256": _network_hash(config.network)}
+        what = {**about_of(config), "network_sha256": network_hash(config.network)}
         what |= {name: getattr(config, name) for name in OPTIONS}
         digest = hashlib.sha256("\n".join(map(repr, items)).encode("utf-8", "surrogatepass")).hexdigest()
         folder, address = self._job.folder, self._job.folder.address
         content = folder.read(JOB)
-        earlier = json.loads(content) if content else None
+        earlier = None if content is None else _earlier_job(f"{address}/{JOB}", content)
         if earlier is None:
             if [name for name in folder.names() if not name.startswith((".", "_"))]:
                 raise InputError(f"{address}: contains other files, expected a new or empty folder")
@@ -174,7 +198,7 @@ class Table:
                     f"{address}: contains another job, the labels of other photos; expected another output"
                 )
             if earlier["items_sha256"] == digest and not repairs:
-                return int(earlier["first_part"])
+                return earlier["first_part"]
             first = max(self._job.finished(), default=-1) + 1
         job = {**what, "images": len(items), "items_sha256": digest, "first_part": first}
         folder.write(JOB, json.dumps(job, indent=2).encode())
@@ -203,7 +227,31 @@ class Table:
         return Summary(photos, faces, failures, dict(workers))
 
 
-def _network_hash(network: Sequence[str]) -> str | None:
-    """Return the SHA-256 of a network's file: another one under the same name makes another job."""
-    digests = [sha256(name) for name in network if Path(name).is_file()]
+def _earlier_job(name: str, content: bytes) -> dict[str, Any]:
+    """Return what an earlier run has written down.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    try:
+        job = json.loads(content)
+        known = isinstance(job["items_sha256"], str) and isinstance(job["first_part"], int)
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise InputError(
+            f"{name}: expected the description of a job, received damaged JSON; use another output"
+        )
+    return job
+
+
+def network_hash(network: Sequence[str]) -> str | None:
+    """Return the SHA-256 of a network's files: other ones under the same name make another job."""
+    digests = []
+    for path in map(Path, network):
+        if path.is_dir():
+            files = "".join(sha256(file) for file in sorted(path.rglob("*")) if file.is_file())
+            digests.append(hashlib.sha256(files.encode()).hexdigest())
+        elif path.is_file():
+            digests.append(sha256(path))
     return ",".join(digests) or None

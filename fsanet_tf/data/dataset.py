@@ -31,9 +31,10 @@ MAX_IMAGE_BYTES = 2**36  # a header that claims more is damaged
 MAX_EXPANSION, SMALL_BYTES = 100, 2**28  # of compressed images; small ones may be blank
 CHUNK = 1024  # images that are written at once
 MARGIN_TOLERANCE = 1e-4  # margins are stored in 32 bits
-HALF_TURN_DEG = 180.0
 MAX_BEYOND_QUARTER_TURN = 0.2  # share of a data set's angles, if they are radians
+MAX_MEDIAN_DEG = 120.0  # of a data set's angles; degrees that were converted as radians have larger ones
 DEGREES = "degrees"  # of the entry `unit`, which says so of angles that could be radians
+REAL = "iuf"  # kinds of NumPy's types
 ARRAYS = ("poses", "names", "weights", "groups", "margin_ratios")  # labels of each face
 
 
@@ -50,6 +51,7 @@ class FaceLabels:
         margin_ratios: float32 `(N,)`: the margin of each crop; NaN: unknown, as in the original's files.
         square: Whether the boxes were made square before they were cropped.
         sampling: How pixels were sampled, as in `CropRule`.
+        labeled_by: The network whose answers the poses are, as `label` writes them; empty: unknown.
     """
 
     poses: np.ndarray
@@ -59,6 +61,7 @@ class FaceLabels:
     margin_ratios: np.ndarray
     square: bool = False
     sampling: str = "original"
+    labeled_by: str = ""
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -142,12 +145,24 @@ class FaceDataset:
             poses: `(N, 3)`: yaw, pitch, roll in degrees.
             names, weights, groups: As in `FaceLabels`, or None.
             crop: How the crops were cut; None: unknown.
+
+        Raises:
+            InputError: If an array has another type or shape.
         """
-        count = len(poses)
+        count = len(images)
+        _require_images("images", images)
+        poses = np.asarray(poses)
+        shapes = {"poses": (count, 3), "names": (count,), "weights": (count,), "groups": (count,)}
+        given = {"poses": poses, "names": names, "weights": weights, "groups": groups}
+        for name, values in given.items():
+            if values is not None and np.shape(values) != shapes[name]:
+                raise InputError(f"{name}: expected an array {shapes[name]}, received {np.shape(values)}")
+        if poses.dtype.kind not in REAL:
+            raise InputError(f"poses: expected numbers, received {poses.dtype}")
         return cls(
             images,
             FaceLabels(
-                np.asarray(poses, np.float32),
+                poses.astype(np.float32),
                 np.full(count, "") if names is None else np.asarray(names),
                 np.ones(count, np.float32) if weights is None else np.asarray(weights, np.float32),
                 np.full(count, "") if groups is None else np.asarray(groups),
@@ -211,6 +226,12 @@ def save_dataset(path: str | Path, dataset: FaceDataset) -> None:
     write_dataset(path, parts, dataset.labels, dataset.image_size)
 
 
+def _require_images(name: str | Path, images: np.ndarray) -> None:
+    shape = images.shape
+    if images.dtype != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
+        raise InputError(f"{name}: expected uint8 images (N, S, S, 3), received {images.dtype} {shape}")
+
+
 def write_dataset(
     path: str | Path,
     images: Iterable[np.ndarray],
@@ -242,6 +263,8 @@ def write_dataset(
         arrays["weight"] = labels.weights
     if (labels.groups != "").any():
         arrays["group"] = labels.groups
+    if labels.labeled_by:
+        arrays["labeled_by"] = labels.labeled_by
     if are_degrees:
         arrays["unit"] = DEGREES
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(labels), image_size, image_size, 3)}
@@ -249,6 +272,7 @@ def write_dataset(
         with archive.open("image.npy", "w", force_zip64=True) as stream:
             np.lib.format.write_array_header_1_0(stream, header)
             for part in images:
+                _require_images(path, part)
                 stream.write(np.ascontiguousarray(part).tobytes())
         for key, value in arrays.items():
             with archive.open(f"{key}.npy", "w") as stream:
@@ -291,7 +315,7 @@ def check_poses(name: str | Path, poses: np.ndarray, are_degrees: bool = False) 
         are_degrees: Whether it is known that they are no radians.
 
     Raises:
-        InputError: If a pose is not finite, the angles appear to be radians, or most exceed a half turn.
+        InputError: If a pose is not finite, the angles appear to be radians, or most exceed ±120°.
 
     Example:
         >>> check_poses("faces.npz", np.array([[30.0, -10.0, 5.0]]))
@@ -308,11 +332,28 @@ def check_poses(name: str | Path, poses: np.ndarray, are_degrees: bool = False) 
                 "(if all look ahead, preprocess table --degrees or an entry unit='degrees' says so)"
             )
         warnings.warn(f"{name}: all angles are within ±{sizes.max():.2f}, taken as degrees", stacklevel=2)
-    if sizes.size and np.median(sizes) > HALF_TURN_DEG:
+    if sizes.size and np.median(sizes) > MAX_MEDIAN_DEG:
         raise InputError(
-            f"{name}: expected head poses in degrees, received angles that mostly exceed ±180 "
+            f"{name}: expected head poses in degrees, received angles that mostly exceed ±{MAX_MEDIAN_DEG:g} "
             f"(median {np.median(sizes):.0f}); were degrees converted as radians?"
         )
+
+
+def check_weights(name: str | Path, weights: np.ndarray) -> None:
+    """Refuse weights by which no face would count in training.
+
+    Args:
+        name: Where the weights come from, for the message.
+        weights: `(N,)`, of 0 or more.
+
+    Raises:
+        InputError: If all are 0.
+
+    Example:
+        >>> check_weights("faces.npz", np.array([0.0, 1.0]))
+    """
+    if not weights.any():
+        raise InputError(f"{name}: all weights are 0, so that no face would count")
 
 
 def hash_dataset(path: str | Path) -> str:
@@ -381,7 +422,8 @@ def _joined(paths: Sequence[str | Path], parts: Sequence[FaceDataset]) -> FaceDa
     ((square, sampling),) = rules
     arrays = {name: np.concatenate([getattr(part, name) for part in labels]) for name in ARRAYS}
     images = cast(np.ndarray, _JoinedImages([part.images for part in parts]))
-    return FaceDataset(images, FaceLabels(**arrays, square=square, sampling=sampling))
+    labeled_by = ", ".join(dict.fromkeys(part.labeled_by for part in labels if part.labeled_by))
+    return FaceDataset(images, FaceLabels(**arrays, square=square, sampling=sampling, labeled_by=labeled_by))
 
 
 def _load(path: Path) -> FaceDataset:
@@ -438,16 +480,22 @@ def _map_images(path: Path, archive: zipfile.ZipFile) -> np.ndarray:
 
 def _labels(path: Path, found: dict[str, np.ndarray], count: int) -> FaceLabels:
     poses = found["pose"]
-    if poses.shape != (count, 3) or not np.issubdtype(poses.dtype, np.number):
+    if poses.shape != (count, 3) or poses.dtype.kind not in REAL:
         raise InputError(f"{path}: pose must be ({count}, 3) numbers, received {poses.dtype} {poses.shape}")
-    poses = poses.astype(np.float32)
-    check_poses(path, poses, are_degrees=str(found.get("unit", "")) == DEGREES)
+    with np.errstate(over="ignore"):
+        poses = poses.astype(np.float32)
+    unit = str(found.get("unit", ""))
+    if unit not in ("", DEGREES):
+        raise InputError(f"{path}: unit must be {DEGREES}, received {unit}")
+    check_poses(path, poses, are_degrees=unit == DEGREES)
     for key in ("name", "group"):
         if key in found and found[key].shape != (count,):
-            raise InputError(f"{path}: {key} must have {count} entries, received {len(found[key])}")
+            raise InputError(f"{path}: {key} must have {count} entries, received {found[key].shape}")
+    square = found.get("square", np.array(False))
+    if square.shape or square.dtype != bool:
+        raise InputError(f"{path}: square must be true or false, received {square.dtype} {square.shape}")
     weights = _numbers(path, "weight", found, count) if "weight" in found else np.ones(count, np.float32)
-    if not weights.any():
-        raise InputError(f"{path}: all weights are 0, so that no face would count")
+    check_weights(path, weights)
     margins = np.full(count, math.nan, np.float32)
     if "margin_ratio" in found:
         margins = _numbers(path, "margin_ratio", found, count, unknown=True)
@@ -456,13 +504,20 @@ def _labels(path: Path, found: dict[str, np.ndarray], count: int) -> FaceLabels:
         raise InputError(f"{path}: sampling must be {' or '.join(SAMPLINGS)}, received {sampling}")
     return FaceLabels(
         poses,
-        found.get("name", np.full(count, "")).astype(str),
+        _texts(found.get("name", np.full(count, ""))),
         np.broadcast_to(weights, (count,)),
-        found.get("group", np.full(count, "")).astype(str),
+        _texts(found.get("group", np.full(count, ""))),
         np.broadcast_to(margins, (count,)),
-        bool(found.get("square", False)),
+        bool(square),
         sampling,
+        str(found.get("labeled_by", "")),
     )
+
+
+def _texts(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "backslashreplace")
+    return values.astype(str)
 
 
 def _numbers(
@@ -470,9 +525,10 @@ def _numbers(
 ) -> np.ndarray:
     """One number, or one per face, finite (or NaN, if `unknown` is allowed) and not negative."""
     values = found[key]
-    if values.shape not in ((), (count,)) or not np.issubdtype(values.dtype, np.number):
+    if values.shape not in ((), (count,)) or values.dtype.kind not in REAL:
         raise InputError(f"{path}: {key} must be {count} numbers, received {values.dtype} {values.shape}")
     values = values.astype(np.float32)
-    if not (((values >= 0) & np.isfinite(values)) | (unknown & np.isnan(values))).all():
-        raise InputError(f"{path}: {key} must be 0 or more and finite")
+    wrong = values[~(((values >= 0) & np.isfinite(values)) | (unknown & np.isnan(values)))]
+    if wrong.size:
+        raise InputError(f"{path}: {key} must be 0 or more and finite, received {wrong.flat[0]}")
     return values

@@ -86,6 +86,11 @@ def _evaluate_file(
         for network in networks
         if dataset.crop != network.card.crop
     ]
+    if dataset.labels.labeled_by:
+        notes.append(
+            f"{path}: its poses are answers of the network {dataset.labels.labeled_by}, so the errors are "
+            "differences from that network"
+        )
     unseen = np.intersect1d(rows, unseen)
     seen = len(rows) - len(unseen)
     trained_on = f"{path}: {seen} of its {len(rows)} faces were trained on"

@@ -77,7 +77,7 @@ class Samples:
 
     Attributes:
         crops: float32 `(N, size, size, 3)` BGR in [0, 255].
-        poses: True poses `(N, 3)` in degrees; None if there are no labels.
+        poses: True poses `(N, 3)` in degrees; None if there are no labels, or they are a network's answers.
         origin: What they are, for people.
     """
 
@@ -105,7 +105,10 @@ def load_samples(path: str | None, image_size: int) -> Samples | None:
     if len(rows) == 0:
         raise InputError(f"{path}: no face with angles within 99 degrees")
     crops = resize_crops(data.images[rows], image_size).astype(np.float32)
-    return Samples(crops, data.poses[rows], f"{len(rows)} faces of {path}")
+    origin = f"{len(rows)} faces of {path}"
+    if network := data.labels.labeled_by:
+        return Samples(crops, None, f"{origin}, labeled by {network}")
+    return Samples(crops, data.poses[rows], origin)
 
 
 def astronaut_samples(image_size: int, rule: CropRule) -> Samples:

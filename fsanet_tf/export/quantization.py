@@ -209,8 +209,8 @@ def _predict_maps(
     """Compute inner tensors of a network, all in one pass over the faces."""
     if not tensors:
         return []
-    maps = keras.Model(network.inputs, list(tensors)).predict(faces, verbose=0)
-    return maps if isinstance(maps, list) else [maps]
+    maps = keras.Model(network.inputs[0], list(tensors))(faces, training=False)  # predict would trace each
+    return [keras.ops.convert_to_numpy(values) for values in keras.tree.flatten(maps)]
 
 
 def _channel_ranges(maps: np.ndarray) -> np.ndarray:
@@ -317,7 +317,7 @@ def quantize(
     floor = damage([])
     trials = []
     for (kind, large), operations in tqdm(
-        sorted(groups.items()), desc="int8 trials", unit="kind", disable=not progress
+        sorted(groups.items()), desc="int8 trials", unit="kind", leave=False, position=0, disable=not progress
     ):
         try:
             worse = damage(operations) - floor

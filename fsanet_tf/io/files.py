@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fsanet_tf.errors import InputError, printable
 
+CONTROLS = "[\0-\x08\x0e-\x1a\x1c-\x1f]"  # that no text contains
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -127,7 +128,8 @@ def named_path(name: str) -> Path:
 def read_text(path: str | Path) -> str:
     """Read a list or table: UTF-8 or UTF-16 with a byte order mark, or UTF-8.
 
-    Bytes that are not UTF-8 become surrogates, as in Python's file names; see `named_path`.
+    Bytes that are not UTF-8 become surrogates, as in Python's file names; see `named_path`. Lines end with
+    `\\n`, whatever ends them in the file.
 
     Raises:
         InputError: If the file cannot be read or contains no text.
@@ -135,15 +137,19 @@ def read_text(path: str | Path) -> str:
     try:
         content = Path(path).read_bytes()
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return content.decode("utf-16")
-        text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+            text = content.decode("utf-16")
+        else:
+            text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
     except OSError as error:
         raise InputError(f"{printable_name(path)}: could not read it ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected text, received damaged UTF-16") from error
-    if "\0" in text:
-        raise InputError(f"{path}: expected a text file in UTF-8, received binary data")
-    return text
+    if re.search(CONTROLS, text):
+        raise InputError(
+            f"{path}: expected a text file in UTF-8, or in UTF-16 with a byte order mark, received "
+            "binary data"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def require_file(path: str | Path, expected: str) -> Path:
@@ -157,7 +163,7 @@ def require_file(path: str | Path, expected: str) -> Path:
         InputError: If there is no such file, it is a folder, or it is empty.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists fails on a long name
         raise InputError(f"{path}: no such file (expected {expected})")
     if path.is_dir():
         raise InputError(f"{path}: is a folder, expected {expected}")

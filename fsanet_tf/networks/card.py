@@ -29,6 +29,8 @@ OUTPUTS = {
 }
 BOX = "the smallest box around the visible landmarks of the face: left, top, right, bottom in pixels"
 CARD_KEY = "fsanet_tf.card"  # of the metadata of .onnx and .tflite files, and the name of a graph's constant
+# Shapes of the outputs of one crop.
+SHAPES: dict[str, tuple[int, ...]] = {POSE: (3,), UNCERTAINTY: (), BOX_OFFSET: (3,), FACE_SCORE: ()}
 DAMAGED = (ValueError, KeyError, TypeError, RecursionError, OSError, zipfile.BadZipFile)
 
 
@@ -80,6 +82,8 @@ class NetworkCard:
         rule = content.get("crop") or {
             key: content[key] for key in CROP_FIELDS if content.get(key) is not None
         }
+        if not isinstance(rule, Mapping) or (content and "margin_ratio" not in rule):
+            raise InputError(f"crop: expected {', '.join(CROP_FIELDS)}, received {rule}")
         crop = dataclasses.replace(LANDMARK_CROP, **{key: rule[key] for key in CROP_FIELDS if key in rule})
         outputs, size = content.get("outputs") or {POSE: OUTPUTS[POSE]}, content.get("image_size")
         if not isinstance(outputs, Mapping) or not isinstance(size, int | None):
@@ -132,7 +136,7 @@ def card_or_default(path: Path) -> NetworkCard:
     card = read_card(path)
     if card is None:
         card = NetworkCard()
-        if path.suffix not in (".h5", ".hdf5"):
+        if path.suffix.lower() not in (".h5", ".hdf5"):
             warnings.warn(f"{path}: does not say how to crop faces, assuming {card.crop}", stacklevel=3)
     return card
 
@@ -142,7 +146,7 @@ def _embedded(path: Path) -> Any:
     if path.is_dir():
         file = path / "assets.extra" / "card.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-    read = READERS.get(path.suffix)
+    read = READERS.get(path.suffix.lower())
     return read(path) if read else None
 
 

@@ -103,11 +103,17 @@ def _load_keras(path: Path) -> PoseNetwork:
     except KERAS_ERRORS as error:
         reason = _unregistered(path) or " ".join(str(error).split())[:200]
         raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error
-    outputs = model.output
+    if isinstance(model, keras.Sequential) and model.built:
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    try:
+        outputs, size = model.output, model.input_shape
+    except AttributeError as error:
+        raise InputError(
+            f"{path}: expected a network of (N, S, S, 3), received one without an input"
+        ) from error
     if not isinstance(outputs, dict):  # a file without names
         outputs = {POSE: outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs}
     pose = getattr(outputs.get(POSE), "shape", None)
-    size = model.input_shape
     if not isinstance(size, tuple) or len(size) != 4 or size[3] != 3 or size[1] != size[2] or not size[1]:
         raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {size}")
     if pose is None or tuple(pose[1:]) != (3,):
@@ -120,8 +126,10 @@ def _load_keras(path: Path) -> PoseNetwork:
 def _unregistered(path: Path) -> str:
     """Say which classes of a file nothing has registered; empty if there are none."""
     with contextlib.suppress(*KERAS_ERRORS), zipfile.ZipFile(path) as archive:
-        names = re.findall(rb'"registered_name": "([^"]*>[^"]*)"', archive.read("config.json"))
-        unknown = {name.decode() for name in names if not keras.saving.get_registered_object(name.decode())}
+        config = archive.read("config.json").decode()
+        names = re.findall('"registered_name": "([^"]*>[^"]*)"', config)
+        names += re.findall('"module": null, "class_name": "([^">_]*)".*?"registered_name": "\\1"', config)
+        unknown = {name for name in names if not keras.saving.get_registered_object(name)}
         if unknown:
             return (
                 f"unknown: {', '.join(sorted(unknown))}; an extension? {EXTENSIONS_VARIABLE} names its file"

@@ -14,7 +14,15 @@ from fsanet_tf.geometry.crop import resize_crops
 from fsanet_tf.geometry.disagreement import ErrorCalibration
 from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.io.files import require_file
-from fsanet_tf.networks.card import OUTPUTS, POSE, UNCERTAINTY, NetworkCard, about_mean, card_or_default
+from fsanet_tf.networks.card import (
+    OUTPUTS,
+    POSE,
+    SHAPES,
+    UNCERTAINTY,
+    NetworkCard,
+    about_mean,
+    card_or_default,
+)
 from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, network_file
 from fsanet_tf.networks.runtimes import FOLDER_RUNTIME, RUNTIMES, Outputs
 from fsanet_tf.options import checked
@@ -22,6 +30,7 @@ from fsanet_tf.parallel import default_threads
 
 __all__ = ["Network", "load_network"]
 
+NO_NUMBERS = "bOSU"  # kinds of NumPy's types
 BATCH = 256  # crops that are converted to float32 at a time
 
 
@@ -128,7 +137,7 @@ class FileNetwork:
 
         Integers do not know NaN: 8-bit files would answer with a plausible pose.
         """
-        outputs = self.run(crops)
+        outputs = _checked(self.name, self.run(crops), len(crops))
         finite = np.isfinite(crops.sum(axis=(1, 2, 3)))
         if finite.all():
             return outputs
@@ -222,6 +231,22 @@ class Mirrored:
         return {**outputs, POSE: ((outputs[POSE] + mirrored) / 2).astype(np.float32)}
 
 
+def _checked(network: str, outputs: Outputs, count: int) -> Outputs:
+    """Return outputs as float32 arrays.
+
+    Raises:
+        InputError: If there is no pose, or an output is not one of `count` crops, or has another shape than
+            its name says.
+    """
+    shapes = {name: (count, *SHAPES.get(name, values.shape[1:])) for name, values in outputs.items()}
+    for name, shape in {POSE: (count, 3), **shapes}.items():
+        values = outputs.get(name)
+        if values is None or values.shape != shape or values.dtype.kind in NO_NUMBERS:
+            received = ", ".join(f"{name} {values.dtype} {values.shape}" for name, values in outputs.items())
+            raise InputError(f"{network}: expected an output {name} of numbers {shape}, received {received}")
+    return {name: values.astype(np.float32, copy=False) for name, values in outputs.items()}
+
+
 def predict_crops(network: Network, crops: np.ndarray) -> Outputs:
     """Predict any number of crops.
 
@@ -233,12 +258,13 @@ def predict_crops(network: Network, crops: np.ndarray) -> Outputs:
         The outputs by name, as `Network.predict`.
 
     Raises:
-        InputError: If a prediction is not finite.
+        InputError: If a prediction is not finite, or has another shape than its name says.
     """
     parts = []
     for start in range(0, max(len(crops), 1), BATCH):
         batch = resize_crops(crops[start : start + BATCH], network.image_size)
-        outputs = network.predict(np.ascontiguousarray(batch, np.float32))
+        answers = network.predict(np.ascontiguousarray(batch, np.float32))
+        outputs = _checked(network.name, answers, len(batch))
         for name, values in outputs.items():
             finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
             if not finite.all():
@@ -256,18 +282,7 @@ def _load_file(network: str | Path, num_threads: int | None, trust: bool) -> Fil
     if not path.is_dir():
         require_file(path, f"a network ({', '.join(RUNTIMES)})")
     run, image_size = load(path, num_threads or default_threads(), trust)
-    _require_pose(path, run, image_size)
-    return FileNetwork(
-        str(network), card_or_default(path), image_size, run, (str(network), num_threads, trust)
-    )
-
-
-def _require_pose(path: Path, run: Callable[[np.ndarray], Outputs], image_size: int) -> None:
-    """Run a blank crop; raise `InputError` unless the network answers with a finite pose."""
-    outputs = run(np.zeros((1, image_size, image_size, 3), np.float32))
-    pose = outputs.get(POSE)
-    if pose is None or pose.shape != (1, 3) or not np.isfinite(pose).all():
-        received = ", ".join(f"{name} {values.shape}" for name, values in outputs.items())
-        raise InputError(
-            f"{path}: expected a network with an output pose (N, 3) of finite degrees, received {received}"
-        )
+    card = dataclasses.replace(card_or_default(path), image_size=image_size)
+    loaded = FileNetwork(str(network), card, image_size, run, (str(network), num_threads, trust))
+    predict_crops(loaded, np.zeros((1, image_size, image_size, 3), np.float32))  # refuses what is no pose
+    return loaded

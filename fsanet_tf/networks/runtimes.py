@@ -11,7 +11,8 @@ import functools
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ Loader = Callable[[Path, int, bool], tuple[Run, int]]
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
 CHUNKS = (4, 2, 1)  # faces per call of a single-threaded interpreter
 ONNX_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+MAX_IMAGE_SIZE = 2048
+PIXELS = (0, 200)  # that an input of integers must be able to represent, at least
 TRIALS = 15  # single faces after which the faster number of threads is kept
 TENSORFLOW_CHUNK = 64  # TensorFlow has threads of its own, and more overhead per call
 
@@ -75,21 +78,29 @@ def _one_line(error: Exception) -> str:
 def _image_size(path: Path, shape: Sequence[Any]) -> int:
     """Return the side of the square images that a network takes, given the shape of its input."""
     size = shape[1] if len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 else None
-    if not isinstance(size, int | np.integer) or size < 1:
+    if not isinstance(size, int | np.integer) or not 1 <= size <= MAX_IMAGE_SIZE:
         received = ", ".join(map(str, shape))
         raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of ({received})")
     return int(size)
 
 
+def _only_input(path: Path, names: Iterable[str]) -> None:
+    """Refuse a network with other inputs than an image: nothing says what they should be."""
+    names = list(names)
+    if len(names) != 1:
+        raise InputError(f"{path}: expected a network of one input, received {', '.join(names) or 'none'}")
+
+
 def _choose_outputs(path: Path, shapes: Mapping[str, Sequence[Any]]) -> dict[str, str]:
-    """Return the file's names of our outputs: ours, if there is a `pose`, or else that of the only (N, 3)."""
+    """Return the file's names of our outputs: ours, if there is a `pose`, or else that of the only output."""
     if POSE in shapes:
         return {name: name for name in OUTPUTS if name in shapes}
-    poses = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] == 3]
-    if len(poses) != 1:
+    if [len(shape) == 2 and shape[1] == 3 for shape in shapes.values()] != [True]:
         received = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
         raise InputError(f"{path}: expected an output pose (N, 3), received {received}")
-    return {POSE: poses[0]}
+    (only,) = shapes
+    warnings.warn(f"{path}: its output {only} is taken as yaw, pitch, roll in degrees", stacklevel=2)
+    return {POSE: only}
 
 
 def _explained(path: Path, run_chunk: Run) -> Run:
@@ -144,9 +155,9 @@ def run_tflite(path: Path, content: bytes, num_threads: int) -> tuple[Run, int]:
     def make(batch: int, threads: int = 1) -> Any:
         try:
             interpreter = Interpreter(model_content=content, num_threads=threads)
-            image = interpreter.get_input_details()[0]
-            if image["shape"][0] != batch:
-                interpreter.resize_tensor_input(image["index"], (batch, *image["shape"][1:]))
+            for image in interpreter.get_input_details()[:1]:
+                if len(image["shape"]) and image["shape"][0] != batch:
+                    interpreter.resize_tensor_input(image["index"], (batch, *image["shape"][1:]))
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{path}: expected a .tflite file ({_one_line(error)})") from error
@@ -155,8 +166,10 @@ def run_tflite(path: Path, content: bytes, num_threads: int) -> tuple[Run, int]:
     slots, is_used = threading.Semaphore(num_threads), threading.Lock()
     pools = {batch: Pool(functools.partial(make, batch), slots) for batch in CHUNKS}
     alone = make(1, num_threads)  # a file that cannot be used is refused now
+    _only_input(path, (tensor["name"] for tensor in alone.get_input_details()))
     image = alone.get_input_details()[0]
     size = _image_size(path, image["shape_signature"])
+    _require_pixels(path, image["dtype"], *image["quantization"])
     sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
     signatures = list(alone.get_signature_list())
     if signatures:
@@ -193,6 +206,17 @@ def run_tflite(path: Path, content: bytes, num_threads: int) -> tuple[Run, int]:
     return _explained(path, run), size
 
 
+def _require_pixels(path: Path, dtype: Any, scale: float = 0.0, zero_point: int = 0) -> None:
+    """Refuse a type of images that cannot represent pixels, as that of a network for values in [0, 1]."""
+    low, high = -np.inf, np.inf
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        low, high = ((int(limit) - zero_point) * (scale or 1.0) for limit in (limits.min, limits.max))
+    if np.issubdtype(dtype, np.bool_) or low > PIXELS[0] or high < PIXELS[1]:
+        received = np.dtype(dtype).name if np.isinf(low) else f"{np.dtype(dtype).name} of {low:g} to {high:g}"
+        raise InputError(f"{path}: expected images of pixels from 0 to 255, received {received}")
+
+
 def _as_type(values: np.ndarray, dtype: Any, scale: float = 0.0, zero_point: int = 0) -> np.ndarray:
     """Convert float32 values to a tensor's type; integers are rounded, with its scale if it has one."""
     if np.issubdtype(dtype, np.integer):
@@ -219,6 +243,7 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
             session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base
         raise InputError(f"{path}: expected an .onnx file ({_one_line(error)})") from error
+    _only_input(path, (tensor.name for tensor in session.get_inputs()))
     image = session.get_inputs()[0]
     size = _image_size(path, image.shape)
     dtype = ONNX_TYPES.get(image.type)
@@ -230,8 +255,7 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     wanted = [theirs[name].name for name in names.values()]
 
     def run_chunk(crops: np.ndarray) -> Outputs:
-        answers = session.run(wanted, {image.name: _as_type(crops, dtype)})
-        return dict(zip(names, (values.astype(np.float32, copy=False) for values in answers), strict=True))
+        return dict(zip(names, session.run(wanted, {image.name: _as_type(crops, dtype)}), strict=True))
 
     sizes = (1,) if image.shape[0] == 1 else CHUNKS
     return _explained(path, _in_threads(run_chunk, sizes, num_threads)), size
@@ -274,17 +298,19 @@ def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Run, in
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: expected a SavedModel folder ({_one_line(error)})") from error
     inputs = serve.structured_input_signature[1]
-    if len(inputs) != 1:
-        raise InputError(f"{path}: expected a network of one input, received {', '.join(inputs)}")
+    _only_input(path, inputs)
     ((key, image),) = inputs.items()
-    size = _image_size(path, image.shape)
-    names = _choose_outputs(path, {name: spec.shape for name, spec in serve.structured_outputs.items()})
+    shape = tuple(image.shape or ())  # unknown ones are false
+    size = _image_size(path, shape)
+    _require_pixels(path, image.dtype.as_numpy_dtype)
+    outputs = {name: tuple(spec.shape or ()) for name, spec in serve.structured_outputs.items()}
+    names = _choose_outputs(path, outputs)
 
     def run_chunk(crops: np.ndarray) -> Mapping[str, Any]:
         answers = serve(**{key: tf.constant(_as_type(crops, image.dtype.as_numpy_dtype))})
         return {ours: answers[theirs] for ours, theirs in names.items()}
 
-    return _in_tensorflow_chunks(path, run_chunk, image.shape[0] or TENSORFLOW_CHUNK), size
+    return _in_tensorflow_chunks(path, run_chunk, shape[0] or TENSORFLOW_CHUNK), size
 
 
 def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
@@ -314,7 +340,7 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, i
     def run_chunk(crops: np.ndarray) -> Mapping[str, Any]:
         return dict(zip(names, run(tf.constant(crops)), strict=True))
 
-    return _in_tensorflow_chunks(path, run_chunk), _image_size(path, image.shape)
+    return _in_tensorflow_chunks(path, run_chunk), _image_size(path, tuple(image.shape or ()))
 
 
 def _as_arrays(outputs: Mapping[str, Any]) -> Outputs:

@@ -36,7 +36,6 @@ VIDEO_SUFFIXES = (
     ".mov",
     ".webm",
     ".m4v",
-    ".ts",
     ".mpg",
     ".mpeg",
     ".wmv",
@@ -47,7 +46,8 @@ VIDEO_SUFFIXES = (
 PHOTO_STARTS = (
     b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP", b"P2", b"P3", b"P5", b"P6"
 )  # fmt: skip
-VIDEO_STARTS = (b"GIF8", b"\x1a\x45\xdf\xa3", b"G@", b"\0\0\x01\xba", b"FLV")
+VIDEO_STARTS = (b"GIF8", b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"FLV")
+TRANSPORT_PACKET = 188  # bytes of an MPEG transport stream between two "G"
 PHOTO_BRANDS = (b"avif", b"heic", b"heix", b"mif1")  # of files with `ftyp`; the others are videos
 DEFAULT_RATE = 25.0
 READ_AHEAD = 4  # frames
@@ -111,7 +111,7 @@ def file_kind(path: str | Path) -> str | None:
         return "photo"
     try:
         with open(path, "rb") as file:
-            start = file.read(32)
+            start = file.read(TRANSPORT_PACKET + 1)
     except OSError:
         return "photo" if suffix in PHOTO_SUFFIXES else None
     if start[8:12] == b"WEBP":
@@ -120,7 +120,10 @@ def file_kind(path: str | Path) -> str | None:
         return "photo"
     if start[4:8] == b"ftyp":
         return "photo" if start[8:12] in PHOTO_BRANDS else "video"
-    return "video" if start.startswith(VIDEO_STARTS) or start[8:12] == b"AVI " else None
+    is_transport_stream = start[:1] == start[TRANSPORT_PACKET:] == b"G"  # .ts is TypeScript's suffix, too
+    return (
+        "video" if is_transport_stream or start.startswith(VIDEO_STARTS) or start[8:12] == b"AVI " else None
+    )
 
 
 def photo_paths(

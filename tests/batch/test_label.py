@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,8 @@ from fsanet_tf.batch.items import Item, Items
 from fsanet_tf.batch.label import label, read_labels
 from fsanet_tf.batch.labeler import Labeler
 from fsanet_tf.batch.parts import Job, Part, make_parts, rows_of
-from fsanet_tf.batch.table import SCHEMA, Table, as_table, encode
+from fsanet_tf.batch.table import SCHEMA, Table, as_table, encode, network_hash
+from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, run_process
@@ -138,13 +140,19 @@ def test_mistakes_are_one_clear_line(photos, tmp_path):
     (tmp_path / "no_path.csv").write_text("a,b\n1,2\n")
     (tmp_path / "semicolons.csv").write_text("path;yaw\na.jpg;1\n")
     (tmp_path / "utf16.txt").write_bytes("a.jpg".encode("utf-16-le"))
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xd8\x01\n\xe0")
+    (tmp_path / "quote.csv").write_text('path\n"a.jpg\n')
+    (tmp_path / "long.csv").write_text("path\n" + "x" * 200_000)
     (tmp_path / "bad.parquet").write_bytes(b"PAR1")
     for source, said in {
         tmp_path / "absent": "no such source",
         tmp_path / "empty": "found none",
         tmp_path / "no_path.csv": "expected a column path",
-        tmp_path / "semicolons.csv": "found path;yaw (separated by semicolons? expected commas)",
-        tmp_path / "utf16.txt": "expected a text file in UTF-8",
+        tmp_path / "semicolons.csv": "found path;yaw; separated by semicolons, expected commas",
+        tmp_path / "utf16.txt": "expected a text file in UTF-8, or in UTF-16 with a byte order mark",
+        tmp_path / "binary.txt": "received binary data",
+        tmp_path / "quote.csv": "expected a CSV, could not read it",
+        tmp_path / "long.csv": "expected a CSV, could not read it",
         "http://localhost/photo.jpg": "expected an address of a file system",
         tmp_path / "bad.parquet": "could not read it",
         "nosuch://bucket/*.jpg": "expected an address of a file system",
@@ -210,6 +218,7 @@ def test_table_is_training_data(photos, tmp_path):
     table = f"--table={tmp_path / 'poses.parquet'}"
     result = run_fsanet("preprocess", "table", table, f"--output={tmp_path / 'own.npz'}")
     assert result.returncode == 0 and ", 0 left out" in result.stdout, result.stderr
+    assert load_dataset(tmp_path / "own.npz").labels.labeled_by == "1x1"
 
 
 def test_a_killed_worker_loses_and_repeats_nothing(photos, expected, tmp_path):
@@ -317,6 +326,52 @@ def few(photos, tmp_path) -> Path:
     return tmp_path / "few"
 
 
+def test_damaged_files_of_a_table_are_made_again_and_a_damaged_job_is_refused(few, photos, tmp_path):
+    config = LabelConfig(str(few), str(tmp_path / "out"), **HAAR, workers=1)
+    label(config)
+    shutil.copy(photos / "008.png", few)
+    rows = sorted(label(config).table().to_pylist(), key=lambda row: row["source"])
+    first, second, third, added = sorted((tmp_path / "out").glob("part-*"))
+    damages = (
+        lambda: first.write_bytes(first.read_bytes()[:100]),
+        lambda: (second.write_bytes(b""), added.unlink()),
+        lambda: pq.write_table(pa.table({"a": [1]}), third),
+        lambda: (tmp_path / "out/part-1 (copy).parquet").write_bytes(b"copy"),
+    )
+    for damage in damages:
+        damage()
+        with warnings.catch_warnings(record=True):
+            again = label(config).table().to_pylist()
+        assert sorted(again, key=lambda row: row["source"]) == rows
+    for content in (b"", b'{"images"', b"[]", b"{}"):
+        (tmp_path / "out/_job.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"out/_job\.json: expected the description of a job"):
+            label(config)
+
+
+def test_a_part_does_not_overwrite_another_one_of_its_number(tmp_path):
+    """In an extended job, the items of a part may be done in parts of other numbers."""
+    items = [Item(f"{number:03d}.jpg", "") for number in range(256)]  # two in a part
+    job = Job(open_folder(str(tmp_path)), Crashing, encode, ".parquet")
+    table = Table(job)
+    for count in (255, 256):
+        for part in table.plan(items[:count], LABELER)[0]:
+            job.run(part, Crashing())
+    job.folder.delete(job.name(127))  # contains 254.jpg, next to which 255.jpg was added
+    for part in table.plan(items, LABELER)[0]:
+        job.run(part, Crashing())
+    assert sorted(table.read()["source"].to_pylist()) == [item.name for item in items]
+
+
+def test_another_saved_model_of_the_same_name_has_another_hash(tmp_path):
+    (tmp_path / "variables").mkdir()
+    hashes = []
+    for content in (b"1", b"2", b"2"):
+        (tmp_path / "variables/data").write_bytes(content)
+        hashes.append(network_hash([str(tmp_path), "1x1"]))
+    assert hashes[0] != hashes[1] == hashes[2]
+
+
 def test_changed_added_removed_and_repaired_photos(few, photos, tmp_path):
     (few / "004.png").write_bytes(b"no image")
     config = LabelConfig(str(few), str(tmp_path / "out"), **HAAR, workers=1)
@@ -378,6 +433,14 @@ def test_names_that_are_not_utf_8_are_labeled_and_found_again(few, tmp_path):
     shutil.move(tmp_path / "out", tmp_path / "out.parquet")
     result = run_fsanet("preprocess", "table", f"--table={tmp_path / 'out.parquet'}", table[-1])
     assert result.returncode == 0 and "3 crops of 3" in result.stdout, result.stderr
+
+
+def test_lists_of_odd_lines_are_read(few, tmp_path):
+    (tmp_path / "list.txt").write_bytes(f"{few}/002.png\r{few}/004.png \r{'x' * 300}\r".encode())
+    *_, long = rows = rows_in(tmp_path / "list.txt")
+    assert len(rows) == 3 and "no such file" in long["error"]
+    (tmp_path / "table.csv").write_text(f"Number,Path\n1, {few}/002.png \n2,{few}/004.png,\n")
+    assert [row["source"] for row in rows_in(tmp_path / "table.csv")] == [f"{few}/002.png", f"{few}/004.png"]
 
 
 def test_a_list_in_latin_1_is_read(few, tmp_path):

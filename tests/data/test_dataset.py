@@ -1,5 +1,6 @@
 """The `.npz` format: round trip, the original's own files, and what is refused."""
 
+import dataclasses
 import zipfile
 
 import numpy as np
@@ -102,6 +103,16 @@ def test_labels_that_are_odd_but_true_are_kept():
         check_poses("table.csv", np.array([[0.4, -0.2, 1.3]]))
 
 
+def test_whose_answers_the_poses_are_travels_with_them(tmp_path, rng):
+    for name in ("", "var", "1x1"):
+        data = faces(rng)
+        labels = dataclasses.replace(data.labels, labeled_by=name)
+        save_dataset(tmp_path / f"{name}.npz", dataclasses.replace(data, labels=labels))
+    assert [load_dataset(tmp_path / f"{name}.npz").labels.labeled_by for name in ("", "var")] == ["", "var"]
+    joined = load_dataset([tmp_path / f"{name}.npz" for name in ("var", "", "1x1", "var")])
+    assert joined.select(np.arange(3)).labels.labeled_by == "var, 1x1"
+
+
 def test_radians_are_told_from_faces_that_look_ahead(rng):
     """Few angles of radians exceed a quarter turn, about half of those of frontal faces in degrees."""
     turned = rng.normal(0, (35, 15, 12), (500, 3)).clip(-99, 99)
@@ -148,9 +159,27 @@ BAD = {
     "too few poses": ({"image": IMAGES, "pose": POSES[:1]}, r"pose must be \(2, 3\)"),
     "poses of text": ({"image": IMAGES, "pose": POSES.astype(str)}, "pose must be"),
     "a pose of NaN": ({"image": IMAGES, "pose": POSES * np.nan}, "pose 0 is not finite"),
-    "too few names": ({"image": IMAGES, "pose": POSES, "name": np.array(["a"])}, "2 entries, received 1"),
+    "too few names": (
+        {"image": IMAGES, "pose": POSES, "name": np.array(["a"])},
+        r"2 entries, received \(1,\)",
+    ),
     "radians": ({"image": IMAGES, "pose": POSES + 0.5}, r"expected degrees, received angles within ±0\.50"),
-    "degrees taken for radians": ({"image": IMAGES, "pose": POSES - 1310}, "mostly exceed ±180"),
+    "degrees taken for radians": ({"image": IMAGES, "pose": POSES - 1310}, "mostly exceed ±120"),
+    "small degrees taken for radians": (
+        {"image": IMAGES, "pose": POSES + np.array([172, 115, -143])},
+        "mostly exceed ±120",
+    ),
+    "complex poses": ({"image": IMAGES, "pose": POSES + 1j}, "pose must be"),
+    "radians that say so": (
+        {"image": IMAGES, "pose": POSES + 30, "unit": "radians"},
+        "unit must be degrees, rec",
+    ),
+    "a single name": (
+        {"image": IMAGES, "pose": POSES, "name": "a"},
+        r"name must have 2 entries, received \(\)",
+    ),
+    "square as text": ({"image": IMAGES, "pose": POSES, "square": "no"}, "square must be true or false"),
+    "squares": ({"image": IMAGES, "pose": POSES, "square": np.ones(2, bool)}, "square must be true or false"),
     "no weight": ({"image": IMAGES, "pose": POSES, "weight": np.zeros(2)}, "all weights are 0"),
     "another sampling": (
         {"image": IMAGES, "pose": POSES, "sampling": "nearest"},
@@ -159,6 +188,26 @@ BAD = {
     "a negative margin": ({"image": IMAGES, "pose": POSES, "margin_ratio": -1.0}, "0 or more and finite"),
     "a pickle": ({"image": IMAGES, "pose": np.array([object()] * 2)}, "could not read it"),
 }
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ((IMAGES / 255, POSES), "images: expected uint8 images"),
+        ((IMAGES.transpose(0, 3, 1, 2), POSES), "images: expected uint8 images"),
+        ((IMAGES, POSES.T), r"poses: expected an array \(2, 3\), received \(3, 2\)"),
+        ((IMAGES, POSES, np.array(["a"])), r"names: expected an array \(2,\), received \(1,\)"),
+        ((IMAGES, POSES.astype(object)), "poses: expected numbers, received object"),
+    ],
+)
+def test_arrays_of_another_type_or_shape_are_refused_before_they_are_written(arrays, message):
+    with pytest.raises(InputError, match=message):
+        FaceDataset.from_arrays(*arrays)
+
+
+def test_names_of_bytes_are_texts(tmp_path):
+    np.savez(tmp_path / "a.npz", image=IMAGES, pose=POSES, name=np.array([b"caf\xe9", "café".encode()]))
+    assert load_dataset(tmp_path / "a.npz").names.tolist() == [r"caf\xe9", "café"]
 
 
 @pytest.mark.parametrize("case", BAD)

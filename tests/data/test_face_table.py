@@ -32,10 +32,11 @@ def test_mistakes_in_a_table_are_named(head):
         ("heads/synthetic_00001.jpg,1,2,300,40,40,120,120,", "expected angles within ±180°"),
         ("heads/synthetic_00001.jpg,1,2,3,90,40,40,120,", "expected left, top, right, bottom"),
         ("heads/synthetic_00001.jpg,1,2,3,60,60,,,", "right and bottom missing"),
+        ("heads/synthetic_00001.jpg,1,2,3,0,0,1,1,", "in pixels, at least 2 apart"),
         ("heads/synthetic_00001.jpg,1,2,3,40,40,120,120,-1", "weight: expected a number of 0 or more"),
     ]
     result = preprocess(head, HEADER + GOOD + "".join(line + "\n" for line, _ in bad))
-    assert result.returncode == 0 and "1 crops of 7 sources, 6 left out" in result.stdout
+    assert result.returncode == 0 and "1 crops of 8 sources, 7 left out" in result.stdout
     for number, (_, reason) in enumerate(bad, 3):
         assert any(f"line {number}, " in line and reason in line for line in result.stdout.splitlines()), (
             reason
@@ -52,6 +53,10 @@ def test_tables_that_are_not_understood_are_refused(head):
         "file,yaw\n": "expected the columns file, yaw, pitch, roll, pitch is missing",
         "file;yaw;pitch;roll\n": "found file;yaw;pitch;roll; separated by semicolons",
         "file,yaw,pitch,roll,x,y,w,h\n": "left, top, width, height, found x, y, w, h",
+        "file,yaw,pitch,roll,x_min,y_min,x_max,y_max\n": "found x_min, y_min, x_max, y_max",
+        "file,yaw,pitch,roll,bbox_left,face_y,cx,B\n": "found bbox_left, face_y, cx, B",
+        "file\tyaw\tpitch\troll\n": "separated by tabs",
+        "file,yaw,pitch,roll,left,top\n": "line 2 has more cells than the header, received '80, 80'",
         "file,yaw,pitch,roll,left,top,left,top\n": "the column left occurs twice",
     }.items():
         assert_one_clear_line(preprocess(head, header + line), "faces.csv: ", said)
@@ -66,10 +71,20 @@ def test_width_and_height_are_understood_and_encodings_read(head):
     images = []
     for columns, line in boxes.items():
         for encoding in ("utf-8", "utf-8-sig", "utf-16"):
-            table = f"file,yaw,pitch,roll,left,top,{columns}\n{line}".encode(encoding)
-            assert preprocess(head, table).returncode == 0
-            images.append(np.load(head / "own.npz")["image"])
+            for header in ("file,yaw,pitch,roll,left,top", "File,YAW,Pitch,Roll,Left,TOP"):
+                text = f"{header},{columns}\n{line}"
+                assert preprocess(head, text.replace("\n", "\r").encode(encoding)).returncode == 0
+                images.append(np.load(head / "own.npz")["image"])
     assert all((image == images[0]).all() for image in images)
+
+
+def test_nothing_is_written_without_a_crop_or_a_weight_and_the_cause_is_said(head):
+    assert_one_clear_line(
+        preprocess(head, HEADER + GOOD.replace("9.1", "x")),
+        "own.npz: no source yielded a crop, nothing to write (line 2, heads/synthetic_00001.jpg: yaw: ",
+    )
+    assert_one_clear_line(preprocess(head, HEADER + GOOD.replace(",1\n", ",0\n")), "all weights are 0")
+    assert not (head / "own.npz").exists()
 
 
 def test_unused_columns_are_named(head):

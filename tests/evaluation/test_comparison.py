@@ -1,6 +1,7 @@
 """Two networks on the same faces: interval, tables, pictures; several datasets in one report."""
 
 import csv
+import dataclasses
 import json
 
 import cv2
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 
 import fsanet_tf
-from fsanet_tf.data.dataset import FaceDataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.evaluation.config import EvaluationConfig
 from fsanet_tf.evaluation.evaluate import evaluate
 from fsanet_tf.evaluation.metrics import bootstrap_difference
+from fsanet_tf.export.parity import load_samples
 from tests.conftest import run_fsanet, write_noise_faces
 
 
@@ -96,3 +98,14 @@ def test_a_loaded_network_is_evaluated_as_its_file_is(tmp_path):
     loaded = evaluate(EvaluationConfig(network=fsanet_tf.load_network("1x1"), data=data))
     np.testing.assert_array_equal(loaded.predicted_deg, by_name.predicted_deg)
     assert loaded.as_json() == by_name.as_json()
+
+
+def test_errors_against_a_networks_answers_are_said_to_be_that(tmp_path):
+    write_noise_faces(tmp_path / "noise.npz", 4)
+    data = load_dataset(tmp_path / "noise.npz")
+    labels = dataclasses.replace(data.labels, labeled_by="wide")
+    save_dataset(tmp_path / "faces.npz", dataclasses.replace(data, labels=labels))
+    report = evaluate(EvaluationConfig(network="1x1", data=str(tmp_path / "faces.npz")))
+    assert "its poses are answers of the network wide" in report.notes[0]
+    samples = load_samples(str(tmp_path / "faces.npz"), 64)  # of an export's comparison
+    assert samples.poses is None and samples.origin.endswith("faces.npz, labeled by wide")

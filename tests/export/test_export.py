@@ -15,6 +15,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+from tqdm import tqdm
 
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
 from fsanet_tf.errors import OptionError
@@ -132,12 +133,15 @@ def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path)
 
 
 @pytest.mark.slow
-def test_integer_io_and_equal_bytes(few_faces, tmp_path):
+def test_integer_io_and_equal_bytes(few_faces, tmp_path, capsys):
     crops = load_dataset(few_faces).images.astype(np.float32)[:24]
     model = build_model("fsanet_1x1_metric", localize=True, uncertainty=True)
     card = NetworkCard(64)
     for name in "ab":
-        export_int8(model, tmp_path / f"{name}.tflite", crops, card, integer_io=True)
+        with tqdm(total=1):  # as that of the formats
+            export_int8(model, tmp_path / f"{name}.tflite", crops, card, integer_io=True, progress=True)
+    printed = capsys.readouterr().err
+    assert printed.count("int8 trials") > 2 and printed.count("\n") == 2  # each bar stays in its line
     assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
     interpreter = Interpreter(str(tmp_path / "a.tflite"))
     assert interpreter.get_input_details()[0]["quantization"] == (1.0, -128)

@@ -1,6 +1,7 @@
 """Networks of others, and our own by others' converters: right poses, or one clear line."""
 
 import contextlib
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from fsanet_tf.export.formats import export_saved_model
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.network import load_network
+from fsanet_tf.networks.pretrained import network_file
 from tests.conftest import run_process
 
 SIZE = 32
@@ -24,7 +26,7 @@ SIZE = 32
 @pytest.fixture(autouse=True)
 def ignore_missing_cards():
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not say how to crop faces")
+        warnings.filterwarnings("ignore", message=".*(does not say how to crop|taken as yaw, pitch, roll)")
         yield
 
 
@@ -132,3 +134,83 @@ def test_channels_first_are_refused_in_one_line(tmp_path):
     write_onnx(tmp_path / "net.onnx", lambda image: tf.reduce_mean(image, (2, 3)), None, 3, SIZE, SIZE)
     with pytest.raises(InputError, match=r"received one of \(.*, 3, 32, 32\)"):
         load_network(tmp_path / "net.onnx")
+
+
+def test_the_only_output_is_taken_as_the_pose_with_a_note_and_one_of_several_is_not(tmp_path):
+    write_tflite(tmp_path / "angles.tflite", heads(SIZE, SIZE, angles=3))
+    with pytest.warns(UserWarning, match="output angles is taken as yaw, pitch, roll in degrees"):
+        load_network(tmp_path / "angles.tflite")
+    write_tflite(tmp_path / "moods.tflite", heads(SIZE, SIZE, mood=3, bins=66))
+    with pytest.raises(InputError, match=r"expected an output pose \(N, 3\), received .*mood"):
+        load_network(tmp_path / "moods.tflite")
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.tflite", "net"])
+def test_an_output_of_another_shape_than_its_name_says_is_refused(name, tmp_path):
+    network = heads(SIZE, SIZE, pose=3, uncertainty_deg=1)
+    network.save(tmp_path / "net.keras")
+    network.export(tmp_path / "net", verbose=False)
+    write_tflite(tmp_path / "net.tflite", network)
+    with pytest.raises(
+        InputError, match=r"expected an output uncertainty_deg of numbers \(1,\), received .*1, 1"
+    ):
+        load_network(tmp_path / name)
+
+
+def test_one_answer_for_several_crops_is_refused(tmp_path):
+    write_onnx(
+        tmp_path / "net.onnx", lambda image: tf.reduce_mean(image, (0, 1, 2))[None], None, SIZE, SIZE, 3
+    )
+    network = load_network(tmp_path / "net.onnx", num_threads=1)
+    with pytest.raises(
+        InputError, match=r"net.onnx: expected an output pose of numbers \(4, 3\), received .*1, 3"
+    ):
+        network.predict(np.zeros((4, SIZE, SIZE, 3), np.float32))
+
+
+def test_further_inputs_are_refused(tmp_path):
+    first, second = keras.Input((SIZE, SIZE, 3)), keras.Input((SIZE, SIZE, 3))
+    features = keras.layers.GlobalAveragePooling2D()(first - second)
+    write_tflite(tmp_path / "net.tflite", keras.Model([first, second], keras.layers.Dense(3)(features)))
+    with pytest.raises(InputError, match=r"net.tflite: expected a network of one input, received .*, "):
+        load_network(tmp_path / "net.tflite")
+
+
+def test_quantized_inputs_that_cannot_represent_pixels_are_refused(rng, tmp_path):
+    def quantized(largest: float) -> Path:
+        converter = tf.lite.TFLiteConverter.from_keras_model(heads(SIZE, SIZE, pose=3))
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        faces = largest * rng.random((4, 1, SIZE, SIZE, 3)).astype(np.float32)
+        converter.representative_dataset = lambda: ([face] for face in faces)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+        path = tmp_path / f"{largest}.tflite"
+        path.write_bytes(converter.convert())
+        return path
+
+    assert load_network(quantized(255.0)).image_size == SIZE
+    with pytest.raises(InputError, match=r"expected images of pixels .* received uint8 of 0 to 0\.99"):
+        load_network(quantized(1.0))
+
+
+def test_a_sequential_model_is_a_network_and_one_without_an_input_is_not(tmp_path):
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, kernel_initializer="ones")]
+    keras.Sequential([keras.Input((SIZE, SIZE, 3)), *layers]).save(tmp_path / "net.keras")
+    pose = load_network(tmp_path / "net.keras").predict(np.ones((1, SIZE, SIZE, 3), np.float32))["pose"]
+    np.testing.assert_allclose(pose, 3.0)
+    keras.Sequential(layers).save(tmp_path / "open.keras")
+    with pytest.raises(InputError, match="received one without an input"):
+        load_network(tmp_path / "open.keras")
+
+
+def test_the_card_is_found_whatever_the_case_of_the_suffix(tmp_path):
+    shutil.copy(network_file("1x1"), tmp_path / "NET.TFLITE")
+    assert load_network(tmp_path / "NET.TFLITE").card == load_network("1x1").card
+
+
+@pytest.mark.parametrize(
+    "card", [{"crop": "0.6"}, {"crop": [0.6]}, {"crop": {"margin": 0.6}}, {"variant": "x"}]
+)
+def test_a_card_that_does_not_say_how_to_crop_is_refused(card):
+    with pytest.raises(InputError, match="crop: expected margin_ratio, square, sampling, received"):
+        NetworkCard.from_json(card)

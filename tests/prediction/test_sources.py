@@ -19,7 +19,7 @@ GRAY = np.full((64, 96, 3), 128, np.uint8)
 
 
 def write_video(path, count=6, rate=10.0):
-    code = cv2.VideoWriter.fourcc(*"MJPG")
+    code = cv2.VideoWriter.fourcc(*("mp4v" if path.suffix == ".ts" else "MJPG"))
     writer = cv2.VideoWriter(str(path), code, rate, (96, 64))
     for number in range(count):
         writer.write(GRAY + number)
@@ -29,13 +29,13 @@ def write_video(path, count=6, rate=10.0):
 
 @pytest.mark.parametrize(("name", "encoded", "kind"), [
     ("a.jfif", ".jpg", "photo"), ("a.jpe", ".jpg", "photo"), ("no_suffix", ".png", "photo"),
-    ("photo.2024", ".webp", "photo"), ("a.webp", ".webp", "photo"), ("a.ts", None, "video"),
-    ("no_suffix", "video", "video"), ("a.txt", None, None), ("empty", None, None),
+    ("photo.2024", ".webp", "photo"), ("a.webp", ".webp", "photo"), ("a.ts", "video", "video"),
+    ("no_suffix", "video", "video"), ("code.ts", None, None), ("a.txt", None, None), ("empty", None, None),
 ])  # fmt: skip
 def test_one_notion_of_a_photo_and_a_video(name, encoded, kind, tmp_path):
     path = tmp_path / name
     if encoded == "video":
-        write_video(tmp_path / "v.avi").rename(path)
+        write_video(tmp_path / f"v{path.suffix or '.avi'}").rename(path)
     else:
         path.write_bytes(cv2.imencode(encoded, GRAY)[1].tobytes() if encoded else b"text")
     assert file_kind(path) == kind

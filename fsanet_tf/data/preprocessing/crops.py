@@ -23,7 +23,7 @@ from tqdm import tqdm
 import fsanet_tf
 from fsanet_tf.batch.folder import LOCK, Folder
 from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts
-from fsanet_tf.data.dataset import FaceLabels, check_poses, write_dataset
+from fsanet_tf.data.dataset import FaceLabels, check_poses, check_weights, write_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
 from fsanet_tf.io.files import writable_path
@@ -126,6 +126,7 @@ class Plan:
         stands_alone: Whether each item is a part of its own.
         skipped: Why other files are no sources, by name.
         are_degrees: As for `check_poses`.
+        labeled_by: As in `FaceLabels`.
     """
 
     items: Mapping[Path, Sequence[Any]]
@@ -136,6 +137,7 @@ class Plan:
     stands_alone: bool = False
     skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     are_degrees: bool = False
+    labeled_by: str = ""
 
 
 class PreprocessingConfig(Protocol):
@@ -258,18 +260,24 @@ def _read(job: Job, number: int) -> tuple[dict[str, np.ndarray], list[Problem]]:
 def _join(job: Job, parts: Sequence[Part], plan: Plan, output: Path, image_size: int) -> int:
     """Write one `.npz` from parts, one part in memory at a time; return the number of crops."""
     found = []
+    problems: list[Problem] = []
     for part in parts:
-        arrays, _ = _read(job, part.number)
+        arrays, others = _read(job, part.number)
+        problems += others
         if arrays:
             found.append((part.number, [arrays[key] for key in COLUMNS]))
     if not found:
-        raise InputError(f"{output}: no source yielded a crop, nothing to write")
+        first = f" ({problems[0]})" if problems else ""
+        raise InputError(f"{output}: no source yielded a crop, nothing to write{first}")
     poses, names, weights, groups, margins = map(
         np.concatenate, zip(*(columns for _, columns in found), strict=True)
     )
     check_poses(plan.source, poses, plan.are_degrees)
     weights, margins = weights.astype(np.float32), margins.astype(np.float32)
-    labels = FaceLabels(poses, names, weights, groups, margins, plan.rule.square, plan.rule.sampling)
+    check_weights(plan.source, weights)
+    labels = FaceLabels(
+        poses, names, weights, groups, margins, plan.rule.square, plan.rule.sampling, plan.labeled_by
+    )
     images = (_read(job, number)[0]["image"] for number, _ in found)
     write_dataset(output, images, labels, image_size, plan.are_degrees)
     return len(labels)

@@ -7,11 +7,10 @@ pixels; `width` and `height` may stand for the last two; without a box, the imag
 are never split between training and validation).
 """
 
-import csv
 import dataclasses
 import functools
-import io
 import math
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,8 @@ from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
 from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
 from fsanet_tf.geometry.crop import Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
-from fsanet_tf.io.files import library_path, named_path, read_text, require_file
+from fsanet_tf.io.csv_tables import MAX_SHOWN, describe_columns, read_csv
+from fsanet_tf.io.files import library_path, named_path, require_file
 from fsanet_tf.io.images import read_image
 from fsanet_tf.options import configuration, option
 
@@ -34,26 +34,14 @@ BOX = ("left", "top", "right", "bottom")
 SIZE = ("width", "height")
 REQUIRED_COLUMNS = ("file", *ANGLE_NAMES)
 COLUMNS = (*REQUIRED_COLUMNS, *BOX, *SIZE, "margin_ratio", "weight", "group")
-OTHER_BOXES = {
-    "x",
-    "y",
-    "w",
-    "h",
-    "x0",
-    "y0",
-    "x1",
-    "y1",
-    "x2",
-    "y2",
-    "xmin",
-    "ymin",
-    "xmax",
-    "ymax",
-    "box",
-    "bbox",
-}
+# Names of boxes in other tables, without case and punctuation.
+OTHER_BOX = re.compile(
+    "(bbox|box|rect|roi)?|"
+    "(bbox|box|rect|roi|face|b|c)?([xywhltrb]|[xy](0|1|2|c|min|max)|(min|max)[xy]|[xy]?cent(er|re)[xy]?|"
+    "left|top|right|bottom|width|height)"
+)
 SHIPPED_CROP = CropRule(0.29, square=True)  # what the shipped networks expect
-MAX_SHOWN = 200  # characters of a header in a message
+MIN_BOX = 2  # pixels; smaller ones are shares of the picture
 
 
 @configuration
@@ -117,15 +105,17 @@ class FaceTableConfig:
             source=self.table,
             files=lambda line: (line_file(line, image_dir),),
             are_degrees=self.degrees,
+            labeled_by=", ".join(dict.fromkeys(line.labeled_by for line in lines if line.labeled_by)),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A line of a table: its number and its cells, by column."""
+    """A line of a table: its number, its cells by column, and the network that predicted its pose, if any."""
 
     number: int
     cells: Mapping[str, str]
+    labeled_by: str = ""
 
     def numbers(self, *columns: str) -> tuple[float, ...]:
         """Return cells as finite numbers.
@@ -177,34 +167,24 @@ def read_table(path: Path) -> list[Line]:
 
 def _read_csv(path: Path) -> list[Line]:
     require_file(path, f"a CSV with the columns {', '.join(REQUIRED_COLUMNS)}")
-    try:
-        reader = csv.DictReader(io.StringIO(read_text(path)), strict=True)
-        names = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = names
-        _check_columns(path, names)
-        return [
-            Line(reader.line_num, {key: (line[key] or "").strip() for key in COLUMNS if key in line})
-            for line in reader
-        ]
-    except csv.Error as error:
-        raise InputError(f"{path}: expected a CSV, could not read it ({error})") from error
+    names, lines = read_csv(path, COLUMNS)
+    _check_columns(path, names)
+    return [Line(number, {key: cells[key] for key in COLUMNS if key in cells}) for number, cells in lines]
 
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:
     """Check the header of a table; warn about columns that are not used."""
     missing = [column for column in REQUIRED_COLUMNS if column not in names]
     if missing:
-        found = ", ".join(names)[:MAX_SHOWN]
-        hint = "; separated by semicolons, expected commas" if ";" in found else ""
         raise InputError(
             f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)}, {missing[0]} is missing "
-            f"(found {found}{hint})"
+            f"({describe_columns(names)})"
         )
     repeated = sorted({name for name in names if names.count(name) > 1 and name in COLUMNS})
     if repeated:
         raise InputError(f"{path}: the column {repeated[0]} occurs twice")
-    box = [name for name in names if name.lower() in OTHER_BOXES]
-    if box:
+    box = [name for name in names if OTHER_BOX.fullmatch(re.sub("[^a-z0-9]", "", name.lower()))]
+    if box and not {"left", "top"}.issubset(names):
         raise InputError(
             f"{path}: expected a box as {', '.join(BOX)} or left, top, width, height, found {', '.join(box)}"
         )
@@ -222,12 +202,12 @@ def _read_labels(path: Path) -> list[Line]:
     columns = {"source": "file", **{name: name for name in (*ANGLE_NAMES, *BOX)}}
     try:
         with library_path(path) as name:
-            labels = pq.read_table(name, columns=[*columns, "frame"]).to_pylist()
+            labels = pq.read_table(name, columns=[*columns, "frame", "network"]).to_pylist()
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:MAX_SHOWN]
         raise InputError(f"{path}: expected a table of fsanet label, could not read it ({reason})") from error
     lines = [
-        Line(number, {name: str(label[column]) for column, name in columns.items()})
+        Line(number, {name: str(label[column]) for column, name in columns.items()}, label["network"] or "")
         for number, label in enumerate(labels, 1)
         if label["yaw"] is not None and label["frame"] is None
     ]
@@ -266,6 +246,10 @@ class FaceCropper:
         if weight < 0:
             raise InputError(f"weight: expected a number of 0 or more, received {weight:g}")
         box, rule, size = line.box(), self._config.rule, self._config.image_size
+        if box is not None and min(box[2] - box[0], box[3] - box[1]) < MIN_BOX:
+            raise InputError(
+                f"box {box}: expected left, top, right, bottom in pixels, at least {MIN_BOX} apart"
+            )
         image = read_image(line_file(line, self._image_dir))
         if box is not None:
             crop = crop_face(image, box, rule, size)

@@ -115,6 +115,8 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(
             f"Pose_Para must contain three angles, received {parameters.dtype} {parameters.shape}"
         )
+    if np.iscomplexobj(points) or np.iscomplexobj(parameters):
+        raise InputError("the .mat contains complex numbers")
     pitch, yaw, roll = parameters.ravel()[:3]
     pose = np.rad2deg(np.array([yaw, pitch, roll], np.float64))
     if not (np.isfinite(pose).all() and np.isfinite(points).all()):
