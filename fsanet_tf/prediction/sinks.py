@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 from collections import defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,6 +50,7 @@ class FileSink:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self.problem = ""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self: SinkType) -> SinkType:
@@ -61,11 +63,13 @@ class FileSink:
         if kind is None or issubclass(kind, KeyboardInterrupt):
             with self._stack:
                 self._finish()
+            if self.problem:
+                raise InputError(f"{printable_name(self.path)}: {self.problem}")
         else:
             self._stack.__exit__(kind, error, trace)
 
     def _finish(self) -> None:
-        """Complete the temporary file."""
+        """Complete the temporary file; set `problem` if it is worth keeping, but not complete."""
 
 
 class VideoSink(FileSink):
@@ -175,9 +179,15 @@ def _count_frames(name: str) -> int:
 class TableSink(FileSink):
     """Write a line per face to a table in UTF-8.
 
+    On a full disk the lines wait in memory: a drawing that does not fit is removed before tables end. Those
+    that do not fit then are missing at the end of the table.
+
     Args:
         path: The table.
         format: `csv`, or `json`: JSON Lines; default: `csv` if that is the file's suffix.
+
+    Raises:
+        InputError: At the end of the block, if lines are missing.
 
     Example:
         >>> with fsanet_tf.VideoSink("clip.mp4", rate=25) as video:
@@ -193,21 +203,50 @@ class TableSink(FileSink):
 
     def __enter__(self) -> TableSink:
         super().__enter__()
-        file = self._temporary.open("w", newline="", encoding="utf-8")
-        self._file = self._stack.enter_context(file)
+        self._waiting = bytearray()
+        self._count = 0
+        self._file = self._stack.enter_context(self._temporary.open("wb", buffering=0))
         if self._format == "csv":
-            self._csv = csv.DictWriter(self._file, FIELDS)
-            self._csv.writeheader()
+            self._append(",".join(FIELDS) + "\r\n")
         return self
 
     def write(self, frame: Frame) -> None:
         """Write the faces of a frame; bytes of its name that are not UTF-8 are escaped."""
         for face in frame.faces:
-            row = dict(zip(FIELDS, _values(frame, face), strict=True))
+            values = _values(frame, face)
             if self._format == "csv":
-                self._csv.writerow(row)
+                line = io.StringIO()
+                csv.writer(line).writerow(values)
+                self._append(line.getvalue())
             else:
-                self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                row = dict(zip(FIELDS, values, strict=True))
+                self._append(json.dumps(row, ensure_ascii=False) + "\n")
+            self._count += 1
+
+    def _append(self, line: str) -> None:
+        self._waiting += line.encode()
+        with contextlib.suppress(OSError):
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting:
+            del self._waiting[: self._file.write(self._waiting)]
+
+    def _finish(self) -> None:
+        try:
+            self._flush()
+        except OSError as error:
+            missing = self._waiting.count(b"\n")
+            if missing >= self._count:  # nothing is lost
+                raise
+            self._cut_to_lines()
+            written = self._count - missing
+            self.problem = f"{written} of {self._count} lines could be written: {error.strerror}"
+
+    def _cut_to_lines(self) -> None:
+        """Remove the beginning of a line."""
+        end = self._temporary.read_bytes().rfind(b"\n") + 1
+        self._file.truncate(end)
 
 
 def _values(frame: Frame, face: FacePose) -> tuple:
