@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 
-from fsanet_tf.commands.command_line import Command, exit_status
+from fsanet_tf.commands.command_line import Command
+from fsanet_tf.commands.exit_status import exit_status
 from fsanet_tf.commands.main import list_commands, load_command
 from fsanet_tf.commands.renamed import RENAMED_OPTIONS
 from fsanet_tf.options import configuration, option
@@ -73,7 +74,7 @@ def test_a_remark_is_one_line(capsys):
 def start(code: str, **options) -> subprocess.Popen:
     """Run code as the body of a command, in a process of its own."""
     program = (
-        "import os, sys, time\nfrom fsanet_tf.commands.command_line import exit_status\n"
+        "import os, sys, time\nfrom fsanet_tf.commands.exit_status import exit_status\n"
         "def run():\n" + textwrap.indent(code, "    ") + "\n"
         "sys.exit(exit_status(run))"
     )
@@ -100,6 +101,11 @@ def test_each_way_to_end_a_command_lets_it_finish_its_files(name, then):
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (128 + number, b"file finished\n")
     assert stderr == (b"interrupted\n" if then == "raise" else b"")
+
+
+def test_signals_are_heeded_before_what_takes_long_is_imported():
+    code = "import sys, fsanet_tf.commands.main; print({'numpy', 'absl', 'tqdm', 'cv2'} & {*sys.modules})"
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "set()\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fsanet_tf
-from fsanet_tf.commands.command_line import interruptions
+from fsanet_tf.commands.exit_status import interruptions
 from fsanet_tf.commands.predict import Attached, finish_on_signals
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
 from fsanet_tf.detection.detection import Detection

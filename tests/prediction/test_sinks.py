@@ -130,7 +130,7 @@ def test_lines_wait_until_a_full_disk_has_space(tmp_path):
 def test_lines_that_fit_on_a_full_disk_are_kept(tmp_path):
     table = TableSink(tmp_path / "t.csv")
     table.__enter__()
-    table._file = SmallDisk(table._file, 90)  # the header and a line and a half
+    table._file = SmallDisk(table._file, 90)  # a line and a half
     for number in range(3):
         table.write(Frame(f"{number:06d}", 0.0, GRAY, [FACE]))
     with pytest.raises(InputError, match=r"t.csv: 1 of 3 lines could be written: No space left"):
