@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fsanet_tf.batch.folder import file_system
-from fsanet_tf.errors import InputError, optional_dependencies, printable
+from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
 from fsanet_tf.io.files import named_path, printable_name, read_text
 from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.prediction.sources import NEITHER, PHOTO_SUFFIXES, file_kind
@@ -85,6 +85,8 @@ class Items:
         return list(self._items.values())
 
     def _find(self, text: str) -> None:
+        if not text:
+            raise OptionError("source", f"expected {EXPECTED_SOURCE}, received an empty text")
         path = Path(text)
         if "://" in text:
             self._find_in_file_system(text)

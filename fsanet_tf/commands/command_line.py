@@ -17,6 +17,12 @@ from fsanet_tf.commands.renamed import new_option
 from fsanet_tf.errors import InputError, OptionError
 
 HELP_OPTIONS = ("-h", "--h", "-help", "--help")
+# What absl says of a value of the wrong type, and how we say it.
+PLAIN = {
+    r"\('Non-boolean argument to boolean flag'.*\)$": "expected true or false",
+    r"could not convert string to float.*$": "expected a number",
+    r"invalid literal for int\(\).*$": "expected a whole number",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,19 +130,23 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
     """
     try:
         _, *rest = values(["", *arguments])
-    except flags.Error as error:
-        message = " ".join(str(error).removeprefix("ERROR:: ").split())
-        old = re.search(r"flag -{0,2}'?(\w+)", message)
-        raise InputError((old and new_option(old[1], list(values))) or message) from error
     except UnicodeDecodeError as error:  # only files of options are read here
         files = ", ".join(re.findall(r"-flagfile[=\0]([^\0]+)", "\0".join(arguments)))
         raise InputError(f"{files}: expected a text file of options, received binary data") from error
+    except (flags.Error, ValueError) as error:  # the latter for a value after --no…
+        message = " ".join(str(error).removeprefix("ERROR:: ").split())
+        for theirs, ours in PLAIN.items():
+            message = re.sub(theirs, ours, message)
+        old = re.search(r"flag -{0,2}'?(\w+)", message)
+        raise InputError((old and new_option(old[1], list(values))) or message) from error
     if positional and rest and not values[positional].present:
         flag = values[positional]
         if flag.flag_type() == "comma separated list of strings":
             flag.value, rest = rest, []
         elif len(rest) == 1:
             flag.parse(rest.pop())
+        else:
+            raise InputError(f"expected one {positional}, received {len(rest)}, {rest[0]} to {rest[-1]}")
     if rest:
         raise InputError(f"unexpected argument {rest[0]!r}: options are written --name=value")
 

@@ -24,6 +24,8 @@ class Options:
     network: str = option("fusion", "Network.")
     style: str = option("axes", "How poses are drawn.", choices=("axes", "cube"))
     draw: bool = option(True, "Whether to draw.")
+    scale: float = option(1.0, "Scale.")
+    count: int = option(1, "Count.")
 
 
 def run_options(*arguments: str) -> int:
@@ -55,6 +57,22 @@ def test_an_argument_may_look_like_an_option_after_two_dashes(arguments, source,
 def test_an_option_of_an_earlier_version_is_answered_with_its_new_name(argument, message, capsys):
     assert run_options(argument) == 1
     assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--draw=maybe"], "flag --draw=maybe: expected true or false"),
+        (["--draw="], "flag --draw=: expected true or false"),
+        (["--nodraw=true"], "--nodraw=true does not take an argument"),
+        (["--scale=big"], "flag --scale=big: expected a number"),
+        (["--count=1.5"], "flag --count=1.5: expected a whole number"),
+        (["a.jpg", "b.jpg"], "expected one source, received 2, a.jpg to b.jpg"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_one_plain_line(arguments, message, capsys):
+    assert run_options(*arguments) == 1
+    assert capsys.readouterr().err == f"error: {message}\n"
 
 
 def test_every_new_name_is_an_option_of_a_command():
