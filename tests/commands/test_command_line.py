@@ -24,6 +24,7 @@ class Options:
     network: str = option("fusion", "Network.")
     style: str = option("axes", "How poses are drawn.", choices=("axes", "cube"))
     draw: bool = option(True, "Whether to draw.")
+    mirror: bool = option(False, "Whether to mirror.")
     scale: float = option(1.0, "Scale.")
     count: int = option(1, "Count.")
 
@@ -62,9 +63,9 @@ def test_an_option_of_an_earlier_version_is_answered_with_its_new_name(argument,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--draw=maybe"], "flag --draw=maybe: expected true or false"),
-        (["--draw="], "flag --draw=: expected true or false"),
-        (["--nodraw=true"], "--nodraw=true does not take an argument"),
+        (["--mirror=maybe"], "flag --mirror=maybe: expected true or false"),
+        (["--mirror="], "flag --mirror=: expected true or false"),
+        (["--nomirror=true"], "--nomirror=true does not take an argument"),
         (["--scale=big"], "flag --scale=big: expected a number"),
         (["--count=1.5"], "flag --count=1.5: expected a whole number"),
         (["a.jpg", "b.jpg"], "expected one source, received 2, a.jpg to b.jpg"),
