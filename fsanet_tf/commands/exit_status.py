@@ -123,7 +123,7 @@ def _print_note(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def _fail(message: str) -> int:
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(OSError):
         print(message, file=sys.stderr, flush=True)
     return 1
 

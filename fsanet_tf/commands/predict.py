@@ -215,6 +215,8 @@ class Attached:
                 self._close(sink, error)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, OSError):  # nobody reads standard output any more: what was done is kept
+            error = None
         with contextlib.ExitStack() as closed:  # each, also if another one is interrupted
             for sink in reversed(self._sinks):
                 closed.callback(self._close, sink, error)

@@ -145,7 +145,7 @@ def test_closed_streams_are_no_error(closed, photos):
 def test_standard_output_on_a_full_disk_is_one_line(photos):
     with open("/dev/full", "w") as full:
         result = subprocess.run(
-            [*FSANET, "photos/a.jpg"],
+            [*FSANET, "photos/a.jpg", "--csv=t.csv"],
             cwd=photos.parent,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -153,3 +153,4 @@ def test_standard_output_on_a_full_disk_is_one_line(photos):
             check=False,
         )
     assert result.returncode == 1 and result.stderr.count("\n") <= 1 and "Traceback" not in result.stderr
+    assert [row["frame"] for row in csv.DictReader((photos.parent / "t.csv").open())] == ["a.jpg"]
