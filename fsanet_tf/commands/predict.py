@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -21,13 +22,13 @@ from fsanet_tf.drawing.faces import face_numbers
 from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.geometry.camera import camera_matrix
-from fsanet_tf.io.files import printable_name
+from fsanet_tf.io.files import printable_name, require_other_files
 from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.io.images import read_image, write_image
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.estimate import find_faces
-from fsanet_tf.prediction.outputs import default_output, drawing_path, require_other_files
+from fsanet_tf.prediction.outputs import default_output, drawing_path
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sinks import FileSink, TableSink, TimeSequence, VideoSink
 from fsanet_tf.prediction.sources import Frame, photo_paths
@@ -54,10 +55,16 @@ def run(config: PredictionConfig) -> None:
             raise OptionError("time_sequence", "expected a video, received photos")
         tables.append(TimeSequence(config.time_sequence))
     outputs = [table.path for table in tables]
+    for path in outputs:
+        if path.is_dir():
+            raise InputError(f"{printable_name(path)}: expected a file to write, received a folder")
     if output and photos is not None:
         drawings = (drawing_path(config.source, photo, output) for photo in photos)
         outputs += [drawing for drawing in drawings if drawing != output]
-    require_other_files([Path(config.source), *(photos or [])], [*outputs, *([output] if output else [])])
+    networks = filter(os.path.exists, config.network)
+    require_other_files(
+        [config.source, *(photos or []), *networks], [*outputs, *([output] if output else [])]
+    )
     if photos is None:
         reasons = _predict_video(config, output, tables)
     else:

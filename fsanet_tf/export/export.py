@@ -30,7 +30,7 @@ from fsanet_tf.export.parity import (
     spread,
 )
 from fsanet_tf.export.quantization import Trial
-from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
+from fsanet_tf.io.files import replace_when_done, require_file, sha256, writable_folder, write_json
 from fsanet_tf.networks.card import OUTPUTS, NetworkCard
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.pretrained import FUSION, fusion_members, keras_file
@@ -129,6 +129,7 @@ def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
         >>> fsanet_tf.export_model(config).refused
         ()
     """
+    output_dir = writable_folder(config.output_dir)
     sources = {str(path): sha256(require_file(path, "a network")) for path in source_files(config.network)}
     for data in filter(None, (config.parity_data, config.representative_data)):
         require_file(data, "an .npz of faces")
@@ -143,7 +144,6 @@ def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
     expected = model.predict(samples.crops, verbose=0)
     samples = samples.without_own_labels(expected)
     job = _Job(config, model, card, representative.crops if representative else None, progress)
-    output_dir = Path(config.output_dir)
     files: list[Parity] = []
     trials: list[Trial] = []
     refused: list[str] = []

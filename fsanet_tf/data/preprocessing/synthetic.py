@@ -19,7 +19,7 @@ from fsanet_tf.data.preprocessing.synthetic_head import (
     render,
 )
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.io.files import writable_path
+from fsanet_tf.io.files import writable_folder
 from fsanet_tf.options import configuration, option
 from fsanet_tf.parallel import WorkerContext, num_cores
 
@@ -112,7 +112,7 @@ def synthesize(config: SyntheticConfig, progress: bool = False) -> None:
         >>> len(list(Path("heads").glob("*.mat")))
         4
     """
-    output_dir = writable_path(config.output_dir)
+    output_dir = writable_folder(config.output_dir)
     with optional_dependencies():
         import scipy.io  # noqa: F401
     try:
