@@ -53,7 +53,7 @@ def test_a_folder_is_none_where_a_file_is(names):
 
 def test_commands_check_their_outputs_first(tmp_path):
     (tmp_path / "net.keras").write_bytes(b"network")
-    (tmp_path / "faces.csv").write_text("file,yaw,pitch,roll\na.jpg,1,2,3\n")
+    (tmp_path / "faces.csv").write_text("file,yaw,pitch,roll,margin_ratio\na.jpg,1,2,3,0.3\n")
     for arguments, message in (
         (("predict", "--network=net.keras", "--nodraw", "--csv=net.keras"), "net.keras: is the source"),
         (("heatmap", "--network=net.keras", "--output=net.keras"), "net.keras: is the source"),
