@@ -9,7 +9,7 @@ import numpy as np
 
 from fsanet_tf.detection.detection import intersection
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import Box
+from fsanet_tf.geometry.crop import Box, as_bgr
 from fsanet_tf.geometry.pose import rotation_matrices
 
 __all__ = ["draw_axes", "draw_cube", "draw_face"]
@@ -83,15 +83,21 @@ def draw_cube(
         _draw_lines(canvas, lines, thickness)
 
 
+def require_canvas(image: np.ndarray) -> None:
+    """Raise `InputError` unless an image, BGR or grayscale, can be drawn on."""
+    as_bgr(image)
+    if not image.flags.writeable:
+        raise InputError("image: expected an array to draw on, received a read-only one (draw on a copy)")
+
+
 @contextlib.contextmanager
 def _canvas(image: np.ndarray) -> Iterator[np.ndarray]:
     """Yield an array that OpenCV draws on: the image, or a copy that is then written into it.
 
     Raises:
-        InputError: If the image is read-only.
+        InputError: If it cannot be drawn on.
     """
-    if not image.flags.writeable:
-        raise InputError("image: expected an array to draw on, received a read-only one (draw on a copy)")
+    require_canvas(image)
     canvas = np.ascontiguousarray(image)  # mirrored and sliced views are not contiguous
     yield canvas
     if canvas is not image:
@@ -146,7 +152,7 @@ def draw_face(
         uncertainty_deg: Expected error, written after the angles; None: not written.
 
     Raises:
-        InputError: If the style is unknown, or the image read-only.
+        InputError: If the style is unknown, or the image another one or read-only.
 
     Example:
         >>> image = fsanet_tf.read_image("photo.jpg")
@@ -155,6 +161,7 @@ def draw_face(
     """
     if style not in STYLES:
         raise InputError(f"style must be one of {', '.join(STYLES)}. Received: {style}")
+    require_canvas(image)
     left, top, right, bottom = (round(edge) for edge in box)
     side = max(right - left, bottom - top)
     thickness = max(1, side // 80)

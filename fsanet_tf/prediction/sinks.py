@@ -21,6 +21,7 @@ import numpy as np
 
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.geometry.crop import as_bgr
 from fsanet_tf.io.files import library_path, printable_name, replace_when_done
 from fsanet_tf.options import checked
 from fsanet_tf.prediction.sources import Frame
@@ -108,9 +109,10 @@ class VideoSink(FileSink):
         return self
 
     def write(self, image: np.ndarray) -> None:
-        """Append an image, uint8 BGR `(height, width, 3)`; the first one's size is the video's."""
+        """Append an image, uint8 BGR or grayscale; the first one's size is the video's."""
         while len(self._pending) >= MAX_PENDING:
             self._pending.popleft().result()
+        image = as_bgr(image)
         # MPEG-4 has even sides. The copy allows the caller to change the image.
         height, width = image.shape[:2]
         even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

@@ -82,9 +82,10 @@ class Frame(NamedTuple):
         return drawn
 
 
-def as_source(source: str | Path) -> str:
+def as_source(source: str | os.PathLike | int) -> str:
     """Return a source as files and OpenCV know it: the path of a `file://` address, schemes in lower case."""
-    scheme, mark, rest = str(source).partition("://")
+    text = os.fsdecode(source) if isinstance(source, bytes | os.PathLike) else str(source)
+    scheme, mark, rest = text.partition("://")
     if mark and scheme.lower() == "file":
         return unquote(rest, errors="surrogateescape")
     return f"{scheme.lower() if mark else scheme}{mark}{rest}"

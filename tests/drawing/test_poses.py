@@ -113,6 +113,14 @@ def test_expected_errors_are_written_if_asked_for():
     assert changed[161:].any() and not changed[:160].any()  # only the text below the box
 
 
+@pytest.mark.parametrize(
+    "image", [None, [[0]], np.zeros((9, 9, 4), np.uint8), np.zeros((0, 9, 3), np.uint8), np.ones((9, 9, 3))]
+)
+def test_what_is_no_image_is_not_drawn_on(image):
+    with pytest.raises(InputError, match="image: expected a uint8 BGR image"):
+        draw_face(image, (1, 1, 5, 5), (0.0, 0.0, 0.0))
+
+
 def test_views_are_drawn_on_and_read_only_arrays_are_refused():
     expected, image = np.zeros((200, 300, 3), np.uint8), np.zeros((200, 300, 3), np.uint8)
     arguments = (60, 60, 160, 160), (30.0, 10.0, 0.0), "both"

@@ -136,3 +136,13 @@ def test_lines_that_fit_on_a_full_disk_are_kept(tmp_path):
     with pytest.raises(InputError, match=r"t.csv: 1 of 3 lines could be written: No space left"):
         table.__exit__(None, None, None)
     assert [row["frame"] for row in csv.DictReader((tmp_path / "t.csv").open())] == ["000000"]
+
+
+def test_images_are_bgr_or_grayscale_bytes(tmp_path):
+    with VideoSink(tmp_path / "v.mp4", 10) as video:
+        video.write(GRAY[..., 0])
+        for image in (GRAY / 255, GRAY[:0], None):
+            with pytest.raises(InputError, match="image: expected a uint8 BGR image"):
+                video.write(image)
+    read, image = cv2.VideoCapture(str(tmp_path / "v.mp4")).read()
+    assert read and abs(int(image.mean()) - 128) < 8
