@@ -74,9 +74,9 @@ class Items:
         self._items: dict[str, Item] = {}
         self.skipped: dict[str, str] = {}
         for source in [sources] if isinstance(sources, str | Path) else sources:
-            before = len(self._items)
+            self._found = 0
             self._find(str(source))
-            if len(self._items) == before:
+            if not self._found:
                 found = f"found none{describe_skipped(self.skipped)}"
                 raise InputError(f"{printable_name(source)}: expected photos or videos, {found}")
 
@@ -111,6 +111,7 @@ class Items:
         if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
             self.skipped[printable_name(path)] = "device or pipe"
             return
+        self._found += 1
         item = make_item(name, path, row)
         first = self._items.setdefault(item.name, item)
         if (first.path, first.row) != (path, row):
@@ -169,6 +170,7 @@ class Items:
             if Path(name).suffix.lower() not in PHOTO_SUFFIXES:
                 self.skipped[name] = "not a photo by its name (videos are read from this machine)"
                 continue
+            self._found += 1
             modified_us = info.mtime_ns // 1000 if info.mtime_ns is not None else None
             self._items.setdefault(name, Item(name, name, None, False, info.size, modified_us))
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from fsanet_tf.detection.detection import intersection
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, printable
 from fsanet_tf.geometry.crop import Box, as_bgr
 from fsanet_tf.geometry.pose import rotation_matrices
 
@@ -124,11 +124,21 @@ def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: in
     It is shifted if it would leave the image.
     """
     stroke, outline = _strokes(height)
+    text = printable(text)  # OpenCV crashes on what is not UTF-8
     (width, _), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, outline)
     x = max(min(origin[0], image.shape[1] - width - 1), 1)
     y = max(min(origin[1], image.shape[0] - below - 1), height + 1)
     for color, thickness in (((0, 0, 0), outline), ((255, 255, 255), stroke)):
-        cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, height / 22, color, thickness, cv2.LINE_AA)
+        cv2.putText(
+            image,
+            printable(text),
+            (x, y),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            height / 22,
+            color,
+            thickness,
+            cv2.LINE_AA,
+        )
 
 
 def draw_face(
@@ -227,7 +237,7 @@ def _strokes(height: int) -> tuple[int, int]:
 
 def text_width(text: str, height: int) -> int:
     """Return the width in pixels of a line that `write_text` writes."""
-    return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, _strokes(height)[1])[0][0]
+    return cv2.getTextSize(printable(text), cv2.FONT_HERSHEY_SIMPLEX, height / 22, _strokes(height)[1])[0][0]
 
 
 def _text_place(image: np.ndarray, width: int, height: int, origin: tuple[int, int]) -> Box:
