@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from fsanet_tf.commands.command_line import HELP_OPTIONS, exit_status, parse_options
+from fsanet_tf.commands.command_line import HELP_OPTIONS, parse_options
+from fsanet_tf.commands.exit_status import exit_status
 from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.networks.network import Network
 

@@ -4,12 +4,14 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import sys
 import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.context import BaseContext, SpawnContext, SpawnProcess
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -43,14 +45,38 @@ class WorkerProcess(SpawnProcess):
 
 
 class WorkerContext(SpawnContext):
-    """Starts workers afresh: they are not forked from this process, whose libraries have threads."""
+    """Starts workers afresh: they are not forked from this process, whose libraries have threads.
 
-    Process = WorkerProcess
+    They end when the process that started them has ended, or at once by `terminate`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: list[WorkerProcess] = []
+        _start_tracker()
+
+    def Process(self, *args: Any, **kwargs: Any) -> WorkerProcess:  # type: ignore[override]  # noqa: N802
+        """Make a worker."""
+        process = WorkerProcess(*args, **kwargs)
+        self._started.append(process)
+        return process
+
+    def terminate(self) -> None:
+        """End the workers, whatever they do."""
+        for process in self._started:
+            if process.pid is not None:
+                process.terminate()
 
 
-def worker_context() -> BaseContext:
-    """Return how worker processes are started; they end when the process that started them has ended."""
-    return WorkerContext()
+def _start_tracker() -> None:
+    """Start Python's process that tracks semaphores; unlike SIGINT and SIGTERM, it heeds SIGHUP."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows there is none
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def exit_with_parent() -> None:

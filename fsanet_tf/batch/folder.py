@@ -13,7 +13,7 @@ from typing import Any
 import filelock
 
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.io.files import writable_path
+from fsanet_tf.io.files import writable_folder
 
 LOCK = "_lock"
 
@@ -29,10 +29,8 @@ class Folder:
     """
 
     def __init__(self, address: str | Path):
-        self.path = writable_path(address).absolute()
+        self.path = writable_folder(address).absolute()
         self.address = str(self.path)
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{address}: expected a folder, received a file")
 
     def names(self) -> list[str]:
         """Return the names of its files, sorted; none if it is absent."""

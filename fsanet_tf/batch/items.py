@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fsanet_tf.batch.folder import file_system
-from fsanet_tf.errors import InputError, optional_dependencies, printable
+from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
 from fsanet_tf.io.csv_tables import describe_columns, read_csv
 from fsanet_tf.io.files import named_path, printable_name, read_text
 from fsanet_tf.io.folders import describe_skipped, files_in
@@ -73,9 +73,9 @@ class Items:
         self._items: dict[str, Item] = {}
         self.skipped: dict[str, str] = {}
         for source in [sources] if isinstance(sources, str | Path) else sources:
-            before = len(self._items)
+            self._found = 0
             self._find(str(source))
-            if len(self._items) == before:
+            if not self._found:
                 found = f"found none{describe_skipped(self.skipped)}"
                 raise InputError(f"{printable_name(source)}: expected photos or videos, {found}")
 
@@ -84,6 +84,8 @@ class Items:
         return list(self._items.values())
 
     def _find(self, text: str) -> None:
+        if not text:
+            raise OptionError("source", f"expected {EXPECTED_SOURCE}, received an empty text")
         path = Path(text)
         if "://" in text:
             self._find_in_file_system(text)
@@ -108,6 +110,7 @@ class Items:
         if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
             self.skipped[printable_name(path)] = "device or pipe"
             return
+        self._found += 1
         item = make_item(name, path, row)
         first = self._items.setdefault(item.name, item)
         if (first.path, first.row) != (path, row):
@@ -166,6 +169,7 @@ class Items:
             if Path(name).suffix.lower() not in PHOTO_SUFFIXES:
                 self.skipped[name] = "not a photo by its name (videos are read from this machine)"
                 continue
+            self._found += 1
             modified_us = info.mtime_ns // 1000 if info.mtime_ns is not None else None
             self._items.setdefault(name, Item(name, name, None, False, info.size, modified_us))
 

@@ -21,7 +21,7 @@ import cv2
 
 from fsanet_tf.batch.folder import Folder
 from fsanet_tf.errors import InputError
-from fsanet_tf.parallel import exit_with_parent, num_cores, worker_context
+from fsanet_tf.parallel import WorkerContext, exit_with_parent, num_cores
 
 Row = dict[str, Any]
 
@@ -122,18 +122,26 @@ class Job:
     def _work_apart(self, part: Part, worker: Worker) -> Iterator[list[Row]]:
         """Work on each item in another process, and start a new one when it dies."""
         with contextlib.ExitStack() as stack:
-            pool = stack.enter_context(self._processes(1))
+            pool = stack.enter_context(self.processes(1))
             for item in part.items:
                 try:
                     yield pool.submit(_rows_in_worker, item).result()
                 except BrokenExecutor:
-                    pool = stack.enter_context(self._processes(1))
+                    pool = stack.enter_context(self.processes(1))
                     yield [worker.failure(item, "crashes the library that reads it, or memory ran out")]
 
-    def _processes(self, count: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            count, mp_context=worker_context(), initializer=_start_worker, initargs=(self,)
-        )
+    @contextlib.contextmanager
+    def processes(self, count: int) -> Iterator[ProcessPoolExecutor]:
+        """Start worker processes for a block; an error in it ends them at once, their parts unfinished."""
+        context = WorkerContext()
+        with ProcessPoolExecutor(
+            count, mp_context=context, initializer=_start_worker, initargs=(self,)
+        ) as pool:
+            try:
+                yield pool
+            except BaseException:
+                context.terminate()
+                raise
 
     def tidy(self) -> None:
         """Delete what killed workers left of a job that is now finished."""
@@ -179,27 +187,24 @@ def run_parts(job: Job, parts: Sequence[Part], workers: int = 0) -> Iterator[int
     pending = {part.number: part for part in parts}
     deaths = 0  # in a row, without a finished part between them
     while pending:
-        with job._processes(min(workers, len(pending))) as pool:
-            futures = [pool.submit(_run_in_worker, part) for part in pending.values()]
-            try:
+        try:
+            with job.processes(min(workers, len(pending))) as pool:
+                futures = [pool.submit(_run_in_worker, part) for part in pending.values()]
                 for future in as_completed(futures):
                     number = future.result()
                     del pending[number]
                     deaths = 0
                     yield number
-            except BrokenExecutor as error:  # a worker died
-                deaths += 1
-                if deaths == MAX_DEATHS:
-                    raise InputError(
-                        f"{job.folder.address}: {deaths} workers died without finishing a part, probably for "
-                        "lack of memory; the same call resumes, with fewer workers"
-                    ) from error
-                for number in pending.keys() & set(job.finished()):
-                    del pending[number]
-                    yield number
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        except BrokenExecutor as error:  # a worker died
+            deaths += 1
+            if deaths == MAX_DEATHS:
+                raise InputError(
+                    f"{job.folder.address}: {deaths} workers died without finishing a part, probably for "
+                    "lack of memory; the same call resumes, with fewer workers"
+                ) from error
+            for number in pending.keys() & set(job.finished()):
+                del pending[number]
+                yield number
 
 
 _job: Job | None = None  # of this process, if it is a worker

@@ -1,41 +1,28 @@
-"""How every command parses its options, reports a user's mistake, and ends."""
+"""How every command parses its options."""
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import dataclasses
-import io
-import os
 import re
-import signal
 import sys
 import textwrap
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from absl import flags, logging
-from tqdm import tqdm
+from absl import flags
 
+from fsanet_tf.commands.exit_status import exit_status
 from fsanet_tf.commands.fields import config_from_flags, define_flags, required_options
 from fsanet_tf.commands.renamed import new_option
-from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
-from fsanet_tf.io.native_output import silence_native_output
+from fsanet_tf.errors import InputError, OptionError
 
 HELP_OPTIONS = ("-h", "--h", "-help", "--help")
-ESCAPED = "fsanet_tf.escaped"
-
-
-def _escape(error: UnicodeError) -> tuple[str, int]:
-    """Escape what a stream cannot encode; a name that is not UTF-8 as in tables."""
-    assert isinstance(error, UnicodeEncodeError)
-    text = printable(error.object[error.start : error.end])
-    return text.encode("ascii", "backslashreplace").decode(), error.end
-
-
-codecs.register_error(ESCAPED, _escape)
+# What absl says of a value of the wrong type, and how we say it.
+PLAIN = {
+    r"\('Non-boolean argument to boolean flag'.*\)$": "expected true or false",
+    r"could not convert string to float.*$": "expected a number",
+    r"invalid literal for int\(\).*$": "expected a whole number",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,19 +130,23 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
     """
     try:
         _, *rest = values(["", *arguments])
-    except flags.Error as error:
-        message = " ".join(str(error).removeprefix("ERROR:: ").split())
-        old = re.search(r"flag -{0,2}'?(\w+)", message)
-        raise InputError((old and new_option(old[1], list(values))) or message) from error
     except UnicodeDecodeError as error:  # only files of options are read here
         files = ", ".join(re.findall(r"-flagfile[=\0]([^\0]+)", "\0".join(arguments)))
         raise InputError(f"{files}: expected a text file of options, received binary data") from error
+    except (flags.Error, ValueError) as error:  # the latter for a value after --no…
+        message = " ".join(str(error).removeprefix("ERROR:: ").split())
+        for theirs, ours in PLAIN.items():
+            message = re.sub(theirs, ours, message)
+        old = re.search(r"flag -{0,2}'?(\w+)", message)
+        raise InputError((old and new_option(old[1], list(values))) or message) from error
     if positional and rest and not values[positional].present:
         flag = values[positional]
         if flag.flag_type() == "comma separated list of strings":
             flag.value, rest = rest, []
         elif len(rest) == 1:
             flag.parse(rest.pop())
+        else:
+            raise InputError(f"expected one {positional}, received {len(rest)}, {rest[0]} to {rest[-1]}")
     if rest:
         raise InputError(f"unexpected argument {rest[0]!r}: options are written --name=value")
 
@@ -174,97 +165,3 @@ def _describe(flag: flags.Flag) -> str:
     meaning, default = describe_option(flag)
     text = f"{meaning} Default: {default}." if default else meaning
     return f"  {name}\n{textwrap.fill(text, 100, initial_indent=' ' * 6, subsequent_indent=' ' * 6)}"
-
-
-def exit_status(run: Callable[[], None]) -> int:
-    """Run a command; report errors and remarks in one line each.
-
-    Ctrl-C, SIGTERM and SIGHUP end it alike: what runs is interrupted by a `KeyboardInterrupt`, so that it can
-    finish its files.
-
-    Returns:
-        0 if all was done; 1 after an error; 128 plus the signal's number if the command was asked to end, as
-        shells count it: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
-    """
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed, so that a file would get its number
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-        elif isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack "°" or a file's name
-            stream.reconfigure(errors=ESCAPED)
-    logging.set_verbosity(logging.WARNING)  # TensorFlow reports progress through this logger
-    with interruptions() as received:
-        status = _status(run)
-    for name in ("stdout", "stderr"):
-        try:
-            getattr(sys, name).flush()
-        except OSError:  # a broken pipe, which the interpreter would report again when it ends
-            status = status or 1
-            _discard(getattr(sys, name))
-    return 128 + received[0] if received else status
-
-
-def _status(run: Callable[[], None]) -> int:
-    try:
-        with silence_native_output(), optional_dependencies(), warnings.catch_warnings():
-            warnings.showwarning = _print_note
-            run()
-            sys.stdout.flush()
-    except InputError as error:
-        return _fail(f"error: {error}")
-    except KeyboardInterrupt:
-        return _fail("interrupted")
-    except BrokenPipeError:  # `| head` has read enough
-        return 1
-    except OSError as error:  # standard output on a full disk, or closed
-        return _fail(f"error: {error.filename or 'output'}: {error.strerror or error}")
-    return 0
-
-
-@contextlib.contextmanager
-def interruptions() -> Iterator[list[int]]:
-    """Raise `KeyboardInterrupt` in the main thread for SIGINT, SIGTERM and SIGHUP alike.
-
-    Signals that the process was told to ignore stay ignored, as with `nohup`.
-
-    Yields:
-        The signals that were received.
-    """
-    received: list[int] = []
-    process = os.getpid()
-
-    def interrupt(number: int, _frame: object) -> None:
-        if os.getpid() != process:  # a fork, which ends as if there was no handler
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        received.append(number)
-        raise KeyboardInterrupt
-
-    replaced = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
-            number = getattr(signal, name, None)
-            if number and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                replaced[number] = signal.signal(number, interrupt)
-    try:
-        yield received
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
-
-
-def _print_note(message: Warning | str, *_: object, **__: object) -> None:
-    """Print a warning as one line, above the progress bars."""
-    tqdm.write(f"note: {' '.join(str(message).split())}", file=sys.stderr)
-
-
-def _fail(message: str) -> int:
-    with contextlib.suppress(BrokenPipeError):
-        print(message, file=sys.stderr, flush=True)
-    return 1
-
-
-def _discard(stream: TextIO) -> None:
-    """Let nothing that a stream still has to write fail."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -5,7 +5,7 @@ from pathlib import Path
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.detection.detectors import list_detectors
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import printable_name
+from fsanet_tf.io.files import printable_name, require_other_files
 from fsanet_tf.io.images import ASTRONAUT
 from fsanet_tf.options import configuration, option
 from fsanet_tf.prediction.heatmap import draw_heatmaps
@@ -28,6 +28,7 @@ def run(config: HeatmapConfig) -> None:
     if photos is None or len(photos) != 1:
         raise InputError(f"{printable_name(config.source)}: expected one photo")
     output = Path(config.output or f"{photos[0].stem}_heatmap.png")
+    require_other_files([photos[0], config.network], [output])
     draw_heatmaps(photos[0], output, config.network, config.detector)
     print(f"drawn: {printable_name(output)}")
 

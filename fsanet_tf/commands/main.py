@@ -1,14 +1,18 @@
 """`fsanet COMMAND`, which is also `python -m fsanet_tf COMMAND`."""
 
+from __future__ import annotations
+
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import fsanet_tf
-from fsanet_tf.commands.command_line import HELP_OPTIONS, Command, exit_status
-from fsanet_tf.commands.renamed import REMOVED_COMMANDS
+from fsanet_tf.commands.exit_status import exit_status
 from fsanet_tf.errors import InputError
-from fsanet_tf.registry import load_extensions
+
+if TYPE_CHECKING:
+    from fsanet_tf.commands.command_line import Command
 
 # `fsanet preprocess NAME`.
 DATA_SOURCES = ("300w_lp", "biwi", "table")
@@ -46,13 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `fsanet` with its arguments; default: those of the process.
 
     Returns:
-        The exit status, as of `fsanet_tf.commands.command_line.exit_status`.
+        The exit status, as of `fsanet_tf.commands.exit_status.exit_status`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     return exit_status(lambda: _run(given))
 
 
 def _run(arguments: list[str]) -> None:
+    # Imported here, where a signal ends the command in one line.
+    from fsanet_tf.commands.command_line import HELP_OPTIONS
+    from fsanet_tf.commands.renamed import REMOVED_COMMANDS
+    from fsanet_tf.registry import load_extensions
+
     load_extensions()
     if not arguments or arguments[0] in HELP_OPTIONS:
         print(format_help())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from fsanet_tf.drawing.faces import face_numbers
 from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.geometry.camera import camera_matrix
-from fsanet_tf.io.files import printable_name
+from fsanet_tf.io.files import printable_name, require_other_files
 from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.io.images import read_image, write_image
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.estimate import find_faces
-from fsanet_tf.prediction.outputs import default_output, drawing_path, require_other_files
+from fsanet_tf.prediction.outputs import default_output, drawing_path
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sinks import FileSink, TableSink, TimeSequence, VideoSink
 from fsanet_tf.prediction.sources import Frame, photo_paths
@@ -54,17 +55,20 @@ def run(config: PredictionConfig) -> None:
             raise OptionError("time_sequence", "expected a video, received photos")
         tables.append(TimeSequence(config.time_sequence))
     outputs = [table.path for table in tables]
+    for path in outputs:
+        if path.is_dir():
+            raise InputError(f"{printable_name(path)}: expected a file to write, received a folder")
     if output and photos is not None:
         drawings = (drawing_path(config.source, photo, output) for photo in photos)
         outputs += [drawing for drawing in drawings if drawing != output]
-    require_other_files([Path(config.source), *(photos or [])], [*outputs, *([output] if output else [])])
-    with finish_on_signals() as signals:
-        if photos is None:
-            reasons = _predict_video(config, output, tables, signals)
-        else:
-            reasons = _predict_photos(config, photos, skipped, output, tables, signals)
-        if output and output.exists():
-            print(f"drawn: {printable_name(output)}")
+    networks = filter(os.path.exists, config.network)
+    require_other_files(
+        [config.source, *(photos or []), *networks], [*outputs, *([output] if output else [])]
+    )
+    if photos is None:
+        reasons = _predict_video(config, output, tables)
+    else:
+        reasons = _predict_photos(config, photos, skipped, output, tables)
     if reasons:
         raise InputError(f"{printable_name(config.source)}: not all could be done ({len(reasons)} left out)")
 
@@ -75,7 +79,6 @@ def _predict_photos(
     skipped: dict[str, str],
     output: Path | None,
     tables: list[FileSink],
-    signals: list[int],
 ) -> list[str]:
     """Do each photo, and say what became of each; return what was left out and why."""
     network = load_network(config.network, trust=config.trust)
@@ -84,38 +87,44 @@ def _predict_photos(
     folder = Path(config.source) if Path(config.source).is_dir() else None
     reasons: list[str] = []
     done = failed = 0
-    with Attached(tables, reasons) as attached:
-        for photo in tqdm(photos, unit="photo", disable=len(photos) == 1):
-            try:
-                image = read_image(photo)
-                camera = _camera(config, image)
-                faces = find_faces(image, predictor, detect, camera, config.any_orientation)
-            except Exception as error:  # whatever a decoder or detector raises, the other photos are done
-                reasons.append(_reason(photo, error))
-                failed += 1
-                continue
-            frame = Frame(str(photo.relative_to(folder) if folder else photo.name), 0.0, image, faces)
-            attached.write(frame)
-            for line in describe(printable_name(photo), frame):
-                print(line, flush=True)
-            drawn = frame.draw(config.style, config.uncertainty)
-            try:
-                if output:
-                    write_image(drawing_path(config.source, photo, output), drawn)
-                done += 1
-            except (InputError, OSError, cv2.error) as error:
-                reasons.append(_reason(photo, error))
-                failed += 1
-            if signals or (config.show and _show(drawn, wait_ms=0)):
-                break
-        if failed == len(photos) == 1:
-            raise InputError(reasons[0])
-    _print_left_out(reasons)
-    if folder:
-        text = f"{printable_name(folder)}: {done} photos done, {failed} left out"
-        if missing := len(photos) - done - failed:
-            text += f", {missing} not begun"
-        print(text + describe_skipped(skipped))
+    with finish_on_signals() as signals:
+        with Attached(tables, reasons) as attached:
+            for photo in tqdm(photos, unit="photo", disable=len(photos) == 1):
+                try:
+                    image = read_image(photo)
+                    camera = _camera(config, image)
+                    faces = find_faces(image, predictor, detect, camera, config.any_orientation)
+                except Exception as error:  # whatever a decoder or detector raises, the other photos are done
+                    if len(photos) == 1:
+                        raise InputError(_reason(photo, error)) from error
+                    reasons.append(_reason(photo, error))
+                    failed += 1
+                    continue
+                frame = Frame(str(photo.relative_to(folder) if folder else photo.name), 0.0, image, faces)
+                attached.write(frame)
+                for line in describe(printable_name(photo), frame):
+                    print(line, flush=True)
+                try:
+                    drawn = frame.draw(config.style, config.uncertainty)
+                    if output:
+                        write_image(drawing_path(config.source, photo, output), drawn)
+                    done += 1
+                except Exception as error:
+                    reasons.append(_reason(photo, error))
+                    failed += 1
+                    drawn = image
+                if signals or (config.show and _show(drawn, wait_ms=0)):
+                    break
+        if len(photos) == 1 and reasons:
+            raise InputError("; ".join(reasons))
+        _print_left_out(reasons)
+        if folder:
+            text = f"{printable_name(folder)}: {done} photos done, {failed} left out"
+            if missing := len(photos) - done - failed:
+                text += f", {missing} not begun"
+            print(text + describe_skipped(skipped))
+        if output and done:
+            print(f"drawn: {printable_name(output)}")
     return reasons
 
 
@@ -124,9 +133,7 @@ def _print_left_out(reasons: Iterable[str]) -> None:
         print(f"left out: {reason}")
 
 
-def _predict_video(
-    config: PredictionConfig, output: Path | None, tables: list[FileSink], signals: list[int]
-) -> list[str]:
+def _predict_video(config: PredictionConfig, output: Path | None, tables: list[FileSink]) -> list[str]:
     """Do each frame; return what was left out and why."""
     if output:
         VideoSink(output, 1.0)  # reports an unknown format before anything is loaded
@@ -144,38 +151,41 @@ def _predict_video(
     rates = _frame_rates()
     reasons: list[str] = []
     videos: list[FileSink] = [VideoSink(output, frames.rate)] if output else []
-    with (
-        Attached(tables, reasons) as attached,
-        Attached(videos, reasons) as video,
-        tqdm(total=frames.length, unit="frame") as progress,
-    ):
-        while not signals:
-            try:
-                frame = next(frames)
-            except StopIteration:
-                break
-            except Exception as error:  # whatever a detector raises, the other frames are done
-                reasons.append(f"frame {progress.n}: {_reason(config.source, error)}")
-                progress.update()
-                continue
-            progress.update()
-            attached.write(frame)
-            if output or config.show:
-                drawn = frame.draw(config.style, config.uncertainty)
-                if config.show_rate:
-                    write_text(drawn, f"{next(rates):.0f} frames/s", (6, 20), 14)
-                video.write(drawn)
-                if config.show and _show(drawn, wait_ms=1):
+    with finish_on_signals(frames.stop) as signals:
+        with (
+            Attached(tables, reasons) as attached,
+            Attached(videos, reasons) as video,
+            tqdm(total=frames.length, unit="frame") as progress,
+        ):
+            while not signals:
+                try:
+                    frame = next(frames)
+                    attached.write(frame)
+                    drawn = frame.draw(config.style, config.uncertainty) if output or config.show else None
+                except StopIteration:
                     break
-        if reasons and len(reasons) == progress.n:
-            raise InputError(reasons[0])
-    if signals:
-        print("stopped; keeping what was drawn")
-    if frames.missing and frames.length is None:  # a camera that has ended
-        print(frames.missing)
-    elif frames.missing:
-        reasons.append(frames.missing)
-    _print_left_out(reasons[:MAX_REASONS])
+                except Exception as error:  # whatever a detector raises, the other frames are done
+                    reasons.append(f"frame {progress.n}: {_reason(config.source, error)}")
+                    progress.update()
+                    continue
+                progress.update()
+                if drawn is not None:
+                    if config.show_rate:
+                        write_text(drawn, f"{next(rates):.0f} frames/s", (6, 20), 14)
+                    video.write(drawn)
+                    if config.show and _show(drawn, wait_ms=1):
+                        break
+            if reasons and len(reasons) == progress.n:
+                raise InputError(reasons[0])
+        if signals:
+            print("stopped; keeping what was drawn")
+        if frames.missing and frames.length is None:  # a camera that has ended
+            print(frames.missing)
+        elif frames.missing:
+            reasons.append(frames.missing)
+        _print_left_out(reasons[:MAX_REASONS])
+        if output and not video.failed:
+            print(f"drawn: {printable_name(output)}")
     return reasons
 
 
@@ -185,11 +195,15 @@ class Attached:
     Args:
         sinks: The sinks.
         reasons: Receives the reasons of those that failed.
+
+    Attributes:
+        failed: Whether one did.
     """
 
     def __init__(self, sinks: Iterable[FileSink], reasons: list[str]):
         self._sinks: list[Any] = list(sinks)
         self._reasons = reasons
+        self.failed = False
 
     def __enter__(self) -> Attached:
         with contextlib.ExitStack() as entered:
@@ -208,6 +222,8 @@ class Attached:
                 self._close(sink, error)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, OSError):  # nobody reads standard output any more: what was done is kept
+            error = None
         with contextlib.ExitStack() as closed:  # each, also if another one is interrupted
             for sink in reversed(self._sinks):
                 closed.callback(self._close, sink, error)
@@ -219,14 +235,18 @@ class Attached:
             error = problem
         if isinstance(error, InputError | OSError | cv2.error):
             self._reasons.append(_reason(sink.path, error))
+            self.failed = True
 
 
 @contextlib.contextmanager
-def finish_on_signals() -> Iterator[list[int]]:
+def finish_on_signals(stop: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
     """Let the block finish its frame and its files before SIGINT, SIGTERM or SIGHUP end it.
 
     A second signal interrupts it at once, further ones do nothing. Afterwards the first is delivered to
     whoever handled it before.
+
+    Args:
+        stop: Called by a signal; ends waiting for a frame.
 
     Yields:
         The signals that were received.
@@ -235,6 +255,7 @@ def finish_on_signals() -> Iterator[list[int]]:
 
     def receive(number: int, _frame: object) -> None:
         received.append(number)
+        stop()
         if len(received) == 2:
             raise KeyboardInterrupt
 

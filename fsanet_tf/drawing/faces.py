@@ -28,7 +28,7 @@ def draw_faces(
         uncertainty: Whether to write the expected errors of faces that have one.
 
     Raises:
-        InputError: If the style is unknown, or the image read-only.
+        InputError: If the style is unknown, or the image another one or read-only.
 
     Example:
         >>> image = fsanet_tf.read_image("photo.jpg")

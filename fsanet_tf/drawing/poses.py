@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from fsanet_tf.detection.detection import intersection
-from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import Box
+from fsanet_tf.errors import InputError, printable
+from fsanet_tf.geometry.crop import Box, as_bgr
 from fsanet_tf.geometry.pose import rotation_matrices
 
 __all__ = ["draw_axes", "draw_cube", "draw_face"]
@@ -83,15 +83,21 @@ def draw_cube(
         _draw_lines(canvas, lines, thickness)
 
 
+def require_canvas(image: np.ndarray) -> None:
+    """Raise `InputError` unless an image, BGR or grayscale, can be drawn on."""
+    as_bgr(image)
+    if not image.flags.writeable:
+        raise InputError("image: expected an array to draw on, received a read-only one (draw on a copy)")
+
+
 @contextlib.contextmanager
 def _canvas(image: np.ndarray) -> Iterator[np.ndarray]:
     """Yield an array that OpenCV draws on: the image, or a copy that is then written into it.
 
     Raises:
-        InputError: If the image is read-only.
+        InputError: If it cannot be drawn on.
     """
-    if not image.flags.writeable:
-        raise InputError("image: expected an array to draw on, received a read-only one (draw on a copy)")
+    require_canvas(image)
     canvas = np.ascontiguousarray(image)  # mirrored and sliced views are not contiguous
     yield canvas
     if canvas is not image:
@@ -118,11 +124,21 @@ def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: in
     It is shifted if it would leave the image.
     """
     stroke, outline = _strokes(height)
+    text = printable(text)  # OpenCV crashes on what is not UTF-8
     (width, _), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, outline)
     x = max(min(origin[0], image.shape[1] - width - 1), 1)
     y = max(min(origin[1], image.shape[0] - below - 1), height + 1)
     for color, thickness in (((0, 0, 0), outline), ((255, 255, 255), stroke)):
-        cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, height / 22, color, thickness, cv2.LINE_AA)
+        cv2.putText(
+            image,
+            printable(text),
+            (x, y),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            height / 22,
+            color,
+            thickness,
+            cv2.LINE_AA,
+        )
 
 
 def draw_face(
@@ -146,7 +162,7 @@ def draw_face(
         uncertainty_deg: Expected error, written after the angles; None: not written.
 
     Raises:
-        InputError: If the style is unknown, or the image read-only.
+        InputError: If the style is unknown, or the image another one or read-only.
 
     Example:
         >>> image = fsanet_tf.read_image("photo.jpg")
@@ -155,6 +171,7 @@ def draw_face(
     """
     if style not in STYLES:
         raise InputError(f"style must be one of {', '.join(STYLES)}. Received: {style}")
+    require_canvas(image)
     left, top, right, bottom = (round(edge) for edge in box)
     side = max(right - left, bottom - top)
     thickness = max(1, side // 80)
@@ -220,7 +237,7 @@ def _strokes(height: int) -> tuple[int, int]:
 
 def text_width(text: str, height: int) -> int:
     """Return the width in pixels of a line that `write_text` writes."""
-    return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / 22, _strokes(height)[1])[0][0]
+    return cv2.getTextSize(printable(text), cv2.FONT_HERSHEY_SIMPLEX, height / 22, _strokes(height)[1])[0][0]
 
 
 def _text_place(image: np.ndarray, width: int, height: int, origin: tuple[int, int]) -> Box:

@@ -18,7 +18,7 @@ from fsanet_tf.evaluation.config import EvaluationConfig
 from fsanet_tf.evaluation.report import EvaluatedFaces, EvaluationReport
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import ANGLE_NAMES
-from fsanet_tf.io.files import replace_when_done, write_json
+from fsanet_tf.io.files import replace_when_done, writable_folder, write_json
 from fsanet_tf.networks.card import POSE
 from fsanet_tf.networks.network import BATCH, Mirrored, Network, load_network, predict_crops
 
@@ -50,6 +50,8 @@ def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationRepo
         >>> sorted(report.errors_deg)[-1]
         'all'
     """
+    if config.output_dir is not None:
+        writable_folder(config.output_dir)
     networks = [load_network(config.network, trust=config.trust)]
     if config.compare_with:
         networks.append(load_network(config.compare_with, trust=config.trust))

@@ -30,7 +30,14 @@ from fsanet_tf.export.parity import (
     spread,
 )
 from fsanet_tf.export.quantization import Trial
-from fsanet_tf.io.files import replace_when_done, require_file, sha256, write_json
+from fsanet_tf.io.files import (
+    library_path,
+    replace_when_done,
+    require_file,
+    sha256,
+    writable_folder,
+    write_json,
+)
 from fsanet_tf.networks.card import OUTPUTS, NetworkCard
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.pretrained import FUSION, fusion_members, keras_file
@@ -129,6 +136,7 @@ def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
         >>> fsanet_tf.export_model(config).refused
         ()
     """
+    output_dir = writable_folder(config.output_dir)
     sources = {str(path): sha256(require_file(path, "a network")) for path in source_files(config.network)}
     for data in filter(None, (config.parity_data, config.representative_data)):
         require_file(data, "an .npz of faces")
@@ -143,7 +151,6 @@ def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
     expected = model.predict(samples.crops, verbose=0)
     samples = samples.without_own_labels(expected)
     job = _Job(config, model, card, representative.crops if representative else None, progress)
-    output_dir = Path(config.output_dir)
     files: list[Parity] = []
     trials: list[Trial] = []
     refused: list[str] = []
@@ -151,7 +158,8 @@ def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
         path = output_dir / (WEB if name == WEB else model.name + FORMATS[name])
         network_file = WEB_NETWORK.format(model.name) if name == WEB else ""
         try:
-            with replace_when_done(path) as temporary:
+            with replace_when_done(path) as scratch, library_path(scratch.parent) as folder:
+                temporary = Path(folder, scratch.name)
                 trials += WRITERS[name](job, temporary) or []
                 row = compare_with_keras(temporary, samples, expected, network_file)
                 files.append(require_parity(row, config.max_mae_increase))

@@ -228,7 +228,7 @@ def refused_by_gpu(path: Path) -> list[str]:
     import tensorflow as tf
 
     with contextlib.redirect_stdout(io.StringIO()) as text:
-        tf.lite.experimental.Analyzer.analyze(model_path=str(path), gpu_compatibility=True)
+        tf.lite.experimental.Analyzer.analyze(model_content=path.read_bytes(), gpu_compatibility=True)
     lines = [
         line.removeprefix("GPU COMPATIBILITY WARNING: ")
         for line in text.getvalue().splitlines()

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fsanet_tf.errors import InputError, printable
@@ -69,12 +69,54 @@ def writable_path(path: str | Path) -> Path:
         )
     try:
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
-        special = target.exists() and not (target.is_file() or target.is_dir())
+        special = path.exists() and not (path.is_file() or path.is_dir())
     except OSError as error:
         raise InputError(f"{path}: cannot write there: {error.strerror}") from error
     if special:
         raise InputError(f"{path}: expected a file to write, received a device or a pipe")
     return target
+
+
+def writable_folder(path: str | Path) -> Path:
+    """Return the folder that a path stands for, which need not be there yet.
+
+    Raises:
+        InputError: If it cannot be a folder to write.
+    """
+    folder = writable_path(path)
+    try:
+        present = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there: {error.strerror}") from error
+    if not present.is_dir():
+        received = "a file" if present == folder else f"a file in its place, {present}"
+        raise InputError(f"{path}: expected a folder, received {received}")
+    if not os.access(present, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: cannot write there: {os.strerror(errno.EACCES)}")
+    return folder
+
+
+def require_other_files(sources: Iterable[str | Path], outputs: Iterable[Path]) -> None:
+    """Check outputs before anything is loaded.
+
+    Raises:
+        InputError: If an output cannot be a file, or would replace a source or another output,
+            by whatever name.
+    """
+    taken = {_identity(path): "is the source, expected another output" for path in map(Path, sources)}
+    for path in outputs:
+        if problem := taken.get(_identity(writable_path(path))):
+            raise InputError(f"{printable_name(path)}: {problem}")
+        taken[_identity(path)] = "is written twice, expected different outputs"
+
+
+def _identity(path: Path) -> object:
+    """Return what the names of one file have in common."""
+    try:
+        state = path.stat()
+    except OSError:
+        return path.resolve()
+    return state.st_dev, state.st_ino
 
 
 def write_json(path: str | Path, content: dict) -> None:

@@ -82,6 +82,8 @@ def decode_pil(image: Any) -> np.ndarray:
         image = ImageOps.exif_transpose(image)
         wide = image.mode.startswith(("I", "F"))
         pixels = np.asarray(image if wide else image.convert("RGB"))
+        if not pixels.size:
+            raise ValueError("it is empty")
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"image: expected a PIL image, could not decode it ({error})") from error
     return cv2.cvtColor(to_8_bits(pixels), cv2.COLOR_GRAY2BGR if wide else cv2.COLOR_RGB2BGR)
@@ -113,12 +115,16 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
         image: uint8 BGR array `(height, width, 3)`, in [0, 255].
 
     Raises:
-        InputError: If OpenCV cannot write the format, or the disk refuses the file.
+        InputError: If the image is of another type, OpenCV cannot write the format, or the disk refuses the
+            file.
 
     Example:
         >>> fsanet_tf.write_image("copy.png", fsanet_tf.read_image("astronaut"))
     """
     path = Path(path)
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not image.size:
+        received = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"{path}: expected a uint8 BGR image (height, width, 3), received {received}")
     with replace_when_done(path) as temporary:
         try:
             encoded, content = cv2.imencode(path.suffix, image)

@@ -8,6 +8,7 @@ installed.
 """
 
 import functools
+import os
 import statistics
 import threading
 import time
@@ -350,7 +351,14 @@ def _as_arrays(outputs: Mapping[str, Any]) -> Outputs:
 def _in_tensorflow_chunks(
     path: Path, run_chunk: Callable[[np.ndarray], Mapping[str, Any]], size: int = TENSORFLOW_CHUNK
 ) -> Run:
+    process = os.getpid()
+
     def run(crops: np.ndarray) -> Outputs:
+        if os.getpid() != process:  # TensorFlow's threads are not there: it would wait for them for ever
+            raise InputError(
+                f"{path}: was loaded before this process was forked, which TensorFlow does not survive; "
+                "expected processes started by spawn, or an .onnx or .tflite file"
+            )
         starts = range(0, max(len(crops), 1), size)
         return _join([_as_arrays(run_chunk(crops[start : start + size])) for start in starts])
 

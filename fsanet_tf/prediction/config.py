@@ -9,6 +9,7 @@ from fsanet_tf.io.images import ASTRONAUT
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import configuration, option
 from fsanet_tf.prediction.predictor import MAX_REFINE
+from fsanet_tf.prediction.sources import as_source
 
 
 @configuration
@@ -78,3 +79,6 @@ class PredictionConfig:
     def __post_init__(self):
         if self.output is not None and not self.draw:
             raise OptionError("output", "expected none without drawings")
+        if not self.source:
+            raise OptionError("source", "expected a photo, folder, video or camera, received an empty text")
+        object.__setattr__(self, "source", as_source(self.source))

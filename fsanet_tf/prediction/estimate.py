@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ _load_named_detector = functools.lru_cache(maxsize=8)(make_detector)
 
 
 def estimate(
-    image: str | Path | bytes | np.ndarray | Any,
+    image: str | os.PathLike | bytes | np.ndarray | Any,
     network: Networks = DEFAULT,
     detector: str | Detector = "auto",
     color_order: Literal["BGR", "RGB"] | None = None,
@@ -151,13 +152,17 @@ def _box_turned_back(box: Box, clockwise_deg: int, image_shape: tuple[int, ...])
 
 def _as_frame(image: Any, color_order: str | None) -> np.ndarray:
     """Return an image in any form as uint8 BGR `(height, width, 3)`."""
-    if isinstance(image, str | Path):
-        return read_image(image)
+    if isinstance(image, str | os.PathLike):
+        return read_image(os.fspath(image))
     if isinstance(image, bytes):
         return decode_image(image, "image")
     if hasattr(image, "convert"):  # a PIL image
         return decode_pil(image)
-    is_gray = isinstance(image, np.ndarray) and image.ndim == 2
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"image: expected a path, bytes, a PIL image or an array, received {type(image).__name__}"
+        )
+    is_gray = image.ndim == 2
     if color_order not in ("BGR", "RGB") and not is_gray:
         raise InputError(f"color_order: expected BGR or RGB for an array, received {color_order}")
     frame = as_bgr(image)

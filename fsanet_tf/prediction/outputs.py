@@ -1,10 +1,7 @@
 """Where drawings go: names next to the source, folders that keep their structure, never the source itself."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import printable_name
 from fsanet_tf.prediction.sources import is_live
 
 DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -26,12 +23,3 @@ def drawing_path(source: str, photo: Path, output: Path) -> Path:
         if not output.is_dir():
             return path
     return path if path.suffix.lower() in DRAWN_SUFFIXES else path.with_name(f"{path.name}.png")
-
-
-def require_other_files(sources: Iterable[Path], outputs: Iterable[Path]) -> None:
-    """Raise `InputError` if an output would replace a source or another output."""
-    taken = dict.fromkeys((path.resolve() for path in sources), "is the source, expected another output")
-    for path in outputs:
-        if problem := taken.get(path.resolve()):
-            raise InputError(f"{printable_name(path)}: {problem}")
-        taken[path.resolve()] = "is written twice, expected different outputs"

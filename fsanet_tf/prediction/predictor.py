@@ -55,7 +55,7 @@ class PosePredictor:
         refine: int = 0,
     ):
         self.network = load_network(network)
-        self.mirror = mirror
+        self.mirror = checked("mirror", bool, mirror)
         self.refine = checked("refine", int, refine, low=0, high=MAX_REFINE)
         self.localizes = BOX_OFFSET in self.network.card.outputs
         self.crop_rule = self.network.card.crop

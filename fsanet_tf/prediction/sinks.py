@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 from collections import defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ import numpy as np
 
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.geometry.crop import as_bgr
 from fsanet_tf.io.files import library_path, printable_name, replace_when_done
 from fsanet_tf.options import checked
 from fsanet_tf.prediction.sources import Frame
@@ -49,6 +51,7 @@ class FileSink:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self.problem = ""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self: SinkType) -> SinkType:
@@ -61,11 +64,13 @@ class FileSink:
         if kind is None or issubclass(kind, KeyboardInterrupt):
             with self._stack:
                 self._finish()
+            if self.problem:
+                raise InputError(f"{printable_name(self.path)}: {self.problem}")
         else:
             self._stack.__exit__(kind, error, trace)
 
     def _finish(self) -> None:
-        """Complete the temporary file."""
+        """Complete the temporary file; set `problem` if it is worth keeping, but not complete."""
 
 
 class VideoSink(FileSink):
@@ -104,9 +109,10 @@ class VideoSink(FileSink):
         return self
 
     def write(self, image: np.ndarray) -> None:
-        """Append an image, uint8 BGR `(height, width, 3)`; the first one's size is the video's."""
+        """Append an image, uint8 BGR or grayscale; the first one's size is the video's."""
         while len(self._pending) >= MAX_PENDING:
             self._pending.popleft().result()
+        image = as_bgr(image)
         # MPEG-4 has even sides. The copy allows the caller to change the image.
         height, width = image.shape[:2]
         even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
@@ -175,9 +181,15 @@ def _count_frames(name: str) -> int:
 class TableSink(FileSink):
     """Write a line per face to a table in UTF-8.
 
+    On a full disk the lines wait in memory: a drawing that does not fit is removed before tables end. Those
+    that do not fit then are missing at the end of the table.
+
     Args:
         path: The table.
         format: `csv`, or `json`: JSON Lines; default: `csv` if that is the file's suffix.
+
+    Raises:
+        InputError: At the end of the block, if lines are missing.
 
     Example:
         >>> with fsanet_tf.VideoSink("clip.mp4", rate=25) as video:
@@ -193,21 +205,50 @@ class TableSink(FileSink):
 
     def __enter__(self) -> TableSink:
         super().__enter__()
-        file = self._temporary.open("w", newline="", encoding="utf-8")
-        self._file = self._stack.enter_context(file)
+        self._waiting = bytearray()
+        self._count = 0
+        self._file = self._stack.enter_context(self._temporary.open("wb", buffering=0))
         if self._format == "csv":
-            self._csv = csv.DictWriter(self._file, FIELDS)
-            self._csv.writeheader()
+            self._append(",".join(FIELDS) + "\r\n")
         return self
 
     def write(self, frame: Frame) -> None:
         """Write the faces of a frame; bytes of its name that are not UTF-8 are escaped."""
         for face in frame.faces:
-            row = dict(zip(FIELDS, _values(frame, face), strict=True))
+            values = _values(frame, face)
             if self._format == "csv":
-                self._csv.writerow(row)
+                line = io.StringIO()
+                csv.writer(line).writerow(values)
+                self._append(line.getvalue())
             else:
-                self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                row = dict(zip(FIELDS, values, strict=True))
+                self._append(json.dumps(row, ensure_ascii=False) + "\n")
+            self._count += 1
+
+    def _append(self, line: str) -> None:
+        self._waiting += line.encode()
+        with contextlib.suppress(OSError):
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting:
+            del self._waiting[: self._file.write(self._waiting)]
+
+    def _finish(self) -> None:
+        try:
+            self._flush()
+        except OSError as error:
+            missing = self._waiting.count(b"\n")
+            if missing >= self._count:  # nothing is lost
+                raise
+            self._cut_to_lines()
+            written = self._count - missing
+            self.problem = f"{written} of {self._count} lines could be written: {error.strerror}"
+
+    def _cut_to_lines(self) -> None:
+        """Remove the beginning of a line."""
+        end = self._temporary.read_bytes().rfind(b"\n") + 1
+        self._file.truncate(end)
 
 
 def _values(frame: Frame, face: FacePose) -> tuple:

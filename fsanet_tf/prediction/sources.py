@@ -6,12 +6,15 @@ import atexit
 import contextlib
 import os
 import queue
+import re
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -30,18 +33,9 @@ PHOTO_SUFFIXES = (
     ".pgm", ".heic", ".heif",
 )  # fmt: skip
 VIDEO_SUFFIXES = (
-    ".mp4",
-    ".avi",
-    ".mkv",
-    ".mov",
-    ".webm",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".flv",
-    ".gif",
-)
+    ".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mts", ".m2ts", ".mpg", ".mpeg", ".mjpg", ".mjpeg",
+    ".wmv", ".flv", ".3gp", ".ogv", ".gif", ".apng",
+)  # fmt: skip
 # How the content of files starts, where the name does not tell.
 PHOTO_STARTS = (
     b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP", b"P2", b"P3", b"P5", b"P6"
@@ -51,9 +45,14 @@ TRANSPORT_PACKET = 188  # bytes of an MPEG transport stream between two "G"
 PHOTO_BRANDS = (b"avif", b"heic", b"heix", b"mif1")  # of files with `ftyp`; the others are videos
 DEFAULT_RATE = 25.0
 READ_AHEAD = 4  # frames
+POLL_S = 0.1  # after which a caller that waits for a frame sees that it should stop
 STOP_PATIENCE_S = 2.0  # for a camera or pipe that sends nothing any more
+UNTIMED_FRAME_S = 0.1  # of an animation without times, as decoders of GIFs have it
+CAMERA_NUMBER = re.compile(r"[0-9]{1,9}")  # OpenCV takes a C int
 NEITHER = "neither a photo nor a video"
 NO_SUCH = "no such photo, folder, video or camera"
+
+Result = TypeVar("Result")
 
 
 class Frame(NamedTuple):
@@ -84,9 +83,18 @@ class Frame(NamedTuple):
         return drawn
 
 
+def as_source(source: str | os.PathLike | int) -> str:
+    """Return a source as files and OpenCV know it: the path of a `file://` address, schemes in lower case."""
+    text = os.fsdecode(source) if isinstance(source, bytes | os.PathLike) else str(source)
+    scheme, mark, rest = text.partition("://")
+    if mark and scheme.lower() == "file":
+        return unquote(rest, errors="surrogateescape")
+    return f"{scheme.lower() if mark else scheme}{mark}{rest}"
+
+
 def is_live(source: str) -> bool:
     """Return whether a source is a camera's number, an address, a device or a pipe, not a file."""
-    return source.isdigit() or "://" in source or _is_special(Path(source))
+    return bool(CAMERA_NUMBER.fullmatch(source)) or "://" in source or _is_special(Path(source))
 
 
 def _is_special(path: Path) -> bool:
@@ -195,12 +203,16 @@ class Animation:
         if not read:
             raise InputError(f"{printable_name(path)}: expected an animated image, could not decode it")
         self._images = [np.ascontiguousarray(image[..., :3]) for image in animation.frames]
-        durations_s = np.maximum(np.array(animation.durations, float), 1.0) / 1000
+        durations_s = np.array(animation.durations, float) / 1000
+        durations_s[durations_s <= 0] = UNTIMED_FRAME_S
         self._times_s = np.concatenate([[0.0], np.cumsum(durations_s)[:-1]])
         self.length = len(self._images)
         self.rate = self.length / durations_s.sum()
         self.is_live = False
         self.missing = ""
+
+    def stop(self) -> None:
+        """Do nothing: no frame is waited for."""
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames."""
@@ -232,41 +244,55 @@ class Video:
         live, special = is_live(source), _is_special(Path(source))
         if not live and not Path(source).is_file():
             raise InputError(f"{self.source}: {NO_SUCH}")
+        is_pipe = special and stat.S_ISFIFO(os.stat(source).st_mode)
         if live:
-            self._capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
+            # Only one backend may open a pipe: the next one would wait for another writer.
+            backend = cv2.CAP_FFMPEG if is_pipe else cv2.CAP_ANY
+            number = bool(CAMERA_NUMBER.fullmatch(source))
+            opening = _interruptible(lambda: _open(int(source) if number else source, backend))
+            self._capture, opened, self._first = opening
         else:
             with library_path(source) as name:
-                self._capture = cv2.VideoCapture(name)
-        opened, self._first = self._capture.read()
+                self._capture, opened, self._first = _open(name, cv2.CAP_ANY)
         if not opened:
             self._capture.release()
-            kind = "a camera that responds" if live else "a photo or video"
+            kind = "a camera or stream that responds" if live else "a photo or video"
             raise InputError(f"{self.source}: expected {kind}, could not read it")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate < 1000 else DEFAULT_RATE
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.length = count if count > 0 else None
-        is_pipe = special and stat.S_ISFIFO(os.stat(source).st_mode)
         self.is_live = live and self.length is None and not is_pipe
         self.missing = ""
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the frames, also from a signal handler that interrupts waiting for one."""
+        self._stopped = True
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames, a few in memory at a time."""
         decoded: queue.Queue = queue.Queue(1 if self.is_live else READ_AHEAD)
-        stopped = threading.Event()
-        reader = threading.Thread(target=self._read, args=(decoded, stopped), daemon=True)
+        reader = threading.Thread(target=self._read, args=(decoded,), daemon=True)
         reader.start()
 
-        def stop() -> None:
-            stopped.set()
+        def end() -> None:
+            self.stop()
             with contextlib.suppress(queue.Empty):  # the reader may wait for space
                 decoded.get_nowait()
             reader.join(STOP_PATIENCE_S)
 
-        atexit.register(stop)  # a process that ends while OpenCV decodes is aborted
+        atexit.register(end)  # a process that ends while OpenCV decodes is aborted
         number, last_s = 0, -1 / self.rate
         try:
-            while (item := decoded.get()) is not None:
+            while not self._stopped:
+                try:
+                    item = decoded.get(timeout=POLL_S)
+                except queue.Empty:
+                    continue
+                if item is None:
+                    self.missing = self._missing_after(number)
+                    break
                 image, time_s = item
                 if not time_s > last_s:  # the stream has no times, or they repeat
                     time_s = last_s + 1 / self.rate
@@ -274,18 +300,22 @@ class Video:
                 yield Frame(f"{number:06d}", time_s, image)
                 number += 1
         finally:
-            atexit.unregister(stop)
-            stop()
-        if self.is_live:
-            self.missing = f"{self.source}: the camera stopped after {number} frames"
-        elif self.length and number < self.length:
-            self.missing = f"{self.source}: {number} of {self.length} frames could be read"
+            atexit.unregister(end)
+            end()
 
-    def _read(self, decoded: queue.Queue, stopped: threading.Event) -> None:
+    def _missing_after(self, number: int) -> str:
+        """Say what went wrong if a source ended after some frames."""
+        if self.is_live:
+            return f"{self.source}: the camera stopped after {number} frame{'s' if number > 1 else ''}"
+        if self.length and number < self.length:
+            return f"{self.source}: {number} of {self.length} frames could be read"
+        return ""
+
+    def _read(self, decoded: queue.Queue) -> None:
         """Decode until the end, or until nobody takes the frames any more."""
         start, first_s, image, ok = time.monotonic(), self._position_s(), self._first, True
         try:
-            while ok and not stopped.is_set():
+            while ok and not self._stopped:
                 item = image, time.monotonic() - start if self.is_live else self._position_s() - first_s
                 if self.is_live:
                     with contextlib.suppress(queue.Empty):  # nobody has taken the last one, which is old now
@@ -294,9 +324,29 @@ class Video:
                 ok, image = self._capture.read()
         finally:
             self._capture.release()
-            if not stopped.is_set():
+            if not self._stopped:
                 decoded.put(None)
 
     def _position_s(self) -> float:
         """Timestamp of the frame that was read last, in seconds; frame rates may vary."""
         return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+
+
+def _open(name: str | int, backend: int) -> tuple[cv2.VideoCapture, bool, np.ndarray]:
+    """Open a video and read its first frame."""
+    capture = cv2.VideoCapture(name, backend)
+    return capture, *capture.read()
+
+
+def _interruptible(function: Callable[[], Result]) -> Result:
+    """Call a function in a thread, so that a signal ends waiting for it: a camera may not respond."""
+    future: Future[Result] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future.result()

@@ -11,7 +11,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.pose_tracker import PoseTracker
 from fsanet_tf.prediction.predictor import Networks
-from fsanet_tf.prediction.sources import Frame, open_video, photo_paths
+from fsanet_tf.prediction.sources import Frame, as_source, open_video, photo_paths
 
 __all__ = ["track"]
 
@@ -26,7 +26,8 @@ class TrackedVideo:
     """
 
     def __init__(self, source: str | Path, network: Networks, detector: str | Detector, **options: Any):
-        if photo_paths(str(source)) is not None:
+        source = as_source(source)
+        if photo_paths(source) is not None:
             raise InputError(f"{source}: expected a video or camera, received photos (see estimate)")
         self._video = open_video(source)  # one that cannot be read is reported before anything is loaded
         self._tracker = PoseTracker(network, detector, live=self._video.is_live, **options)
@@ -36,6 +37,10 @@ class TrackedVideo:
     @property
     def missing(self) -> str:
         return self._video.missing
+
+    def stop(self) -> None:
+        """End the frames, also from a signal handler that interrupts waiting for one."""
+        self._video.stop()
 
     def __iter__(self) -> Iterator[Frame]:
         return self

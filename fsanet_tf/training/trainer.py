@@ -18,6 +18,7 @@ from fsanet_tf.data.input_pipeline import Faces, training_batches, validation_ba
 from fsanet_tf.data.split import split_dataset
 from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.io.files import writable_folder
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
@@ -65,6 +66,7 @@ def train(config: TrainingConfig, progress: bool = False) -> Path:
     output_dir = Path(config.output_dir)
     if is_finished(config):
         return output_dir / FINAL_FILE
+    writable_folder(output_dir)
     keras.utils.set_random_seed(config.seed)
     training_faces, validation_faces, crop = load_training_faces(config)
     steps_per_epoch = training_faces.count // config.batch_size

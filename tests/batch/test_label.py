@@ -186,6 +186,7 @@ def test_every_kind_of_source(photos, tmp_path):
     ]
     for pattern in (f"{photos}/00[246].png", f"{photos}/**/00[246].png"):
         assert rows_in(pattern) == expected, pattern
+    assert rows_in(*names, tmp_path / "list.txt") == expected  # nothing new is no mistake
     uri = rows_in(f"file://{photos}/00[246].png")
     assert [{**row, "source": row["source"].removeprefix("file://")} for row in uri] == expected
     assert len(Items(f"{photos}/**/*.png").items) == NUM_PHOTOS + 5 + NUM_ODD

@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 
-from fsanet_tf.commands.command_line import Command, exit_status
+from fsanet_tf.commands.command_line import Command
+from fsanet_tf.commands.exit_status import exit_status
 from fsanet_tf.commands.main import list_commands, load_command
 from fsanet_tf.commands.renamed import RENAMED_OPTIONS
 from fsanet_tf.options import configuration, option
@@ -23,6 +24,9 @@ class Options:
     network: str = option("fusion", "Network.")
     style: str = option("axes", "How poses are drawn.", choices=("axes", "cube"))
     draw: bool = option(True, "Whether to draw.")
+    mirror: bool = option(False, "Whether to mirror.")
+    scale: float = option(1.0, "Scale.")
+    count: int = option(1, "Count.")
 
 
 def run_options(*arguments: str) -> int:
@@ -56,6 +60,22 @@ def test_an_option_of_an_earlier_version_is_answered_with_its_new_name(argument,
     assert capsys.readouterr().err.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mirror=maybe"], "flag --mirror=maybe: expected true or false"),
+        (["--mirror="], "flag --mirror=: expected true or false"),
+        (["--nomirror=true"], "--nomirror=true does not take an argument"),
+        (["--scale=big"], "flag --scale=big: expected a number"),
+        (["--count=1.5"], "flag --count=1.5: expected a whole number"),
+        (["a.jpg", "b.jpg"], "expected one source, received 2, a.jpg to b.jpg"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_one_plain_line(arguments, message, capsys):
+    assert run_options(*arguments) == 1
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
 def test_every_new_name_is_an_option_of_a_command():
     options = {name for command in list_commands() for name in load_command(command).make_flags()}
     assert {new for names in RENAMED_OPTIONS.values() for new in names} <= options
@@ -73,7 +93,7 @@ def test_a_remark_is_one_line(capsys):
 def start(code: str, **options) -> subprocess.Popen:
     """Run code as the body of a command, in a process of its own."""
     program = (
-        "import os, sys, time\nfrom fsanet_tf.commands.command_line import exit_status\n"
+        "import os, sys, time\nfrom fsanet_tf.commands.exit_status import exit_status\n"
         "def run():\n" + textwrap.indent(code, "    ") + "\n"
         "sys.exit(exit_status(run))"
     )
@@ -100,6 +120,11 @@ def test_each_way_to_end_a_command_lets_it_finish_its_files(name, then):
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (128 + number, b"file finished\n")
     assert stderr == (b"interrupted\n" if then == "raise" else b"")
+
+
+def test_signals_are_heeded_before_what_takes_long_is_imported():
+    code = "import sys, fsanet_tf.commands.main; print({'numpy', 'absl', 'tqdm', 'cv2'} & {*sys.modules})"
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "set()\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

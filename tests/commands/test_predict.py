@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fsanet_tf
-from fsanet_tf.commands.command_line import interruptions
+from fsanet_tf.commands.exit_status import interruptions
 from fsanet_tf.commands.predict import Attached, finish_on_signals
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
 from fsanet_tf.detection.detection import Detection
@@ -136,6 +136,12 @@ def test_a_drawing_that_fails_keeps_the_table(media):
     assert_left_out(result, "v.avi: not all could be done (1 left out)")
     assert "left out: v.mp4: cannot write it: Is a directory" in result.stdout
     assert list(csv.DictReader((media / "v.csv").open()))
+
+
+def test_a_photo_whose_drawing_fails_keeps_its_row(tmp_path):
+    result = run_fsanet("predict", "--output=a.xyz", "--csv=a.csv", "--detector=haar", cwd=tmp_path)
+    assert_one_clear_line(result, "a.xyz: cannot write an image of this format")
+    assert [row["frame"] for row in csv.DictReader((tmp_path / "a.csv").open())] == ["astronaut"]
 
 
 def test_the_options_are_checked_in_python_too():
@@ -300,10 +306,10 @@ BROKEN = {
     "cut.png": "expected an image",
     "cut.mkv": "expected a photo or video",
     "text.txt": "expected a photo or video",
-    "99": "expected a camera that responds",
-    "http://127.0.0.1:9/shot.jpg": "expected a camera that responds",
-    "rtsp://127.0.0.1:9/none": "expected a camera that responds",
-    "http://127.0.0.1:9/none.mp4": "expected a camera that responds",
+    "99": "expected a camera or stream that responds",
+    "http://127.0.0.1:9/shot.jpg": "expected a camera or stream that responds",
+    "rtsp://127.0.0.1:9/none": "expected a camera or stream that responds",
+    "http://127.0.0.1:9/none.mp4": "expected a camera or stream that responds",
 }
 
 
@@ -334,7 +340,6 @@ def test_mistakes_are_one_clear_line(tmp_path):
         run_fsanet("predict", "--time_sequence=t.png", cwd=tmp_path), "--time_sequence: expected a video"
     )
     assert_one_clear_line(
-        run_fsanet("predict", "--output=a.xyz", "--detector=haar", cwd=tmp_path),
-        "a.xyz: cannot write an image of this format",
+        run_fsanet("predict", "--source=", cwd=tmp_path), "--source: expected a photo", "an empty text"
     )
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,7 @@ import pytest
 
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.faces import draw_faces
-from fsanet_tf.drawing.poses import draw_axes, draw_cube, draw_face, format_angles
+from fsanet_tf.drawing.poses import draw_axes, draw_cube, draw_face, format_angles, text_width, write_text
 from fsanet_tf.errors import InputError
 
 
@@ -113,6 +113,14 @@ def test_expected_errors_are_written_if_asked_for():
     assert changed[161:].any() and not changed[:160].any()  # only the text below the box
 
 
+@pytest.mark.parametrize(
+    "image", [None, [[0]], np.zeros((9, 9, 4), np.uint8), np.zeros((0, 9, 3), np.uint8), np.ones((9, 9, 3))]
+)
+def test_what_is_no_image_is_not_drawn_on(image):
+    with pytest.raises(InputError, match="image: expected a uint8 BGR image"):
+        draw_face(image, (1, 1, 5, 5), (0.0, 0.0, 0.0))
+
+
 def test_views_are_drawn_on_and_read_only_arrays_are_refused():
     expected, image = np.zeros((200, 300, 3), np.uint8), np.zeros((200, 300, 3), np.uint8)
     arguments = (60, 60, 160, 160), (30.0, 10.0, 0.0), "both"
@@ -129,3 +137,11 @@ def test_views_are_drawn_on_and_read_only_arrays_are_refused():
     for draw in (lambda: draw_face(image, *arguments), lambda: draw_axes(image, (0, 0, 0), (9, 9), 5)):
         with pytest.raises(InputError, match="image: expected an array to draw on, received a read-only one"):
             draw()
+
+
+def test_a_name_that_is_not_utf8_is_written_escaped():
+    images = np.zeros((2, 60, 300, 3), np.uint8)
+    for image, text in zip(images, ("caf\udce9.npz", r"caf\xe9.npz"), strict=True):
+        write_text(image, text, (5, 30), 14)
+    np.testing.assert_array_equal(*images)
+    assert images.any() and text_width("caf\udce9", 12) == text_width(r"caf\xe9", 12)

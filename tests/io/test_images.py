@@ -92,3 +92,10 @@ def test_exif_and_the_rotation_of_avif_are_applied(orientation, image, tmp_path)
             continue  # Pillow without AVIF
         expected = cv2.rotate(image, codes[orientation]).astype(int)
         assert np.abs(read_image(tmp_path / f"a{suffix}").astype(int) - expected).mean() < 8, suffix
+
+
+@pytest.mark.parametrize("convert", [lambda image: image / 255, lambda image: image[:0], lambda image: None])
+def test_an_image_of_another_type_is_not_written(convert, image, tmp_path):
+    with pytest.raises(InputError, match=r"a\.png: expected a uint8 BGR image"):
+        write_image(tmp_path / "a.png", convert(image))
+    assert not list(tmp_path.iterdir())

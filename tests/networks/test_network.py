@@ -1,6 +1,7 @@
 """Networks as functions: named outputs, means, mirrors, cards inside the files, copies."""
 
 import json
+import os
 import pickle
 import warnings
 
@@ -16,6 +17,7 @@ from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import Ensemble, FileNetwork, Mirrored, load_network, predict_crops
+from tests.conftest import run_process
 
 RULE = CropRule(0.29, square=True, sampling="filtered")
 
@@ -137,3 +139,21 @@ def test_a_crop_of_nan_has_no_pose_whatever_the_file_answers(crops):
     assert network.predict(crops[:0])["pose"].shape == (0, 3)
     with pytest.raises(InputError, match="integers: pose of face 2 is not finite"):
         predict_crops(network, broken)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_keras_network_says_that_it_was_forked_and_does_not_hang(tmp_path):
+    save_model(tmp_path / "net.keras", build_model("ssrnet_mt"))
+    code = (
+        "import os, signal, numpy as np, fsanet_tf\n"
+        "network, crops = fsanet_tf.load_network('net.keras'), np.zeros((1, 64, 64, 3), np.float32)\n"
+        "network.predict(crops)\n"
+        "if not os.fork():\n"
+        "    signal.alarm(60)\n"
+        "    try:\n        network.predict(crops)\n"
+        "    except fsanet_tf.InputError as error:\n        print(error, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()"
+    )
+    result = run_process("-c", code, cwd=tmp_path)
+    assert "net.keras: was loaded before this process was forked" in result.stdout, result.stderr

@@ -27,6 +27,12 @@ def expected(frame):
     return fsanet_tf.estimate(frame, detector="haar", color_order="BGR")
 
 
+@pytest.mark.parametrize("image", [None, 3, [np.zeros((9, 9, 3), np.uint8)], b"photo.jpg"])
+def test_what_is_neither_path_nor_image_is_named(image):
+    with pytest.raises(InputError, match="image: expected a path, bytes, a PIL image or an array, received"):
+        fsanet_tf.estimate(image, detector="haar")
+
+
 def test_arrays_of_both_orders_and_pillow_images(frame, expected):
     image = pytest.importorskip("PIL.Image")
     rgb = np.ascontiguousarray(frame[..., ::-1])

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import json
 
 import cv2
@@ -94,3 +95,54 @@ def test_frames_without_faces_make_no_plot(tmp_path):
 def test_a_rate_that_is_not_positive_is_named(rate, tmp_path):
     with pytest.raises(InputError, match=r"rate: expected (frames per second above 0|a number), received"):
         VideoSink(tmp_path / "v.mp4", rate=rate)
+
+
+class SmallDisk:
+    """A file that takes a number of bytes until there is more space."""
+
+    def __init__(self, file, space):
+        self.file, self.space = file, space
+
+    def write(self, content):
+        if not self.space:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = self.file.write(content[: self.space])
+        self.space -= written
+        return written
+
+    def truncate(self, size):
+        self.file.truncate(size)
+
+
+def test_lines_wait_until_a_full_disk_has_space(tmp_path):
+    with TableSink(tmp_path / "t.csv") as table:
+        table._file = SmallDisk(table._file, 10)
+        for number in range(3):
+            table.write(Frame(f"{number:06d}", 0.0, GRAY, [FACE]))
+        table._file.space = 1 << 20
+    assert [row["frame"] for row in csv.DictReader((tmp_path / "t.csv").open())] == [
+        "000000",
+        "000001",
+        "000002",
+    ]
+
+
+def test_lines_that_fit_on_a_full_disk_are_kept(tmp_path):
+    table = TableSink(tmp_path / "t.csv")
+    table.__enter__()
+    table._file = SmallDisk(table._file, 90)  # a line and a half
+    for number in range(3):
+        table.write(Frame(f"{number:06d}", 0.0, GRAY, [FACE]))
+    with pytest.raises(InputError, match=r"t.csv: 1 of 3 lines could be written: No space left"):
+        table.__exit__(None, None, None)
+    assert [row["frame"] for row in csv.DictReader((tmp_path / "t.csv").open())] == ["000000"]
+
+
+def test_images_are_bgr_or_grayscale_bytes(tmp_path):
+    with VideoSink(tmp_path / "v.mp4", 10) as video:
+        video.write(GRAY[..., 0])
+        for image in (GRAY / 255, GRAY[:0], None):
+            with pytest.raises(InputError, match="image: expected a uint8 BGR image"):
+                video.write(image)
+    read, image = cv2.VideoCapture(str(tmp_path / "v.mp4")).read()
+    assert read and abs(int(image.mean()) - 128) < 8

@@ -12,7 +12,7 @@ import pytest
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.prediction import sources
-from fsanet_tf.prediction.sources import Video, file_kind, open_video, photo_paths
+from fsanet_tf.prediction.sources import Video, as_source, file_kind, open_video, photo_paths
 from tests.conftest import ROOT
 
 GRAY = np.full((64, 96, 3), 128, np.uint8)
@@ -31,6 +31,7 @@ def write_video(path, count=6, rate=10.0):
     ("a.jfif", ".jpg", "photo"), ("a.jpe", ".jpg", "photo"), ("no_suffix", ".png", "photo"),
     ("photo.2024", ".webp", "photo"), ("a.webp", ".webp", "photo"), ("a.ts", "video", "video"),
     ("no_suffix", "video", "video"), ("code.ts", None, None), ("a.txt", None, None), ("empty", None, None),
+    ("a.mjpg", ".jpg", "video"),
 ])  # fmt: skip
 def test_one_notion_of_a_photo_and_a_video(name, encoded, kind, tmp_path):
     path = tmp_path / name
@@ -64,10 +65,32 @@ def test_a_pipe_is_a_video(tmp_path):
     writer.join(10)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_without_a_video_is_refused_and_not_opened_again(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(b""), daemon=True).start()
+    with pytest.raises(InputError, match="pipe: expected a camera or stream that responds"):
+        Video(str(tmp_path / "pipe"))
+
+
+@pytest.mark.parametrize(("given", "source"), [
+    ("file:///a/b%20c.mp4", "/a/b c.mp4"), ("FILE:///a/caf%E9.mp4", "/a/caf\udce9.mp4"), ("0", "0"),
+    ("HTTP://Host/Shot.jpg?x=1", "http://Host/Shot.jpg?x=1"), ("A%20b.mp4", "A%20b.mp4"),
+])  # fmt: skip
+def test_addresses_in_any_spelling(given, source):
+    assert as_source(given) == source
+
+
+@pytest.mark.parametrize("name", ["9999999999999", "²", "+0", " 0", "-1"])
+def test_what_is_no_camera_number_is_a_file_name(name):
+    with pytest.raises(InputError, match="no such photo, folder, video or camera"):
+        open_video(name)
+
+
 class Camera:
     """A camera of 100 frames a second whose frames are numbered by their brightness."""
 
-    def __init__(self, address):
+    def __init__(self, address, backend):
         self.address, self.start, self.count = address, time.monotonic(), 0
 
     def read(self):
@@ -96,12 +119,28 @@ def test_a_slow_consumer_sees_the_newest_frame_of_a_camera(address, monkeypatch)
     assert len(numbers) < 12 and numbers[-1] >= 50 and "stopped" in video.missing
 
 
+def test_waiting_for_a_camera_that_sends_nothing_can_be_stopped(monkeypatch):
+    resumed = threading.Event()
+
+    class Stalled(Camera):
+        def read(self):
+            self.count += 1
+            return (self.count < 3 or not resumed.wait(60)), np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr(sources.cv2, "VideoCapture", Stalled)
+    monkeypatch.setattr(sources, "STOP_PATIENCE_S", 0.0)
+    video = Video("0")
+    threading.Timer(0.5, video.stop).start()
+    assert len(list(video)) in (1, 2) and not resumed.is_set() and video.missing == ""
+    resumed.set()
+
+
 def test_a_reader_that_is_left_early_ends(tmp_path):
     before = threading.active_count()
     for _ in Video(str(write_video(tmp_path / "v.avi", 60))):
         break
     for _ in range(100):
-        if threading.active_count() == before:
+        if threading.active_count() <= before:
             return
         time.sleep(0.05)
     raise AssertionError("the reader still runs")

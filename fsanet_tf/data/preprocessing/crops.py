@@ -181,7 +181,8 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
     """
     plan = config.plan()
     for output in plan.items:
-        writable_path(output)
+        if writable_path(output).is_dir() or output.suffix != ".npz":
+            raise InputError(f"{output}: expected an .npz file to write")
     parts: dict[Path, list[Part]] = {}
     max_items = 1 if plan.stands_alone else max(1, PART_BYTES // (3 * config.image_size**2))
     for output, members in plan.items.items():

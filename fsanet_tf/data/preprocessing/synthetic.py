@@ -19,9 +19,9 @@ from fsanet_tf.data.preprocessing.synthetic_head import (
     render,
 )
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.io.files import writable_path
+from fsanet_tf.io.files import writable_folder
 from fsanet_tf.options import configuration, option
-from fsanet_tf.parallel import num_cores, worker_context
+from fsanet_tf.parallel import WorkerContext, num_cores
 
 IMAGE_SIDE = 160  # 300W-LP's are 450; a crop of 64 pixels needs no more
 MAX_POSE_DEG = np.array([75.0, 45.0, 40.0])
@@ -112,7 +112,7 @@ def synthesize(config: SyntheticConfig, progress: bool = False) -> None:
         >>> len(list(Path("heads").glob("*.mat")))
         4
     """
-    output_dir = writable_path(config.output_dir)
+    output_dir = writable_folder(config.output_dir)
     with optional_dependencies():
         import scipy.io  # noqa: F401
     try:
@@ -130,6 +130,6 @@ def synthesize(config: SyntheticConfig, progress: bool = False) -> None:
     with contextlib.ExitStack() as stack:
         done: Iterable[None] = map(write, numbers)
         if workers > 1:
-            done = stack.enter_context(worker_context().Pool(workers)).imap_unordered(write, numbers, chunk)
+            done = stack.enter_context(WorkerContext().Pool(workers)).imap_unordered(write, numbers, chunk)
         for _ in tqdm(done, total=count, unit="head", disable=not progress):
             pass

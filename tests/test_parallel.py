@@ -1,0 +1,40 @@
+"""Workers end with the call that started them, and a hangup does not confuse their bookkeeping."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fsanet_tf.batch.folder import open_folder
+from fsanet_tf.batch.parts import Job
+from tests.conftest import ROOT
+
+
+def test_an_interrupted_job_ends_its_workers_at_once(tmp_path):
+    job = Job(open_folder(str(tmp_path)), str, bytes, ".txt")
+    worker = 0
+    with contextlib.suppress(KeyboardInterrupt), job.processes(1) as pool:
+        worker = pool.submit(os.getpid).result()
+        pool.submit(time.sleep, 600)
+        raise KeyboardInterrupt
+    assert worker
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hangups here")
+def test_a_hangup_leaves_the_tracker_of_semaphores_alive():
+    code = (
+        "import os, signal, time; from multiprocessing.resource_tracker import _resource_tracker as tracker\n"
+        "from fsanet_tf.parallel import WorkerContext\n"
+        "WorkerContext(); os.kill(tracker._pid, signal.SIGHUP); time.sleep(0.5)\n"
+        "print(os.waitpid(tracker._pid, os.WNOHANG), signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert result.stdout == "(0, 0) set()\n", result.stderr
