@@ -27,7 +27,7 @@ def expected(frame):
     return fsanet_tf.estimate(frame, detector="haar", color_order="BGR")
 
 
-@pytest.mark.parametrize("image", [None, 3, [np.zeros((9, 9, 3), np.uint8)], b"photo.jpg"])
+@pytest.mark.parametrize("image", [None, 3, [np.zeros((9, 9, 3), np.uint8)]])
 def test_what_is_neither_path_nor_image_is_named(image):
     with pytest.raises(InputError, match="image: expected a path, bytes, a PIL image or an array, received"):
         fsanet_tf.estimate(image, detector="haar")
@@ -40,6 +40,12 @@ def test_arrays_of_both_orders_and_pillow_images(frame, expected):
     assert fsanet_tf.estimate(image.fromarray(rgb), detector="haar") == expected
     with pytest.raises(InputError, match="color_order: expected BGR or RGB for an array, received None"):
         fsanet_tf.estimate(frame)
+
+
+def test_the_bytes_of_a_file(frame, expected):
+    assert fsanet_tf.estimate(cv2.imencode(".png", frame)[1].tobytes(), detector="haar") == expected
+    with pytest.raises(InputError, match="image: expected an image, could not decode it"):
+        fsanet_tf.estimate(b"photo.jpg", detector="haar")
 
 
 def test_a_grayscale_array_is_gray(frame):
