@@ -284,5 +284,7 @@ def _load_file(network: str | Path, num_threads: int | None, trust: bool) -> Fil
     run, image_size = load(path, num_threads or default_threads(), trust)
     card = dataclasses.replace(card_or_default(path), image_size=image_size)
     loaded = FileNetwork(str(network), card, image_size, run, (str(network), num_threads, trust))
-    predict_crops(loaded, np.zeros((1, image_size, image_size, 3), np.float32))  # refuses what is no pose
+    for name, values in loaded.predict(np.zeros((1, image_size, image_size, 3), np.float32)).items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{path}: expected finite outputs, received {name} {values[0]} for a blank crop")
     return loaded
