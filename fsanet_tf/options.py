@@ -119,6 +119,8 @@ def _checked(field: dataclasses.Field, hint: Any, value: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         several = value if isinstance(value, list | tuple) else (value,)
+        if not several and field.default is dataclasses.MISSING:
+            raise OptionError(field.name, "expected at least one, received none")
         return tuple(_checked_value(field.name, stated, item, one) for one in several)
     return _checked_value(field.name, stated, kind, value)
 
@@ -128,8 +130,13 @@ def _checked_value(name: str, stated: Option, kind: Any, value: Any) -> Any:
         names = stated.names()
         if isinstance(value, str) and value not in names:
             raise OptionError(name, f"expected one of {', '.join(names)}, received {value}")
-        if isinstance(value, str) or isinstance(stated.choices, Mapping):  # an object in place of a name
+        is_open = isinstance(stated.choices, Mapping)  # to an object in place of a name
+        if isinstance(value, str) or (is_open and callable(value)):
             return value
+        if is_open:
+            raise OptionError(
+                name, f"expected one of {', '.join(names)}, or an object like those, received {value!r}"
+            )
     return checked(name, kind, value, stated.low, stated.high)
 
 
@@ -162,7 +169,10 @@ def _in_type(name: str, kind: Any, value: Any) -> Any:
         return int(value)
     if kind is float and isinstance(value, numbers.Real) and not isinstance(value, bool):
         return float(value)
-    if kind in (int, float, bool, str) and not (kind is str and isinstance(value, str)):
+    is_nested = isinstance(kind, type) and dataclasses.is_dataclass(kind)  # a configuration
+    if (is_nested and not isinstance(value, kind)) or (
+        kind in (int, float, bool, str) and not (kind is str and isinstance(value, str))
+    ):
         raise OptionError(name, f"expected {_type_name(kind)}, received {value!r}")
     return value
 
@@ -178,13 +188,6 @@ def _range(kind: Any, low: float | None, high: float | None) -> str:
     if low is not None:
         return f"{_type_name(kind)} of at least {low:g}"
     return _type_name(kind) if high is None else f"{_type_name(kind)} of at most {high:g}"
-
-
-def describe_default(field: dataclasses.Field) -> str:
-    """Return the default of a field as text; empty if there is none."""
-    if field.default in (dataclasses.MISSING, None, "", ()):
-        return ""
-    return ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
 
 
 def _with_attributes(config_type: type) -> str:

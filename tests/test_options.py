@@ -17,6 +17,7 @@ from fsanet_tf.prediction.pose_tracker import PoseTracker
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sinks import VideoSink
 from fsanet_tf.registry import Registry
+from fsanet_tf.training.config import TrainingConfig
 
 COLORS = Registry("color", {"red": 1, "blue": 2})
 
@@ -97,12 +98,23 @@ def test_an_invalid_value_is_one_line_that_names_the_option(values, message):
 
 
 def test_an_object_stands_for_a_name_of_a_registry():
-    thing = object()
-    assert Paint("wall", color=thing).color is thing
-    assert COLORS.find(thing) is thing and COLORS.find("blue") == 2
+    assert Paint("wall", color=len).color is len
+    assert COLORS.find(len) is len and COLORS.find("blue") == 2
+    with pytest.raises(OptionError, match=r"color: expected one of .*, or an object like those, received 3"):
+        Paint("wall", color=3)
 
 
 def test_the_docstring_lists_the_options_before_the_example():
     text = Paint.__doc__
     assert text.index("layers: Number of layers.") < text.index("Example:")
     assert list(options_of(Paint)) == ["target", "layers", "color", "tools", "thickness", "dry"]
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"metrics": (3,)}, "metrics: expected one of .*, or an object like those, received 3"),
+    ({"augmentation": {"mirror": 2}}, r"augmentation: expected AugmentationConfig, received \{'mirror': 2\}"),
+    ({"data": ()}, "data: expected at least one, received none"),
+])  # fmt: skip
+def test_what_no_call_could_use_is_refused_when_the_configuration_is_made(options, said):
+    with pytest.raises(OptionError, match=said):
+        TrainingConfig(**{"data": "faces.npz", "output_dir": "run", **options})

@@ -31,10 +31,11 @@ def load_command(name: str) -> Command:
     return command
 
 
-def format_help() -> str:
-    """List the commands."""
-    width = max(map(len, list_commands()))
-    lines = [f"  {name:{width}}  {load_command(name).summary}" for name in list_commands()]
+def format_help(within: str = "") -> str:
+    """List the commands, or those that begin with a word."""
+    names = [name for name in list_commands() if name.startswith(within)]
+    width = max(map(len, names))
+    lines = [f"  {name:{width}}  {load_command(name).summary}" for name in names]
     return "\n".join(
         [
             f"fsanet {fsanet_tf.__version__}: head pose (yaw, pitch, roll) from one image of a face",
@@ -77,5 +78,8 @@ def _run(arguments: list[str]) -> None:
     if arguments[0] in REMOVED_COMMANDS:
         raise InputError(f"{arguments[0]}: was removed in version 1.0; {REMOVED_COMMANDS[arguments[0]]}")
     has_subcommands = any(name.startswith(f"{arguments[0]} ") for name in list_commands())
+    if has_subcommands and (len(arguments) == 1 or arguments[1] in HELP_OPTIONS):
+        print(format_help(f"{arguments[0]} "))
+        return
     tried = " ".join(arguments[: 2 if has_subcommands else 1])
     raise InputError(f"{tried}: no such command (expected {', '.join(list_commands())})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fsanet_tf.data.dataset import FaceDataset
+from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation.config import EvaluationConfig
 from fsanet_tf.evaluation.metrics import (
     Difference,
@@ -210,9 +212,11 @@ def _as_dicts(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _identify(networks: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return name and hash of each network's files."""
+    """Return name and hash of each network's files; an object of a user's has none."""
     found = []
     for name in map(_name, networks):
-        files = list(fusion_members().values()) if name == FUSION else [network_file(name)]
+        files: list[Path] = []
+        with contextlib.suppress(InputError):
+            files = list(fusion_members().values()) if name == FUSION else [network_file(name)]
         found.append({"name": name, "sha256": [sha256(file) for file in files if file.is_file()]})
     return found

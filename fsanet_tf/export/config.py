@@ -66,8 +66,6 @@ class ExportConfig:
     )
 
     def __post_init__(self):
-        if not self.network:
-            raise OptionError("network", "expected at least one, received none")
         if INT8 in self.formats and not self.representative_data:
             raise OptionError(
                 "representative_data", f"expected faces for the ranges of {INT8}, received none"

@@ -166,7 +166,7 @@ def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
         except InputError as error:
             refused.append(str(error))
     left_out = (
-        () if config.formats or representative else (f"{INT8}: left out, it needs --representative_data",)
+        () if config.formats or representative else (f"{INT8}: left out, it needs representative_data",)
     )
     report = ExportReport(tuple(files), samples.origin, tuple(trials), tuple(refused), left_out)
     write_json(output_dir / "parity.json", dataclasses.asdict(report))

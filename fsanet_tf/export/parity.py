@@ -124,7 +124,7 @@ def astronaut_samples(image_size: int, rule: CropRule) -> Samples:
             photo, (x - half_width, y - half_height, x + half_width, y + half_height), rule, image_size
         )
         crops.append(np.clip(crop[:, :: 1 if i % 2 else -1] * random.uniform(0.5, 1.5), 0, 255))
-    origin = f"{NUM_ASTRONAUTS} crops of the packaged photo (--parity_data names your faces)"
+    origin = f"{NUM_ASTRONAUTS} crops of the packaged photo (parity_data names your faces)"
     return Samples(np.stack(crops).astype(np.float32), None, origin)
 
 

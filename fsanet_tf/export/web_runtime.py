@@ -99,7 +99,7 @@ def _cached_package(run: Callable[..., subprocess.CompletedProcess] = subprocess
     if package.exists():
         return package
     npm = shutil.which("npm")
-    hint = f"install npm, or name a copy of {PACKAGE} by --web_runtime or {VARIABLE}"
+    hint = f"install npm, or name a copy of {PACKAGE} in the option web_runtime or in {VARIABLE}"
     if npm is None:
         raise InputError(f"the web format needs onnxruntime-web {VERSION}, and there is no npm: {hint}")
     with replace_when_done(package) as temporary:

@@ -57,7 +57,7 @@ def require_allowed(path: Path, nodes: Iterable[Any]) -> None:
             raise InputError(
                 f"{path}: contains the operation {node.op}, which is not one of a network and might read or "
                 "write files, open a connection or call Python; if you trust its source, load it with "
-                "trust=True (--trust)"
+                "the option trust"
             )
 
 
@@ -67,7 +67,8 @@ def check_frozen_graph(path: Path, graph_def: Any) -> None:
     Raises:
         InputError: If there is one.
     """
-    _check_graph(path, graph_def)
+    for nodes in (graph_def.node, *(function.node_def for function in graph_def.library.function)):
+        require_allowed(path, nodes)
 
 
 def check_saved_model(path: Path) -> None:
@@ -86,18 +87,22 @@ def check_saved_model(path: Path) -> None:
     except (OSError, DecodeError) as error:
         raise InputError(f"{path}: expected a SavedModel folder ({error})") from error
     for meta_graph in saved_model.meta_graphs:
-        _check_graph(path, meta_graph.graph_def)
+        graph_def = meta_graph.graph_def
+        # Without a graph of objects, or with several graphs, TensorFlow loads it in another way.
+        is_usual = len(saved_model.meta_graphs) == 1 and meta_graph.HasField("object_graph_def")
+        exempt = _uncalled_savers(meta_graph) if is_usual else set()
+        require_allowed(path, graph_def.node)
+        for function in graph_def.library.function:
+            if function.signature.name not in exempt:
+                require_allowed(path, function.node_def)
 
 
-def _check_graph(path: Path, graph_def: Any) -> None:
-    """Check the nodes of a graph and of its functions; a saver's functions only if something calls them."""
-    functions = {function.signature.name: function for function in graph_def.library.function}
-    require_allowed(path, graph_def.node)
-    callers = [f.node_def for name, f in functions.items() if not SAVER.fullmatch(name)]
-    called = {name for nodes in callers for node in nodes for name in _callees(node)}
-    for name, function in functions.items():
-        if not SAVER.fullmatch(name) or name in called:
-            require_allowed(path, function.node_def)
+def _uncalled_savers(meta_graph: Any) -> set[str]:
+    """Return the functions with a saver's name that neither loading, a signature nor a function calls."""
+    functions = meta_graph.graph_def.library.function
+    called = set(meta_graph.object_graph_def.concrete_functions)
+    called |= {name for function in functions for node in function.node_def for name in _callees(node)}
+    return {name for f in functions if SAVER.fullmatch(name := f.signature.name)} - called
 
 
 def _callees(node: Any) -> Iterable[str]:

@@ -175,16 +175,27 @@ def _new_model(config: TrainingConfig) -> tuple[keras.Model, dict[str, Any] | No
     return model, {"network": Path(config.init_network).name, "weights": [copied, total], **known}
 
 
+def _weights_by_place(model: keras.Model, within: str = "") -> dict[str, keras.Variable]:
+    """Return the weights by path; those of a member of a fusion, whose paths do not say so, by member."""
+    found: dict[str, keras.Variable] = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found |= _weights_by_place(layer, f"{within}{layer.name}/")
+        else:
+            found |= {f"{within}{variable.path}": variable for variable in layer.weights}
+    return found
+
+
 def copy_matching_weights(source: keras.Model, target: keras.Model) -> int:
-    """Copy the weights that both models have, by path and shape; return how many.
+    """Copy the weights that both models have, by place and shape; return how many.
 
     Raises:
         InputError: If the models share no weight.
     """
-    available = {variable.path: variable for variable in source.weights}
+    available = _weights_by_place(source)
     copied = 0
-    for variable in target.weights:
-        match = available.get(variable.path)
+    for place, variable in _weights_by_place(target).items():
+        match = available.get(place)
         if match is not None and match.shape == variable.shape:
             variable.assign(match)
             copied += 1

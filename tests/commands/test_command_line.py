@@ -10,7 +10,7 @@ import pytest
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.commands.exit_status import exit_status
-from fsanet_tf.commands.main import list_commands, load_command
+from fsanet_tf.commands.main import list_commands, load_command, main
 from fsanet_tf.commands.renamed import RENAMED_OPTIONS
 from fsanet_tf.options import configuration, option
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet
@@ -83,6 +83,14 @@ def test_every_new_name_is_an_option_of_a_command():
 
 def test_a_removed_command_is_answered_with_what_replaces_it():
     assert_one_clear_line(run_fsanet("web"), "web: was removed in version 1.0; python demo/web.py")
+
+
+@pytest.mark.parametrize("arguments", [["preprocess"], ["preprocess", "--help"]])
+def test_the_kinds_of_a_command_are_listed(arguments, capsys):
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert all(f"preprocess {kind} " in printed for kind in ("300w_lp", "biwi", "table"))
+    assert "train" not in printed
 
 
 def test_a_remark_is_one_line(capsys):

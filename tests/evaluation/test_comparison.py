@@ -37,6 +37,14 @@ def test_the_interval_is_that_of_groups_not_of_faces(rng):
     assert widths[1] == pytest.approx(widths[0] / 10, rel=0.1)
 
 
+def test_the_report_of_a_mean_and_of_an_object_names_them(tmp_path):
+    write_noise_faces(tmp_path / "faces.npz", 6)
+    mean = fsanet_tf.load_network(["1x1", "var"])
+    evaluate(EvaluationConfig(mean, tmp_path / "faces.npz", output_dir=tmp_path / "out"))
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["network"] == [{"name": "1x1 + var", "sha256": []}]
+
+
 def test_faces_of_one_group_have_no_interval(rng):
     """One person is one measurement, however many pictures: nothing can be said of others."""
     difference = bootstrap_difference(np.zeros(9), np.ones(9), np.zeros(9, int))

@@ -1,10 +1,13 @@
 """Graphs that reach beyond themselves are refused before they run; our own exports are not."""
 
+import re
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf import saved_model_pb2
 
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
@@ -71,7 +74,6 @@ def test_a_trap_in_a_function_with_a_savers_name_is_refused_if_something_calls_i
     load_network(tmp_path / "net")  # our own passes
     shutil.copytree(tmp_path / "net", tmp_path / "bad")
     content = (tmp_path / "bad/saved_model.pb").read_bytes()
-    from tensorflow.core.protobuf import saved_model_pb2
 
     saved = saved_model_pb2.SavedModel.FromString(content)
     library = saved.meta_graphs[0].graph_def.library.function
@@ -90,3 +92,47 @@ def test_the_originals_frozen_graphs_pass(reference):
     for path in sorted((reference / "weights/frozen_graphs").glob("*.pb")):
         poses = load_network(path).predict(faces.images.astype(np.float32))["pose"]
         np.testing.assert_allclose(poses, golden[path.stem][:64], atol=1e-3)
+
+
+def with_savers_names(message):
+    """Rename all functions of a graph as TensorFlow names those that save a SavedModel."""
+    text = text_format.MessageToString(message)
+    names = set(re.findall(r'name: "(__inference_(?!_traced)\w+_\d+)"', text))
+    for number, name in enumerate(sorted(names)):
+        text = re.sub(rf"{name}(?!\d)", f"__inference__traced_save_{9000 + number}", text)
+    assert names
+    return text_format.Parse(text, type(message)())
+
+
+def test_a_signature_with_a_savers_name_is_checked(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.float32, name="image")])
+    def serve(image):
+        with tf.control_dependencies([tf.io.write_file(str(tmp_path / "trap.txt"), "caught")]):
+            return {"pose": tf.reduce_mean(image, axis=(1, 2))}
+
+    module = tf.Module()
+    module.serve = serve
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures={"serving_default": serve})
+    file = tmp_path / "net/saved_model.pb"
+    saved = with_savers_names(saved_model_pb2.SavedModel.FromString(file.read_bytes()))
+    file.write_bytes(saved.SerializeToString())
+    with pytest.raises(InputError, match="contains the operation WriteFile"):
+        load_network(tmp_path / "net")
+    assert not (tmp_path / "trap.txt").exists()
+
+
+def test_no_function_of_a_frozen_graph_is_exempt(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.float32)])
+    def inner(image):
+        with tf.control_dependencies([tf.io.write_file(str(tmp_path / "trap.txt"), "caught")]):
+            return tf.reduce_mean(image, axis=(1, 2))
+
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, (None, 64, 64, 3), name=FROZEN_INPUT)
+        scope, name = FROZEN_OUTPUT.split("/")
+        with tf.name_scope(scope):
+            tf.identity(inner(image), name=name)
+    (tmp_path / "net.pb").write_bytes(with_savers_names(graph.as_graph_def()).SerializeToString())
+    with pytest.raises(InputError, match="contains the operation WriteFile"):
+        load_network(tmp_path / "net.pb")
+    assert not (tmp_path / "trap.txt").exists()

@@ -1,5 +1,6 @@
 """A killed run resumes, in a new process and whatever its recipe, and ends as if it had not been killed."""
 
+import dataclasses
 import json
 import os
 import random
@@ -112,6 +113,18 @@ def test_the_best_network_of_16_bits_is_averaged_and_the_final_one_computes_in_3
     assert {layer.compute_dtype for layer in shipped.layers} == {"float32"}
     for ours, theirs in zip(load_model(final).weights, best.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_run_of_version_0_3_whose_variant_named_the_head_is_the_same(tmp_path):
+    faces = save_faces(tmp_path / "faces.npz")
+    config = dataclasses.replace(small(faces, tmp_path / "run"), head="fc")
+    old = config_as_json(config)
+    del old["head"]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text(json.dumps(old | {"variant": f"{config.variant}_fc"}))
+    assert not is_finished(config)
+    with pytest.raises(InputError, match="head was 'fc', is 'split'"):
+        is_finished(dataclasses.replace(config, head="split"))
 
 
 @pytest.mark.slow

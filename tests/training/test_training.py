@@ -134,6 +134,15 @@ def test_weights_are_copied_by_path_and_shape():
         copy_matching_weights(keras.Sequential([keras.layers.Dense(1, name="other")]), target)
 
 
+def test_each_member_of_a_fusion_gets_its_own_weights(rng):
+    source, target = (build_model("fsanet_fusion_metric", image_size=16) for _ in range(2))
+    for weight in source.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    assert copy_matching_weights(source, target) == len(target.weights)
+    for ours, theirs in zip(target.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_wide_network_lends_its_weights_to_one_with_further_outputs(reference):
     source = load_model(reference / "weights/wide/w175_64.keras")
     config = TrainingConfig(data="a.npz", output_dir="run", width=1.75, localize=True, uncertainty=True)

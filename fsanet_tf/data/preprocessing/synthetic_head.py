@@ -1,7 +1,7 @@
 """A head made of ellipsoids, ray cast in perspective: faces of known pose that need no dataset.
 
 Everything is given in the head's own axes: x to the person's left, y down, z out of the face, one unit
-about the height of half a head. The pose rotates them as `fsanet_tf.pose.rotation_matrices` says.
+about the height of half a head. The pose rotates them as `fsanet_tf.geometry.pose.rotation_matrices` says.
 """
 
 import dataclasses
