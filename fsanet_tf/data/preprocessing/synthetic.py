@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -63,7 +62,7 @@ def write_pair(number: int, output_dir: Path, seed: int) -> None:
     parameters = np.array([[pitch, yaw, roll, *center, 0.0, scale]])
     path = output_dir / f"synthetic_{number:05d}.jpg"
     scipy.io.savemat(path.with_suffix(".mat"), {"Pose_Para": parameters, "pt2d": points.T})
-    cv2.imwrite(str(path), image)
+    write_image(path, image)
 
 
 def biwi_rotation(pose_deg: np.ndarray) -> np.ndarray:
@@ -93,7 +92,7 @@ def write_video(number: int, output_dir: Path, seed: int, num_frames: int) -> No
         Path(f"{stem}_pose.txt").write_text(f"{rows}\n\n0.0 0.0 1000.0\n")
         edges = (*points.min(axis=0).astype(int), *points.max(axis=0).astype(int))
         Path(f"{stem}_box.txt").write_text(" ".join(str(edge) for edge in edges) + "\n")
-        cv2.imwrite(f"{stem}_rgb.png", image)
+        write_image(f"{stem}_rgb.png", image)
 
 
 def synthesize(config: SyntheticConfig, progress: bool = False) -> None:

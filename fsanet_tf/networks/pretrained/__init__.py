@@ -59,7 +59,11 @@ def keras_file(network: str | Path) -> Path:
     """Resolve a path, or the name of a shipped network, to the file that training loads (`.keras`).
 
     Raises:
-        InputError: If there is neither.
+        InputError: If there is neither, or the name is that of a mean.
     """
+    if str(network) == FUSION:
+        raise InputError(
+            f"{FUSION}: is a mean of networks; to average it with others, name {', '.join(FUSED)}"
+        )
     path = network_file(network)
     return path.with_suffix(".keras") if path.parent == FOLDER else path
