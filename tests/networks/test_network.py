@@ -160,5 +160,5 @@ def test_a_keras_network_says_that_it_was_forked_and_does_not_hang(tmp_path):
 
 
 def test_a_mean_is_not_averaged_with_others_as_a_model():
-    with pytest.raises(InputError, match="fusion: is a mean of networks; .* name 1x1, noS, var"):
+    with pytest.raises(InputError, match=r"fusion: is a mean of networks; .* name 1x1, noS, var"):
         load_model(["fusion", "var"])

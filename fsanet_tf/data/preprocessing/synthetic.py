@@ -19,6 +19,7 @@ from fsanet_tf.data.preprocessing.synthetic_head import (
 )
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.files import writable_folder
+from fsanet_tf.io.images import write_image
 from fsanet_tf.options import configuration, option
 from fsanet_tf.parallel import WorkerContext, num_cores
 
