@@ -120,8 +120,6 @@ class TrainingConfig:
     augmentation: AugmentationConfig = option(factory=AugmentationConfig, meaning="See `AugmentationConfig`.")
 
     def __post_init__(self):
-        if not self.data:
-            raise OptionError("data", "expected at least one .npz file")
         if (self.fold + 1) * self.validation_fraction > 1 + 1e-9:
             raise OptionError("fold", f"expected less than 1 / validation_fraction, received {self.fold}")
         if self.weight_decay and self.optimizer != "adamw":

@@ -118,7 +118,7 @@ def test_weights_decide_how_much_a_face_counts():
         ({"validation_fraction": 0.25, "fold": 4}, "fold: expected less than 1 / validation_fraction"),
         ({"weight_decay": 0.1}, "weight_decay: expected 0 with adam"),
         ({"variant": "ssrnet_mt", "localize": True}, "ssrnet_mt: .*localize"),
-        ({"data": ()}, "data: expected at least one .npz file"),
+        ({"data": ()}, "data: expected at least one, received none"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused_by_its_name(fields, message):
