@@ -44,6 +44,11 @@ def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
+def one_line(error: BaseException) -> str:
+    """Return what another library's error says, in one short line."""
+    return " ".join(str(error).split())[:200]
+
+
 class InputError(ValueError):
     """Invalid input. The message is one line: the file, what was expected, what was received.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import filelock
 
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, one_line, optional_dependencies
 from fsanet_tf.io.files import writable_folder
 
 LOCK = "_lock"
@@ -150,6 +150,6 @@ def file_system(address: str) -> tuple[Any, str]:
     try:
         system, path = fs.FileSystem.from_uri(address)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(f"{address}: expected an address of a file system ({reason})") from error
     return system, path.rstrip("/")

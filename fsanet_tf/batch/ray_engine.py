@@ -17,7 +17,7 @@ from fsanet_tf.batch.items import make_item
 from fsanet_tf.batch.labeler import Labeler
 from fsanet_tf.batch.parts import Job, Part, rows_of
 from fsanet_tf.batch.table import as_table
-from fsanet_tf.errors import InputError, OptionError, optional_dependencies
+from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies
 from fsanet_tf.parallel import num_cores
 
 __all__ = ["label_dataset"]
@@ -80,7 +80,7 @@ def _connect(address: str, options: dict[str, Any]) -> None:
             socket.create_connection((host, int(port)), CONNECT_PATIENCE_S).close()
         ray.init(address=address, **options)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise OptionError("address", f"no Ray cluster there, received {address} ({reason})") from error
 
 
@@ -99,7 +99,7 @@ def _start(workers: int, options: dict[str, Any]) -> None:
             return
         except Exception as error:  # Ray raises a plain Exception when its node is late
             ray.shutdown()
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             if attempt == START_TRIES:
                 raise InputError(f"Ray did not start on this machine ({reason})") from error
             print(f"Ray did not start in time, trying again ({reason})", file=sys.stderr)

@@ -19,7 +19,7 @@ from fsanet_tf.batch.config import LabelConfig
 from fsanet_tf.batch.items import Item
 from fsanet_tf.batch.labeler import about_of
 from fsanet_tf.batch.parts import Job, Part, Row, make_parts
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, one_line, optional_dependencies
 from fsanet_tf.io.files import sha256
 
 with optional_dependencies():
@@ -111,7 +111,7 @@ class Table:
             file = pq.ParquetFile(pa.BufferReader(folder.read(name) or b""))
             return file.read(columns=columns, use_threads=False).select(columns or SCHEMA.names)
         except (OSError, KeyError, pa.ArrowException) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             raise InputError(
                 f"{folder.address}/{name}: expected a part of the table, could not read it ({reason})"
             ) from error

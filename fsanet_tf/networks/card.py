@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, one_line
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.io.files import library_path
 
@@ -121,7 +121,7 @@ def read_card(path: Path) -> NetworkCard | None:
             raise ValueError("not a JSON object")
         return NetworkCard.from_json(content)
     except DAMAGED as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(f"{path}: expected the card of a network, could not read it ({reason})") from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, one_line
 from fsanet_tf.io.files import library_path, replace_when_done, require_file
 from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.models.pose_network import PoseNetwork
@@ -101,7 +101,7 @@ def _load_keras(path: Path) -> PoseNetwork:
         with library_path(path) as name:
             model = keras.models.load_model(name, compile=False, safe_mode=True)
     except KERAS_ERRORS as error:
-        reason = _unregistered(path) or " ".join(str(error).split())[:200]
+        reason = _unregistered(path) or one_line(error)
         raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error
     if isinstance(model, keras.Sequential) and model.built:
         model = keras.Model(model.inputs, model.outputs, name=model.name)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, one_line, optional_dependencies
 from fsanet_tf.io.files import library_path
 from fsanet_tf.networks.card import OUTPUTS, POSE
 from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
@@ -72,10 +72,6 @@ def _none(run_chunk: Run, crops: np.ndarray) -> Outputs:
     return {name: values[:0] for name, values in outputs.items()}
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
 def _image_size(path: Path, shape: Sequence[Any]) -> int:
     """Return the side of the square images that a network takes, given the shape of its input."""
     size = shape[1] if len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 else None
@@ -113,7 +109,7 @@ def _explained(path: Path, run_chunk: Run) -> Run:
         except InputError:
             raise
         except Exception as error:
-            raise InputError(f"{path}: could not predict ({_one_line(error)})") from error
+            raise InputError(f"{path}: could not predict ({one_line(error)})") from error
 
     return run
 
@@ -161,7 +157,7 @@ def run_tflite(path: Path, content: bytes, num_threads: int) -> tuple[Run, int]:
                     interpreter.resize_tensor_input(image["index"], (batch, *image["shape"][1:]))
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise InputError(f"{path}: expected a .tflite file ({_one_line(error)})") from error
+            raise InputError(f"{path}: expected a .tflite file ({one_line(error)})") from error
         return interpreter
 
     slots, is_used = threading.Semaphore(num_threads), threading.Lock()
@@ -243,7 +239,7 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
         with library_path(path) as name:
             session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base
-        raise InputError(f"{path}: expected an .onnx file ({_one_line(error)})") from error
+        raise InputError(f"{path}: expected an .onnx file ({one_line(error)})") from error
     _only_input(path, (tensor.name for tensor in session.get_inputs()))
     image = session.get_inputs()[0]
     size = _image_size(path, image.shape)
@@ -297,7 +293,7 @@ def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Run, in
         with library_path(path) as name:
             serve = tf.saved_model.load(name).signatures["serving_default"]
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: expected a SavedModel folder ({_one_line(error)})") from error
+        raise InputError(f"{path}: expected a SavedModel folder ({one_line(error)})") from error
     inputs = serve.structured_input_signature[1]
     _only_input(path, inputs)
     ((key, image),) = inputs.items()

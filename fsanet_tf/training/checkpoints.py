@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, one_line
 from fsanet_tf.networks.card import POSE, UNCERTAINTY, NetworkCard, read_card
 from fsanet_tf.networks.keras_files import KERAS_ERRORS, save_model
 from fsanet_tf.training.run_directory import BEST_FILE, LAST_FILE, read_log, write_log
@@ -61,7 +61,7 @@ class Checkpoints(keras.callbacks.Callback):
                 warnings.simplefilter("error", UserWarning)  # Keras skips an optimizer that does not fit
                 model.load_weights(path)
         except (*KERAS_ERRORS, UserWarning) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             raise InputError(f"{path}: expected a checkpoint of this run ({reason})") from error
         card = read_card(path)
         state = card.about if card else {}

@@ -20,7 +20,7 @@ import numpy as np
 from fsanet_tf.batch.parts import Row
 from fsanet_tf.data.preprocessing import crops
 from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
-from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
+from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies, printable
 from fsanet_tf.geometry.crop import Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.csv_tables import MAX_SHOWN, describe_columns, read_csv
@@ -204,7 +204,7 @@ def _read_labels(path: Path) -> list[Line]:
         with library_path(path) as name:
             labels = pq.read_table(name, columns=[*columns, "frame", "network"]).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:MAX_SHOWN]
+        reason = one_line(error)
         raise InputError(f"{path}: expected a table of fsanet label, could not read it ({reason})") from error
     lines = [
         Line(number, {name: str(label[column]) for column, name in columns.items()}, label["network"] or "")
