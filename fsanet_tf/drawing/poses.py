@@ -9,7 +9,7 @@ import numpy as np
 
 from fsanet_tf.detection.detection import intersection
 from fsanet_tf.errors import InputError, printable
-from fsanet_tf.geometry.crop import Box, as_bgr
+from fsanet_tf.geometry.crop import Box, require_image
 from fsanet_tf.geometry.pose import rotation_matrices
 
 __all__ = ["draw_axes", "draw_cube", "draw_face"]
@@ -85,7 +85,7 @@ def draw_cube(
 
 def require_canvas(image: np.ndarray) -> None:
     """Raise `InputError` unless an image, BGR or grayscale, can be drawn on."""
-    as_bgr(image)
+    require_image(image)
     if not image.flags.writeable:
         raise InputError("image: expected an array to draw on, received a read-only one (draw on a copy)")
 
@@ -129,16 +129,7 @@ def write_text(image: np.ndarray, text: str, origin: tuple[int, int], height: in
     x = max(min(origin[0], image.shape[1] - width - 1), 1)
     y = max(min(origin[1], image.shape[0] - below - 1), height + 1)
     for color, thickness in (((0, 0, 0), outline), ((255, 255, 255), stroke)):
-        cv2.putText(
-            image,
-            printable(text),
-            (x, y),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            height / 22,
-            color,
-            thickness,
-            cv2.LINE_AA,
-        )
+        cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, height / 22, color, thickness, cv2.LINE_AA)
 
 
 def draw_face(

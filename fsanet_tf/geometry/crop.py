@@ -61,12 +61,8 @@ LANDMARK_CROP = CropRule(0.6)
 BIWI_CROP = CropRule(0.4)
 
 
-def as_bgr(image: np.ndarray, name: str = "image") -> np.ndarray:
-    """Return a uint8 BGR image `(height, width, 3)`; a grayscale one `(height, width)` gets three channels.
-
-    Raises:
-        InputError: If `image` is another array, or empty.
-    """
+def require_image(image: np.ndarray, name: str = "image") -> None:
+    """Raise `InputError` unless an array is a uint8 image, BGR or grayscale, that is not empty."""
     valid = isinstance(image, np.ndarray) and image.dtype == np.uint8
     if not valid or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         received = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
@@ -75,6 +71,15 @@ def as_bgr(image: np.ndarray, name: str = "image") -> np.ndarray:
         )
     if image.size == 0:
         raise InputError(f"{name}: expected a uint8 BGR image that is not empty, received {image.shape}")
+
+
+def as_bgr(image: np.ndarray, name: str = "image") -> np.ndarray:
+    """Return a uint8 BGR image `(height, width, 3)`; a grayscale one `(height, width)` gets three channels.
+
+    Raises:
+        InputError: If `image` is another array, or empty.
+    """
+    require_image(image, name)
     return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
 
 

@@ -105,9 +105,10 @@ def require_other_files(sources: Iterable[str | Path], outputs: Iterable[Path]) 
     """
     taken = {_identity(path): "is the source, expected another output" for path in map(Path, sources)}
     for path in outputs:
-        if problem := taken.get(_identity(writable_path(path))):
-            raise InputError(f"{printable_name(path)}: {problem}")
-        taken[_identity(path)] = "is written twice, expected different outputs"
+        identity = _identity(writable_path(path))
+        if identity in taken:
+            raise InputError(f"{printable_name(path)}: {taken[identity]}")
+        taken[identity] = "is written twice, expected different outputs"
 
 
 def _identity(path: Path) -> object:

@@ -155,9 +155,8 @@ def _renamed(config: dict[str, Any]) -> dict[str, Any]:
     augmentation = {OLD_NAMES.get(key, key): value for key, value in config.get("augmentation", {}).items()}
     config = {OLD_NAMES.get(key, key): value for key, value in config.items()}
     config["augmentation"] = augmentation
-    variant, is_fc, _ = config.get("variant", "").partition("_fc")
-    if is_fc:  # the head was part of the variant's name
-        config |= {"variant": variant, "head": "fc"}
+    if "head" not in config and config.get("variant", "").endswith("_fc"):  # then part of the name
+        config |= {"variant": config["variant"].removesuffix("_fc"), "head": "fc"}
     if "protocol" in config:
         config["max_angle_deg"] = MAX_ANGLE_DEG if config.pop("protocol") == 1 else 0.0
     return config
