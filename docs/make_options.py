@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fsanet_tf.commands.command_line import describe_option
-from fsanet_tf.commands.main import list_commands, load_command
+from fsanet_tf.commands.main import COMMANDS, load_command
 
 PAGE = Path(__file__).with_name("options.md")
 HEADER = """# Options
@@ -17,7 +17,7 @@ prints the same descriptions; `python docs/make_options.py` generates this page.
 def make_page() -> str:
     """Return the page: a table per command, required options first."""
     sections = [HEADER]
-    for name in list_commands():
+    for name in COMMANDS:
         command = load_command(name)
         values, required = command.make_flags(), command.required_options()
         others = [option for option in values if values[option].name == option and option not in required]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 __all__ = ["InputError", "MissingExtraError"]
 
@@ -82,6 +82,12 @@ class OptionError(InputError):
 
     def __reduce__(self):
         return type(self), (self.option, self.problem)
+
+
+def require_choice(option: str, value: object, choices: Collection[str], hint: str = "") -> None:
+    """Raise `OptionError`, with the choices and a hint, unless the value of an option is one of them."""
+    if value not in choices:
+        raise OptionError(option, f"expected one of {', '.join(choices)}, received {value}{hint}")
 
 
 class MissingExtraError(InputError, ImportError):

@@ -8,12 +8,13 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import numpy as np
 
-from fsanet_tf.errors import OptionError
+from fsanet_tf.errors import OptionError, require_choice
+from fsanet_tf.registry import Registry
 
 T = TypeVar("T")
 KEY = "fsanet_tf.option"
@@ -60,6 +61,13 @@ def option(
     if factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def same_option(config_type: type, name: str, default: Any = dataclasses.MISSING) -> Any:
+    """Declare a field as another configuration declares it, if need be with a default of its own."""
+    (field,) = (field for field in dataclasses.fields(config_type) if field.name == name)
+    default = field.default if default is dataclasses.MISSING else default
+    return dataclasses.field(default=default, metadata=field.metadata)
 
 
 @typing.dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
@@ -126,17 +134,15 @@ def _checked(field: dataclasses.Field, hint: Any, value: Any) -> Any:
 
 
 def _checked_value(name: str, stated: Option, kind: Any, value: Any) -> Any:
-    if stated.choices is not None:
-        names = stated.names()
-        if isinstance(value, str) and value not in names:
-            raise OptionError(name, f"expected one of {', '.join(names)}, received {value}")
-        is_open = isinstance(stated.choices, Mapping)  # to an object in place of a name
-        if isinstance(value, str) or (is_open and callable(value)):
-            return value
-        if is_open:
-            raise OptionError(
-                name, f"expected one of {', '.join(names)}, or an object like those, received {value!r}"
-            )
+    if isinstance(stated.choices, Registry):  # or an object in place of a name
+        if isinstance(value, str):
+            stated.choices.require(value, name)
+        elif not callable(value):
+            names = ", ".join(stated.choices)
+            raise OptionError(name, f"expected one of {names}, or an object like those, received {value!r}")
+        return value
+    if stated.choices is not None and isinstance(value, str):
+        require_choice(name, value, stated.names())
     return checked(name, kind, value, stated.low, stated.high)
 
 

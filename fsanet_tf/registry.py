@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fsanet_tf.errors import InputError, MissingExtraError
+from fsanet_tf.errors import InputError, MissingExtraError, require_choice
 
 __all__ = ["register"]
 
@@ -26,7 +26,7 @@ TABLES = {
     "head": "fsanet_tf.models.config:HEADS",
     "loss": "fsanet_tf.training.config:LOSSES",
     "metric": "fsanet_tf.training.config:METRICS",
-    "output": "fsanet_tf.models.config:OUTPUTS",
+    "representation": "fsanet_tf.models.config:REPRESENTATIONS",
     "scoring": "fsanet_tf.models.config:SCORINGS",
 }
 
@@ -52,13 +52,16 @@ class Registry(Mapping[str, Any]):
         """Return the thing of a name, or the argument if it is not a name."""
         return self[name_or_thing] if isinstance(name_or_thing, str) else name_or_thing
 
-    def require(self, name: Any) -> None:
-        """Raise `InputError`, with the choices, if the argument is a name that the table lacks."""
-        if isinstance(name, str) and name not in self:
-            message = f"{self.kind} must be one of {', '.join(self)}. Received: {name}"
-            if not os.environ.get(EXTENSIONS_VARIABLE):
-                message += f" (an extension? {EXTENSIONS_VARIABLE} names its file)"
-            raise InputError(message)
+    def require(self, name: str, option: str = "") -> None:
+        """Raise `OptionError`, with the choices, if the table lacks a name.
+
+        Args:
+            name: The name.
+            option: The option it is a value of, for the message; by default the kind.
+        """
+        is_extended = os.environ.get(EXTENSIONS_VARIABLE)
+        hint = "" if is_extended else f" (an extension? {EXTENSIONS_VARIABLE} names its file)"
+        require_choice(option or self.kind, name, self, hint)
 
     def __getitem__(self, name: str) -> Any:
         self.require(name)
@@ -94,8 +97,8 @@ def register(kind: str, name: str) -> Callable[[Any], Any]:
     itself can be passed in place of its name, without registering it.
 
     Args:
-        kind: `aggregation`, `augmentation`, `backbone`, `detector`, `head`, `loss`, `metric`, `output` or
-            `scoring`.
+        kind: `aggregation`, `augmentation`, `backbone`, `detector`, `head`, `loss`, `metric`,
+            `representation` or `scoring`.
         name: Its name; an existing entry is replaced.
 
     Returns:
@@ -112,8 +115,7 @@ def register(kind: str, name: str) -> Callable[[Any], Any]:
         >>> fsanet_tf.TrainingConfig(data=("faces.npz",), output_dir="run", loss="huber").loss
         'huber'
     """
-    if kind not in TABLES:
-        raise InputError(f"kind must be one of {', '.join(TABLES)}. Received: {kind}")
+    require_choice("kind", kind, TABLES)
 
     def add(thing: Any) -> Any:
         import_thing(TABLES[kind]).add(name, thing)

@@ -27,7 +27,7 @@ from fsanet_tf.training.trainer import train
 
 MARGIN, WIDE_MARGIN = 0.29, 0.6
 FULL = AugmentationConfig(
-    original=False, mirror=0.5, rotation_deg=30, borders=0.5, background=0.5, jitter=0.1, color=0.2,
+    original=False, flip=0.5, rotation_deg=30, borders=0.5, background=0.5, jitter=0.1, color=0.2,
     blur=0.05, erase=0.05, grayscale=0.1, low_resolution=0.1, jpeg=0.1,
 )  # fmt: skip
 PLAIN = AugmentationConfig(original=False)

@@ -34,7 +34,7 @@ from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.training.recipe import FaceScoreLoss
 
 AUGMENTATION = AugmentationConfig(
-    original=False, mirror=0.5, rotation_deg=20, borders=0.25, background=0.5, jitter=0.1, shift=0.3,
+    original=False, flip=0.5, rotation_deg=20, borders=0.25, background=0.5, jitter=0.1, shift=0.3,
     zoom=0.45, faceless=0.12, strips=0.12, face_mask=0.08, sunglasses=0.04, color=0.2, grayscale=0.12,
     gamma=0.06, exposure=0.06, sharpen=0.4, low_resolution=0.06, blur=0.04, motion_blur=0.04, noise=0.05,
     erase=0.06,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fsanet_tf
-from fsanet_tf.commands.main import list_commands, load_command
+from fsanet_tf.commands.main import COMMANDS, load_command
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.pretrained import keras_file
 from fsanet_tf.registry import TABLES, import_thing
@@ -113,7 +113,7 @@ def test_two_commands_run_in_one_process(tmp_path):
     assert exported.returncode == 0, exported.stderr
 
 
-@pytest.mark.parametrize("name", list_commands())
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_lists_every_option_required_ones_first(name):
     result = run_fsanet(*name.split(), "--help")
     assert result.returncode == 0 and not result.stderr
@@ -124,7 +124,7 @@ def test_help_lists_every_option_required_ones_first(name):
 
 def test_help_of_the_program_lists_the_commands():
     for arguments in ((), ("--help",)):
-        assert all(f"  {name} " in run_fsanet(*arguments).stdout for name in list_commands())
+        assert all(f"  {name} " in run_fsanet(*arguments).stdout for name in COMMANDS)
     assert run_fsanet("--version").stdout.strip() == fsanet_tf.__version__
 
 

@@ -34,7 +34,7 @@ RUNS = {
         ("mobile_backbone", "norm_scoring", "mean_aggregation", "shared_head", "robust_loss",
          "stripes_augmentation"),
         ("--variant=fsanet_norm_mean_mobile", "--head=shared", "--loss=robust", "--metrics=near",
-         "--extensions=stripes"),
+         "--augmentations=stripes"),
     ),
     "rotation": (("rotation_output",), ("--variant=fsanet_var_capsule", "--output=6d", "--loss=geodesic")),
 }  # fmt: skip
@@ -81,7 +81,7 @@ from fsanet_tf.data.augmentation_config import AUGMENTATIONS
 
 crops = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
 named = fsanet_tf.build_model("fsanet_norm_mean_mobile", head="shared")
-rotation = fsanet_tf.build_model("fsanet_1x1_capsule", output="6d")
+rotation = fsanet_tf.build_model("fsanet_1x1_capsule", representation="6d")
 for made in (model, named, rotation):
     made.save("made.keras")
     poses, again = (np.asarray(net(crops)["pose"]) for net in (made, keras.models.load_model("made.keras")))
@@ -143,7 +143,7 @@ def test_two_files_of_one_name_are_both_loaded(extensions, monkeypatch):
 def test_a_file_that_failed_does_not_count_as_loaded(extensions, tmp_path):
     extensions({"broken.py": "import fsanet_tf\nfsanet_tf.register('backbon', 'x')\n"})
     for _ in range(2):
-        with pytest.raises(InputError, match=r"broken.py: could not import it .*kind must be one of"):
+        with pytest.raises(InputError, match=r"broken.py: could not import it .*kind: expected one of"):
             load_extensions()
     (tmp_path / "broken.py").write_text("")
     load_extensions()
@@ -156,7 +156,7 @@ def test_a_missing_extension_is_one_clear_line(extensions, monkeypatch):
 
 def test_an_unknown_name_tells_of_extensions():
     with pytest.raises(
-        InputError, match=r"Received: gone \(an extension\? FSANET_EXTENSIONS names its file\)"
+        InputError, match=r"received gone \(an extension\? FSANET_EXTENSIONS names its file\)"
     ):
         AGGREGATIONS["gone"]
 
@@ -182,7 +182,7 @@ def test_every_entry_of_every_table_exists(kind):
     table = import_thing(TABLES[kind])
     assert isinstance(table, Registry) and (len(table) > 0 or kind == "augmentation")
     assert all(table[name] is not None for name in table)
-    with pytest.raises(InputError, match=r"must be one of .*Received: nonsense"):
+    with pytest.raises(InputError, match=r"expected one of .*received nonsense"):
         table["nonsense"]
 
 
@@ -194,5 +194,5 @@ def test_a_registered_thing_is_found_and_replaced(monkeypatch):
     assert register("color", "blue")(2) == 2
     register("color", "red")(3)
     assert dict(COLORS) == {"red": 3, "blue": 2}
-    with pytest.raises(InputError, match="kind must be one of"):
+    with pytest.raises(InputError, match="kind: expected one of"):
         register("colour", "blue")

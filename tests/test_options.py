@@ -82,7 +82,10 @@ def test_whole_numbers_of_numpy_are_whole_numbers(kind):
         ({"layers": True}, "layers: expected a whole number, received True"),
         ({"layers": None}, "layers: expected a whole number, received None"),
         ({"layers": 8}, "layers: expected another number, received 8"),
-        ({"color": "green"}, "color: expected one of red, blue, received green"),
+        (
+            {"color": "green"},
+            "color: expected one of red, blue, received green (an extension? FSANET_EXTENSIONS names its file)",
+        ),
         ({"tools": ["brush", "sponge"]}, "tools: expected one of brush, roller, received sponge"),
         ({"thickness": -1}, "thickness: expected a number of at least 0, received -1"),
         ({"thickness": float("nan")}, "thickness: expected a number of at least 0, received nan"),

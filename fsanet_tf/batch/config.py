@@ -1,8 +1,7 @@
 """Configuration of a labeling job, without importing pyarrow or Ray."""
 
-from fsanet_tf.detection.detectors import list_detectors
-from fsanet_tf.networks.pretrained import DEFAULT
-from fsanet_tf.options import configuration, option
+from fsanet_tf.options import configuration, option, same_option
+from fsanet_tf.prediction.config import PredictionConfig
 
 __all__ = ["LabelConfig"]
 
@@ -23,15 +22,11 @@ class LabelConfig:
         "photos/**/*.jpg, or addresses of a file system that pyarrow supports (s3://…).",
     )
     output: str = option("", "Folder of the Parquet table to write, or such an address.")
-    network: tuple[str, ...] = option(
-        (DEFAULT,), "Network file, SavedModel folder, or shipped name; several are averaged."
-    )
-    detector: str = option("auto", "Face detector.", choices=lambda: ["auto", *list_detectors()])
-    margin_ratio: float | None = option(
-        None, "Share of the face box added on each side; by default the network's own.", low=0
-    )
-    mirror: bool = option(False, "Average with the mirrored crops: more accurate, but takes twice as long.")
-    trust: bool = option(False, "Load files that could do more than compute; see docs/safety.md.")
+    network: tuple[str, ...] = same_option(PredictionConfig, "network")
+    detector: str = same_option(PredictionConfig, "detector")
+    margin_ratio: float | None = same_option(PredictionConfig, "margin_ratio")
+    mirror: bool = same_option(PredictionConfig, "mirror")
+    trust: bool = same_option(PredictionConfig, "trust")
     every_s: float = option(0.0, "Seconds between the labeled frames of a video; 0: every frame.", low=0)
     retry_failed: bool = option(False, "Retry photos and videos that could not be labeled before.")
     engine: str = option("pool", "Processes of this machine, or Ray.", choices=("pool", "ray"))

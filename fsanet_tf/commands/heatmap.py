@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.detection.detectors import list_detectors
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import printable_name, require_other_files
 from fsanet_tf.io.images import ASTRONAUT
-from fsanet_tf.options import configuration, option
+from fsanet_tf.options import configuration, option, same_option
+from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.heatmap import draw_heatmaps
 from fsanet_tf.prediction.sources import photo_paths
 
@@ -18,7 +18,7 @@ class HeatmapConfig:
 
     source: str = option(ASTRONAUT, "A photo.")
     network: str = option("var", "A 1x1 or var network: .keras, .h5, or a shipped name.")
-    detector: str = option("auto", "Face detector.", choices=lambda: ["auto", *list_detectors()])
+    detector: str = same_option(PredictionConfig, "detector")
     output: str | None = option(None, "Image to write; by default SOURCE_heatmap.png here.")
 
 

@@ -105,7 +105,7 @@ def _predict_photos(
                 for line in describe(printable_name(photo), frame):
                     print(line, flush=True)
                 try:
-                    drawn = frame.draw(config.style, config.uncertainty)
+                    drawn = frame.draw(config.style, config.show_uncertainty)
                     if output:
                         write_image(drawing_path(config.source, photo, output), drawn)
                     done += 1
@@ -161,7 +161,9 @@ def _predict_video(config: PredictionConfig, output: Path | None, tables: list[F
                 try:
                     frame = next(frames)
                     attached.write(frame)
-                    drawn = frame.draw(config.style, config.uncertainty) if output or config.show else None
+                    drawn = (
+                        frame.draw(config.style, config.show_uncertainty) if output or config.show else None
+                    )
                 except StopIteration:
                     break
                 except Exception as error:  # whatever a detector raises, the other frames are done

@@ -43,7 +43,7 @@ def augment(
         `(batch, 3)`, `box_offset` `(batch, 3)` and `face_score` `(batch,)`, 0 or 1.
     """
     random = BatchRandom(tf.shape(images)[0], tf.cast(seed, tf.int32))
-    moves = (config.mirror, config.rotation_deg, config.borders, config.jitter, config.shift, config.faceless)
+    moves = (config.flip, config.rotation_deg, config.borders, config.jitter, config.shift, config.faceless)
     if view is not None or any(moves):
         moved = move(images, poses, config, random, image_size, view)
     else:
@@ -54,7 +54,7 @@ def augment(
     images = shift_and_zoom(moved.images, random) if config.original else tf.cast(moved.images, tf.float32)
     images = _cover(images, moved, config, random, face_share)
     images = change_pixels(images, config, random)
-    for name in config.extensions:
+    for name in config.augmentations:
         images = AUGMENTATIONS.find(name)(images, random.next_seed())
     score = tf.cast(moved.has_face, tf.float32)
     return images, {POSE: moved.poses, BOX_OFFSET: moved.offset, FACE_SCORE: score}

@@ -27,12 +27,12 @@ class AugmentationConfig:
         OptionError: If a probability is outside [0, 1], or another value negative.
 
     Example:
-        >>> fsanet_tf.AugmentationConfig(original=False, mirror=0.5, rotation_deg=20).color
+        >>> fsanet_tf.AugmentationConfig(original=False, flip=0.5, rotation_deg=20).color
         0.0
     """
 
     original: bool = option(True, "Augmentation: the original's shifted crops and zoom.")
-    mirror: float = _probability("a horizontal flip; yaw and roll change sign")
+    flip: float = _probability("a horizontal flip; yaw and roll change sign")
     rotation_deg: float = _range(
         0.0,
         "maximum in-plane rotation in degrees, with the pose; not of faces that would exceed 99°",
@@ -64,6 +64,6 @@ class AugmentationConfig:
     noise: float = _probability("sensor noise with a standard deviation of up to 28 gray levels")
     jpeg: float = _probability("JPEG compression at a quality of 10 to 60")
     erase: float = _probability("a rectangle of one color, of up to half the side")
-    extensions: tuple[str, ...] = option(
-        (), "Augmentation: names of registered augmentations.", choices=AUGMENTATIONS
+    augmentations: tuple[str, ...] = option(
+        (), "Augmentation: registered ones, by name.", choices=AUGMENTATIONS
     )

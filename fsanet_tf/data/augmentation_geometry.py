@@ -40,7 +40,7 @@ def move(
     view: tf.Tensor | None,
 ) -> Moved:
     """Move a batch of crops; the arguments are those of `augment`."""
-    mirrored = random.happens(config.mirror)
+    mirrored = random.happens(config.flip)
     turn = random.uniform(-config.rotation_deg, config.rotation_deg)
     poses, turn = tf.numpy_function(_moved_poses, [poses, mirrored, turn], (tf.float32, tf.float32))
     poses.set_shape((None, 3))

@@ -240,8 +240,6 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
     """
     if isinstance(detector, str):
         name = resolve_detector(detector)
-        if name not in DETECTORS:
-            raise InputError(f"detector must be auto or one of {', '.join(DETECTORS)}. Received: {name}")
         kind: DetectorKind = DETECTORS[name]
     else:
         name, kind = getattr(detector, "__name__", type(detector).__name__), _one_at_a_time(detector)

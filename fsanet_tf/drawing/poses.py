@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from fsanet_tf.detection.detection import intersection
-from fsanet_tf.errors import InputError, printable
+from fsanet_tf.errors import InputError, printable, require_choice
 from fsanet_tf.geometry.crop import Box, require_image
 from fsanet_tf.geometry.pose import rotation_matrices
 
@@ -160,8 +160,7 @@ def draw_face(
         >>> for face in fsanet_tf.estimate("photo.jpg", detector="haar"):
         ...     fsanet_tf.draw_face(image, face.box, face.pose_deg)
     """
-    if style not in STYLES:
-        raise InputError(f"style must be one of {', '.join(STYLES)}. Received: {style}")
+    require_choice("style", style, STYLES)
     require_canvas(image)
     left, top, right, bottom = (round(edge) for edge in box)
     side = max(right - left, bottom - top)

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 from fsanet_tf.errors import OptionError
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
-from fsanet_tf.options import configuration, option
+from fsanet_tf.options import configuration, option, same_option
+from fsanet_tf.prediction.config import PredictionConfig
 
 __all__ = ["EvaluationConfig"]
 
@@ -63,15 +64,13 @@ class EvaluationConfig:
         "all.",
         choices=HELD_OUT,
     )
-    mirror: bool = option(
-        False, "Average with the predictions for mirrored crops: more accurate, but takes twice as long."
-    )
+    mirror: bool = same_option(PredictionConfig, "mirror")
     corrupt: tuple[str, ...] = option(
         (),
         "Corruptions to evaluate under as well, such as noise:2 (strength 1, 2 or 3) or noise (every "
         f"strength); {ALL} are {', '.join(CORRUPTIONS)}.",
     )
-    trust: bool = option(False, "Load files that could do more than compute; see docs/safety.md.")
+    trust: bool = same_option(PredictionConfig, "trust")
     output_dir: str | None = option(
         None, "Folder for report.json, faces.csv and figures; by default none are written."
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fsanet_tf.errors import OptionError
-from fsanet_tf.options import configuration, option
+from fsanet_tf.options import configuration, option, same_option
+from fsanet_tf.prediction.config import PredictionConfig
 
 __all__ = ["ExportConfig"]
 
@@ -44,10 +45,7 @@ class ExportConfig:
         "Formats to write; by default all that the data allow, except `coreml` and `web`.",
         choices=FORMATS.keys(),
     )
-    mirror: bool = option(
-        False,
-        "Whether the files average with the mirrored crops: more accurate, but takes twice as long.",
-    )
+    mirror: bool = same_option(PredictionConfig, "mirror")
     batch: str = option("1", "Faces per call of the TFLite files; int8 takes one.", choices=("1", "dynamic"))
     representative_data: str | None = option(
         None, "Faces (`.npz`) that determine int8's ranges; int8 needs them."

@@ -18,7 +18,7 @@ def build_model(variant: str | VariantConfig, **fields: Any) -> keras.Model:
 
     Args:
         variant: One of `list_variants()`, or a configuration.
-        fields: Further fields of a named variant's configuration, such as `image_size`, `width` or `localize`
+        fields: Further fields of the configuration, such as `image_size`, `width` or `localize`
             (see `FSANetConfig`).
 
     Returns:
@@ -32,7 +32,7 @@ def build_model(variant: str | VariantConfig, **fields: Any) -> keras.Model:
         >>> fsanet_tf.build_model("fsanet_var_capsule").count_params()
         238406
     """
-    config = variant_config(variant, **fields) if isinstance(variant, str) else variant
+    config = variant_config(variant, **fields)
     return BUILDERS[type(config)](config)
 
 

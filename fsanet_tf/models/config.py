@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from fsanet_tf.errors import InputError, OptionError
-from fsanet_tf.options import configuration, option, options_of
+from fsanet_tf.errors import OptionError
+from fsanet_tf.options import configuration, option, options_of, same_option
 from fsanet_tf.registry import Registry
 
 __all__ = ["FSANetConfig", "FusionConfig", "SSRNetConfig", "list_variants"]
@@ -34,7 +34,7 @@ HEADS = Registry(
 )
 BACKBONES = Registry("backbone", {"two_stream": "fsanet_tf.models.two_stream:TWO_STREAM"})
 DEFAULT_BACKBONE = "two_stream"
-OUTPUTS = Registry("output", {"ssr": "fsanet_tf.models.regression_head:regress_by_stages"})
+REPRESENTATIONS = Registry("representation", {"ssr": "fsanet_tf.models.regression_head:regress_by_stages"})
 FUSED_SCORINGS = ("1x1", "var", "noS")  # the members of the paper's fusion
 
 
@@ -71,8 +71,10 @@ class FSANetConfig:
         DEFAULT_BACKBONE, "What computes the features of the three stages.", choices=BACKBONES
     )
     width: float = option(1.0, "Multiplier of the backbone's filters.", low=0.25, high=8.0)
-    output: Any = option(
-        "ssr", "How the stages' vectors become a pose: soft stagewise regression.", choices=OUTPUTS
+    representation: Any = option(
+        "ssr",
+        "How the stages' vectors become a pose: soft stagewise regression of the angles.",
+        choices=REPRESENTATIONS,
     )
     uncertainty: bool = option(False, "Whether the network predicts its own error, `uncertainty_deg`.")
     localize: bool = option(
@@ -86,7 +88,9 @@ class FSANetConfig:
     def name(self) -> str:
         """The variant's name, for example `fsanet_1x1_capsule`."""
         width = "" if self.width == 1 else f"w{round(100 * self.width):03d}"
-        return _join("fsanet", self.scoring, self.aggregation, self.head, self.backbone, self.output, width)
+        return _join(
+            "fsanet", self.scoring, self.aggregation, self.head, self.backbone, self.representation, width
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,11 +126,9 @@ class SSRNetConfig:
         'ssrnet_mt'
     """
 
-    image_size: int = option(64, "Side of the square input in pixels, a multiple of 8.", low=16)
-    backbone: Any = option(
-        DEFAULT_BACKBONE, "What computes the features of the three stages.", choices=BACKBONES
-    )
-    width: float = option(1.0, "Multiplier of the backbone's filters.", low=0.25, high=8.0)
+    image_size: int = same_option(FSANetConfig, "image_size")
+    backbone: Any = same_option(FSANetConfig, "backbone")
+    width: float = same_option(FSANetConfig, "width")
 
     @property
     def name(self) -> str:
@@ -179,24 +181,25 @@ def list_variants() -> list[str]:
     return list(variants())
 
 
-def variant_config(name: str, **fields: Any) -> VariantConfig:
-    """Return the configuration of a variant by its name.
+def variant_config(variant: str | VariantConfig, **fields: Any) -> VariantConfig:
+    """Return the configuration of a variant.
 
     Args:
-        name: One of `list_variants()`.
-        fields: Further fields of its configuration, such as `image_size`, `width` or `localize`.
+        variant: One of `list_variants()`, or a configuration.
+        fields: Further fields of the configuration, such as `image_size`, `width` or `localize`.
 
     Raises:
-        InputError: If the name is unknown, or a field cannot be built or does not apply.
+        InputError: If the variant is unknown, or a field cannot be built or does not apply.
     """
-    config = Registry("variant", variants())[name]
-    try:
-        if isinstance(config, FusionConfig):
-            members = tuple(dataclasses.replace(member, **fields) for member in config.members)
-            return dataclasses.replace(config, members=members)
-        return dataclasses.replace(config, **fields)
-    except TypeError as error:
-        raise InputError(f"{name}: {error}") from error
+    config = Registry("variant", variants()).find(variant)
+    if not isinstance(config, VariantConfig):
+        raise OptionError("variant", f"expected a name or a configuration, received {variant!r}")
+    if isinstance(config, FusionConfig):
+        members = tuple(dataclasses.replace(member, **fields) for member in config.members)
+        return FusionConfig(members, config.name)
+    for name in fields.keys() - options_of(type(config)).keys():
+        raise OptionError(name, f"does not apply to {config.name}")
+    return dataclasses.replace(config, **fields)
 
 
 NETWORK_TYPES = {"fsanet": FSANetConfig, "ssrnet": SSRNetConfig}
@@ -227,4 +230,6 @@ def config_from_dict(fields: dict[str, Any]) -> FSANetConfig | SSRNetConfig:
         InputError: If the type is unknown.
     """
     values = dict(fields)
+    if "output" in values:  # its name before 1.0
+        values["representation"] = values.pop("output")
     return Registry("type of network", NETWORK_TYPES)[values.pop("type")](**values)

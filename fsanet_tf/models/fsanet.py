@@ -6,7 +6,7 @@ import keras
 from keras import KerasTensor, layers
 
 from fsanet_tf.models.backbone import image_input, multiply_streams
-from fsanet_tf.models.config import AGGREGATIONS, BACKBONES, OUTPUTS, SCORINGS, FSANetConfig
+from fsanet_tf.models.config import AGGREGATIONS, BACKBONES, REPRESENTATIONS, SCORINGS, FSANetConfig
 from fsanet_tf.models.extra_heads import locate_face, predict_error
 from fsanet_tf.models.pose_network import PoseNetwork
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
@@ -38,7 +38,7 @@ def build_fsanet(config: FSANetConfig) -> keras.Model:
     )  # U: (batch, 3·pixels, 64)
     capsules = SCORINGS.find(config.scoring)(pixel_maps, pixel_features, config)  # (batch, 3·n′, 64)
     stage_vectors = AGGREGATIONS.find(config.aggregation)(capsules, config)  # (batch, 3, 16)
-    outputs = {POSE: OUTPUTS.find(config.output)(stage_vectors, config)}
+    outputs = {POSE: REPRESENTATIONS.find(config.representation)(stage_vectors, config)}
     if config.uncertainty:
         outputs[UNCERTAINTY] = predict_error(stage_vectors)
     if config.localize:

@@ -67,7 +67,9 @@ class PredictionConfig:
     )
     draw: bool = option(True, "Write drawings; --nodraw writes tables only.")
     style: str = option("axes", "How poses are drawn.", choices=STYLES)
-    uncertainty: bool = option(False, "Write expected errors into the drawing, if the network predicts them.")
+    show_uncertainty: bool = option(
+        False, "Write expected errors into the drawing, if the network predicts them."
+    )
     show_rate: bool = option(False, "Write the number of frames per second into the drawing of a video.")
     show: bool = option(False, "Show a window; press q to stop.")
     csv: str | None = option(None, "Also write a CSV line per face to this file.")

@@ -5,8 +5,8 @@ from typing import Any
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.errors import OptionError
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
-from fsanet_tf.models.config import HEADS, OUTPUTS, FSANetConfig, VariantConfig, list_variants, variant_config
-from fsanet_tf.options import configuration, option
+from fsanet_tf.models.config import FSANetConfig, VariantConfig, list_variants, variant_config
+from fsanet_tf.options import configuration, option, same_option
 from fsanet_tf.registry import Registry
 
 __all__ = ["TrainingConfig"]
@@ -32,7 +32,7 @@ SCHEDULES = {
 }
 DISTRIBUTIONS = {"none": "contextlib:nullcontext", "mirrored": "fsanet_tf.training.recipe:mirrored_scope"}
 
-ARCHITECTURE = ("width", "head", "output", "uncertainty", "localize")  # fields of FSANetConfig
+ARCHITECTURE = ("image_size", "width", "head", "representation", "uncertainty", "localize")  # of FSANetConfig
 
 
 @configuration
@@ -52,15 +52,17 @@ class TrainingConfig:
     validation_data: tuple[str, ...] = option(
         (), "Validation faces: `.npz` files; by default a random share of `data`."
     )
-    variant: str = option("fsanet_1x1_capsule", "The network's architecture.", choices=list_variants)
-    image_size: int = option(64, "Side of the network's input in pixels, a multiple of 8.", low=16)
-    width: float = option(1.0, "Multiplier of the backbone's filters.", low=0.25, high=8.0)
-    head: Any = option("split", "How each quantity is regressed, as in `FSANetConfig`.", choices=HEADS)
-    output: Any = option("ssr", "How the stages' vectors become a pose.", choices=OUTPUTS)
-    uncertainty: bool = option(False, "Whether the network learns to predict its error, `uncertainty_deg`.")
-    localize: bool = option(
-        False, "Whether the network learns to locate the face in its crop: `box_offset` and `face_score`."
+    variant: Any = option(
+        "fsanet_1x1_capsule",
+        "The network's architecture; in Python also a configuration such as `FSANetConfig`.",
+        choices=list_variants,
     )
+    image_size: int = same_option(FSANetConfig, "image_size")
+    width: float = same_option(FSANetConfig, "width")
+    head: Any = same_option(FSANetConfig, "head")
+    representation: Any = same_option(FSANetConfig, "representation")
+    uncertainty: bool = same_option(FSANetConfig, "uncertainty")
+    localize: bool = same_option(FSANetConfig, "localize")
     max_angle_deg: float = option(
         MAX_ANGLE_DEG, "Leave out faces with a larger angle; 0 keeps all. The paper: 99.", low=0.0
     )
@@ -127,7 +129,7 @@ class TrainingConfig:
         self.architecture()
 
     def architecture(self) -> VariantConfig:
-        """Return the configuration of the network.
+        """Return the network's configuration: the variant's, with options that are not at their default.
 
         Raises:
             InputError: If the variant cannot be built so.
@@ -135,4 +137,4 @@ class TrainingConfig:
         defaults = FSANetConfig()
         fields = {name: getattr(self, name) for name in ARCHITECTURE}
         changed = {name: value for name, value in fields.items() if value != getattr(defaults, name)}
-        return variant_config(self.variant, image_size=self.image_size, **changed)
+        return variant_config(self.variant, **changed)

@@ -28,5 +28,5 @@ def prepare_quick_run(output_dir: Path, seed: int) -> TrainingConfig:
         schedule="cosine",
         warmup_epochs=1,
         seed=seed,
-        augmentation=AugmentationConfig(original=False, mirror=0.5),
+        augmentation=AugmentationConfig(original=False, flip=0.5),
     )

@@ -23,8 +23,11 @@ DATA_KEY, EXTENSIONS_KEY = "data_sha256", "extensions_sha256"  # of the configur
 NOT_COMPARED = ("output_dir", DATA_KEY, EXTENSIONS_KEY)
 OLD_NAMES = {
     "colour": "color",
+    "extensions": "augmentations",
     "greyscale": "grayscale",
     "init_weights": "init_network",
+    "mirror": "flip",
+    "output": "representation",
 }
 
 
@@ -155,7 +158,7 @@ def _renamed(config: dict[str, Any]) -> dict[str, Any]:
     augmentation = {OLD_NAMES.get(key, key): value for key, value in config.get("augmentation", {}).items()}
     config = {OLD_NAMES.get(key, key): value for key, value in config.items()}
     config["augmentation"] = augmentation
-    if "head" not in config and config.get("variant", "").endswith("_fc"):  # then part of the name
+    if "head" not in config and str(config.get("variant")).endswith("_fc"):  # then part of the name
         config |= {"variant": config["variant"].removesuffix("_fc"), "head": "fc"}
     if "protocol" in config:
         config["max_angle_deg"] = MAX_ANGLE_DEG if config.pop("protocol") == 1 else 0.0
@@ -163,8 +166,9 @@ def _renamed(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flat(config: dict) -> dict:
-    return {
-        key: value
-        for name, part in config.items()
-        for key, value in (part.items() if isinstance(part, dict) else [(name, part)])
-    }
+    """Return the values of a configuration, and of those within it as `augmentation.flip`."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        nested = _flat(value) if isinstance(value, dict) else {"": value}
+        flat |= {f"{name}.{key}".rstrip("."): value for key, value in nested.items()}
+    return flat

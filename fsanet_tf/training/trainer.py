@@ -82,7 +82,7 @@ def train(config: TrainingConfig, progress: bool = False) -> Path:
         checkpoints = Checkpoints(output_dir, card, steps_per_epoch, config.save_every)
         checkpoints.restore(model)
     write_config(config)
-    outputs, size = list(model.output), config.image_size
+    outputs, size = list(model.output), config.architecture().image_size
     validation = validation_batches(validation_faces, batch_size=256, image_size=size, outputs=outputs)
     while checkpoints.step < config.epochs * steps_per_epoch:
         epoch, place = divmod(checkpoints.step, steps_per_epoch)  # an interrupted epoch is finished first

@@ -10,7 +10,7 @@ import pytest
 
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.commands.exit_status import exit_status
-from fsanet_tf.commands.main import list_commands, load_command, main
+from fsanet_tf.commands.main import COMMANDS, load_command, main
 from fsanet_tf.commands.renamed import RENAMED_OPTIONS
 from fsanet_tf.options import configuration, option
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet
@@ -77,7 +77,7 @@ def test_a_value_of_the_wrong_type_is_one_plain_line(arguments, message, capsys)
 
 
 def test_every_new_name_is_an_option_of_a_command():
-    options = {name for command in list_commands() for name in load_command(command).make_flags()}
+    options = {name for command in COMMANDS for name in load_command(command).make_flags()}
     assert {new for names in RENAMED_OPTIONS.values() for new in names} <= options
 
 

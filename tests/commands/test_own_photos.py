@@ -37,7 +37,7 @@ def test_from_photos_to_a_fine_tuned_exported_network(tmp_path):
     assert f"{NUM_HEADS} crops" in fsanet("preprocess", "table", "--table=faces.csv", "--output=own.npz")
     fsanet(
         "train", "--data=own.npz", "--variant=fsanet_var_capsule", "--init_network=var", "--nooriginal",
-        "--mirror=0.5", "--schedule=cosine", "--learning_rate=1e-3", "--epochs=4", "--output_dir=own",
+        "--flip=0.5", "--schedule=cosine", "--learning_rate=1e-3", "--epochs=4", "--output_dir=own",
     )  # fmt: skip
     own = str(tmp_path / "own/final.keras")
     report = evaluate(EvaluationConfig(network="var", compare_with=own, data=str(tmp_path / "own.npz")))

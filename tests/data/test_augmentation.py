@@ -232,7 +232,7 @@ def test_the_offset_says_where_a_moved_face_is():
     image = np.zeros((32, 96, 96, 3), np.uint8)
     half = round(96 * FACE_SHARE / 4)  # half a side of the face box in each direction
     image[:, 48 - half : 48 + half, 48 - half : 48 + half] = 255
-    config = AugmentationConfig(original=False, mirror=0.5, rotation_deg=30, jitter=0.05, shift=0.2, zoom=0.4)
+    config = AugmentationConfig(original=False, flip=0.5, rotation_deg=30, jitter=0.05, shift=0.2, zoom=0.4)
     images, targets = augment(image, np.zeros((32, 3), "float32"), config, tf.constant([1, 2]), 64)
     for picture, offset in zip(images.numpy()[..., 0] > 128, targets["box_offset"].numpy()):
         rows, columns = np.nonzero(picture)
@@ -301,6 +301,6 @@ def test_a_registered_augmentation_and_an_object_are_applied_last(image):
     def invert(images, seed):
         return 255.0 - images
 
-    config = AugmentationConfig(original=False, extensions=(invert,))
+    config = AugmentationConfig(original=False, augmentations=(invert,))
     result, _ = augment(image[None], np.zeros((1, 3), "float32"), config, tf.constant([1, 2]), 64)
     np.testing.assert_allclose(result[0], 255.0 - image)

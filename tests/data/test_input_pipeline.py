@@ -47,7 +47,7 @@ def test_an_epoch_contains_every_face_once_and_any_step_can_come_first():
     poses = np.arange(120, dtype="float32").reshape(40, 3) / 2
     images = np.zeros((40, 16, 16, 3), np.uint8) + np.arange(40, dtype=np.uint8)[:, None, None, None]
     faces = Faces(FaceDataset.from_arrays(images, poses), np.arange(40))
-    options = {"batch_size": 8, "augmentation": AugmentationConfig(mirror=0.5), "image_size": 16, "seed": 5}
+    options = {"batch_size": 8, "augmentation": AugmentationConfig(flip=0.5), "image_size": 16, "seed": 5}
     batches = list(training_batches(faces, **options).take(10))
     plain = {**options, "augmentation": NOTHING}
     for epoch in (0, 5):

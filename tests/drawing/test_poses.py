@@ -81,7 +81,7 @@ def test_the_label_stays_inside(box):
 
 
 def test_unknown_style_is_refused():
-    with pytest.raises(InputError, match="style must be one of axes, cube, both"):
+    with pytest.raises(InputError, match="style: expected one of axes, cube, both"):
         draw_face(np.zeros((9, 9, 3), np.uint8), (0, 0, 5, 5), (0, 0, 0), "sphere")
 
 

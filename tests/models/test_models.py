@@ -64,7 +64,7 @@ def test_image_size_that_cannot_be_pooled_is_refused(image_size):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="variant must be one of"):
+    with pytest.raises(ValueError, match="variant: expected one of"):
         variant_config("fsanet_2x2_capsule")
     with pytest.raises(ValueError, match="scoring: expected one of 1x1, var, noS"):
         FSANetConfig(scoring="2x2")

@@ -188,7 +188,7 @@ def test_a_run_that_is_killed_at_any_time_resumes(tmp_path):
     """SIGKILL at random moments; FSANET_KILLS=10 for the long version."""
     faces = save_faces(tmp_path / "faces.npz")
     command = [sys.executable, "train.py", f"--data={faces}", f"--variant={VARIANT}", "--image_size=16",
-               "--batch_size=8", "--epochs=6", "--save_every=2", "--mirror=0.5", "--ema=0.9"]  # fmt: skip
+               "--batch_size=8", "--epochs=6", "--save_every=2", "--flip=0.5", "--ema=0.9"]  # fmt: skip
     whole = subprocess.run(
         [*command, f"--output_dir={tmp_path / 'whole'}"], cwd=ROOT, capture_output=True, check=True
     )

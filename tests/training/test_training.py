@@ -186,7 +186,7 @@ def test_the_command_lists_what_is_required_and_no_empty_default():
     result = run_fsanet("train", "--help")
     required = result.stdout.split("required:")[1].split("options:")[0]
     assert "--data=" in required and "--output_dir=" in required and "Default: ." not in result.stdout
-    assert "--width=" in result.stdout and "--mirror=" in result.stdout
+    assert "--width=" in result.stdout and "--flip=" in result.stdout
     assert_one_clear_line(run_fsanet("train", "--output_dir=run"), "--data: is required")
     assert_one_clear_line(run_fsanet("train", "--quick"), "--output_dir: is required")
 
