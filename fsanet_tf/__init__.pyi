@@ -1,6 +1,5 @@
 from .batch.config import LabelConfig
 from .batch.label import label
-from .batch.ray_engine import label_dataset
 from .data.augmentation_config import AugmentationConfig
 from .data.dataset import FaceDataset, load_dataset, save_dataset
 from .data.preprocessing.biwi import BiwiConfig
@@ -12,7 +11,6 @@ from .detection.detection import Detection
 from .detection.detectors import list_detectors, make_detector
 from .detection.face_pose import FacePose
 from .drawing.faces import draw_faces
-from .drawing.poses import draw_face
 from .errors import InputError
 from .evaluation.config import EvaluationConfig
 from .evaluation.evaluate import evaluate
@@ -20,7 +18,7 @@ from .export.config import ExportConfig
 from .export.export import export_model
 from .geometry.camera import camera_matrix
 from .geometry.crop import CropRule
-from .geometry.pose import poses_from_rotations, rotation_matrices
+from .geometry.pose import poses_from_rotations
 from .io.images import read_image, write_image
 from .models.backbone import Backbone
 from .models.build import build_model
@@ -28,9 +26,7 @@ from .models.config import FSANetConfig, list_variants
 from .networks.keras_files import load_model, save_model
 from .networks.network import Network, load_network
 from .networks.pretrained import list_networks
-from .networks.released.convert import convert_released
 from .prediction.estimate import estimate
-from .prediction.heatmap import structure_heatmaps
 from .prediction.pose_tracker import PoseTracker
 from .prediction.predictor import PosePredictor
 from .prediction.sinks import TableSink, TimeSequence, VideoSink
@@ -66,14 +62,11 @@ __all__ = [
     "VideoSink",
     "build_model",
     "camera_matrix",
-    "convert_released",
-    "draw_face",
     "draw_faces",
     "estimate",
     "evaluate",
     "export_model",
     "label",
-    "label_dataset",
     "list_detectors",
     "list_networks",
     "list_variants",
@@ -85,10 +78,8 @@ __all__ = [
     "preprocess",
     "read_image",
     "register",
-    "rotation_matrices",
     "save_dataset",
     "save_model",
-    "structure_heatmaps",
     "synthesize",
     "track",
     "train",

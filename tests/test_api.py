@@ -70,12 +70,30 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(IMPORTS))
-def test_every_public_name_has_an_example_that_runs(name, folder):
-    thing = getattr(fsanet_tf, name)
-    assert ">>> " in (thing.__doc__ or ""), f"{name} has no example"
-    names = {"fsanet_tf": fsanet_tf, "np": np, "Path": Path}
-    (test,) = (t for t in doctest.DocTestFinder(recurse=False).find(thing, name, module=False, globs=names))
+def find_examples() -> list[str]:
+    """Return each class and function whose docstring has an example, as `module:name`."""
+    found = []
+    for path in sorted((ROOT / "fsanet_tf").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and ">>> " in (ast.get_docstring(node) or ""):
+                found.append(f"{module}:{node.name}")
+    return found
+
+
+def test_every_public_name_has_an_example():
+    assert {f"fsanet_tf.{module}:{name}" for name, module in IMPORTS.items()} <= set(find_examples())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [pytest.param(a, marks=pytest.mark.slow if "ray_engine" in a else ()) for a in find_examples()],
+)
+def test_every_example_runs(address, folder):
+    module = importlib.import_module(address.partition(":")[0])
+    names = {**vars(module), "fsanet_tf": fsanet_tf, "np": np, "Path": Path}
+    finder = doctest.DocTestFinder(recurse=False)
+    (test,) = finder.find(import_thing(address), address, module=False, globs=names)
     output: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     runner.run(test, out=output.append)

@@ -36,7 +36,10 @@ RUNS = {
         ("--variant=fsanet_norm_mean_mobile", "--head=shared", "--loss=robust", "--metrics=near",
          "--augmentations=stripes"),
     ),
-    "rotation": (("rotation_output",), ("--variant=fsanet_var_capsule", "--output=6d", "--loss=geodesic")),
+    "rotation": (
+        ("rotation_representation",),
+        ("--variant=fsanet_var_capsule", "--representation=6d", "--loss=geodesic"),
+    ),
 }  # fmt: skip
 
 
@@ -74,7 +77,7 @@ def test_ideas_in_files_are_trained_saved_evaluated_and_exported(run, folder):
 
 BUILD = """
 import keras, numpy as np
-import mobile_backbone, norm_scoring, rotation_output, shared_head, stripes_augmentation
+import mobile_backbone, norm_scoring, rotation_representation, shared_head, stripes_augmentation
 from by_object import config, model
 import fsanet_tf
 from fsanet_tf.data.augmentation_config import AUGMENTATIONS

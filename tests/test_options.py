@@ -16,8 +16,10 @@ from fsanet_tf.options import configuration, option, options_of
 from fsanet_tf.prediction.pose_tracker import PoseTracker
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sinks import VideoSink
-from fsanet_tf.registry import Registry
+from fsanet_tf.registry import EXTENSIONS_VARIABLE, Registry
 from fsanet_tf.training.config import TrainingConfig
+
+EXTENSION_HINT = f" (an extension? {EXTENSIONS_VARIABLE} names its file)"
 
 COLORS = Registry("color", {"red": 1, "blue": 2})
 
@@ -82,10 +84,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers(kind):
         ({"layers": True}, "layers: expected a whole number, received True"),
         ({"layers": None}, "layers: expected a whole number, received None"),
         ({"layers": 8}, "layers: expected another number, received 8"),
-        (
-            {"color": "green"},
-            "color: expected one of red, blue, received green (an extension? FSANET_EXTENSIONS names its file)",
-        ),
+        ({"color": "green"}, f"color: expected one of red, blue, received green{EXTENSION_HINT}"),
         ({"tools": ["brush", "sponge"]}, "tools: expected one of brush, roller, received sponge"),
         ({"thickness": -1}, "thickness: expected a number of at least 0, received -1"),
         ({"thickness": float("nan")}, "thickness: expected a number of at least 0, received nan"),

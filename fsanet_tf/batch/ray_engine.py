@@ -190,7 +190,8 @@ def label_dataset(dataset: Any, config: LabelConfig | None = None, workers: int 
     Example:
         >>> import ray.data
         >>> images = ray.data.from_items([{"path": "photo.jpg"}])
-        >>> faces = fsanet_tf.label_dataset(images, fsanet_tf.LabelConfig(detector="haar"), workers=1)
+        >>> from fsanet_tf.batch.ray_engine import label_dataset
+        >>> faces = label_dataset(images, fsanet_tf.LabelConfig(detector="haar"), workers=1)
         >>> [abs(face["yaw"]) < 20 for face in faces.take_all()]
         [True]
     """

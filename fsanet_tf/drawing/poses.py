@@ -156,9 +156,10 @@ def draw_face(
         InputError: If the style is unknown, or the image another one or read-only.
 
     Example:
+        >>> from fsanet_tf.drawing.poses import draw_face
         >>> image = fsanet_tf.read_image("photo.jpg")
         >>> for face in fsanet_tf.estimate("photo.jpg", detector="haar"):
-        ...     fsanet_tf.draw_face(image, face.box, face.pose_deg)
+        ...     draw_face(image, face.box, face.pose_deg)
     """
     require_choice("style", style, STYLES)
     require_canvas(image)

@@ -34,7 +34,8 @@ def rotation_matrices(poses_deg: Any, ops: Any = np) -> Any:
         `(..., 3, 3)`.
 
     Example:
-        >>> np.allclose(fsanet_tf.rotation_matrices([0.0, 0.0, 0.0]), np.eye(3))
+        >>> from fsanet_tf.geometry.pose import rotation_matrices
+        >>> np.allclose(rotation_matrices([0.0, 0.0, 0.0]), np.eye(3))
         True
 
     Reference:
@@ -68,7 +69,8 @@ def poses_from_rotations(rotations: Any, beyond_profile: Any = False, ops: Any =
         `(..., 3)`: yaw, pitch, roll in degrees, pitch and roll in (−180, 180].
 
     Example:
-        >>> rotation = fsanet_tf.rotation_matrices([30.0, -10.0, 5.0])
+        >>> from fsanet_tf.geometry.pose import rotation_matrices
+        >>> rotation = rotation_matrices([30.0, -10.0, 5.0])
         >>> fsanet_tf.poses_from_rotations(rotation).round(6)
         array([ 30., -10.,   5.])
     """

@@ -30,7 +30,8 @@ class SSRLayer(keras.layers.Layer):
 
     Example:
         >>> scores, shift = np.ones((1, 1, 3), "float32"), np.full((1, 1), 0.5, "float32")
-        >>> SSRLayer()([scores], [shift], [0 * shift])  # 99 · (−0.5 + 0.5 + 1.5) / 3 = 49.5
+        >>> float(SSRLayer()([scores], [shift], [0 * shift])[0, 0])  # 99 · (−0.5 + 0.5 + 1.5) / 3
+        49.5
 
     Reference:
         Yang et al., SSR-Net, IJCAI 2018; Yang et al., FSA-Net, CVPR 2019, equation 1.

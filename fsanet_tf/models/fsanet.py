@@ -25,7 +25,8 @@ def build_fsanet(config: FSANetConfig) -> keras.Model:
 
     Example:
         >>> model = build_fsanet(FSANetConfig(scoring="var"))
-        >>> model.predict(crops)["pose"]  # (N, 64, 64, 3) BGR → (N, 3)
+        >>> model(np.zeros((2, 64, 64, 3), np.float32))["pose"].shape[0]
+        2
 
     Reference:
         Yang et al., FSA-Net: Learning Fine-Grained Structure Aggregation for Head Pose Estimation

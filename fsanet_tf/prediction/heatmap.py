@@ -48,7 +48,8 @@ def structure_heatmaps(crops: np.ndarray, network: str | Path = "var") -> np.nda
         MissingExtraError: If Keras is not installed.
 
     Example:
-        >>> fsanet_tf.structure_heatmaps(np.zeros((2, 64, 64, 3), np.uint8), "1x1").shape
+        >>> from fsanet_tf.prediction.heatmap import structure_heatmaps
+        >>> structure_heatmaps(np.zeros((2, 64, 64, 3), np.uint8), "1x1").shape
         (2, 3, 5, 8, 8)
     """
     if str(network) == FUSION:

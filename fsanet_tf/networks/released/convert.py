@@ -35,7 +35,8 @@ def convert_released(
         InputError: If the file cannot be read, or contains another network or values that are not finite.
 
     Example:
-        >>> model = fsanet_tf.convert_released("fsanet_capsule_3_16_2_21_5.h5", "net.keras")
+        >>> from fsanet_tf.networks.released.convert import convert_released
+        >>> model = convert_released("fsanet_capsule_3_16_2_21_5.h5", "net.keras")
         >>> model.count_params()
         238471
     """
