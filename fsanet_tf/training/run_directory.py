@@ -67,7 +67,7 @@ def is_finished(config: TrainingConfig) -> bool:
     if not path.exists():
         return False
     content = read_config(directory)
-    default = TrainingConfig(data=config.data, output_dir=config.output_dir)
+    default = TrainingConfig(data=config.data, output_dir=config.output_dir, variant=config.variant)
     kept = _flat(config_as_json(default)) | _flat(content)
     wanted = _flat(config_as_json(config))
     changes = [

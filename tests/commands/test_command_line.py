@@ -24,6 +24,7 @@ class Options:
     network: str = option("fusion", "Network.")
     style: str = option("axes", "How poses are drawn.", choices=("axes", "cube"))
     draw: bool = option(True, "Whether to draw.")
+    show_uncertainty: bool = option(False, "Whether to show errors.")
     mirror: bool = option(False, "Whether to mirror.")
     scale: float = option(1.0, "Scale.")
     count: int = option(1, "Count.")
@@ -50,6 +51,7 @@ def test_an_argument_may_look_like_an_option_after_two_dashes(arguments, source,
         ("--weights=a.keras", "error: --weights: is called --network since version 1.0\n"),
         ("--model=a.keras", "error: --model: is called --network since version 1.0\n"),
         ("--draw=cube", "error: --draw: is called --style since version 1.0\n"),
+        ("--uncertainty", "error: --uncertainty: is called --show_uncertainty since version 1.0\n"),
         ("--latency_rounds=0", "error: --latency_rounds: was removed in version 1.0; python -m benchmarks"),
         ("--init_weights=a", "error: Unknown command line flag 'init_weights'"),
         ("--style=box", "error: flag --style=box: value should be one of <axes|cube>\n"),

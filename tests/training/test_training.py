@@ -1,5 +1,6 @@
 """Training runs: they learn, refuse what does not fit, and say what they did."""
 
+import dataclasses
 import shutil
 
 import keras
@@ -12,9 +13,11 @@ from fsanet_tf.data.split import held_out_rows, split_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.models.build import build_model
+from fsanet_tf.models.config import FSANetConfig
 from fsanet_tf.networks.card import read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.training.config import TrainingConfig
+from fsanet_tf.training.run_directory import is_finished
 from fsanet_tf.training.trainer import copy_matching_weights, load_training_faces, train
 from tests.conftest import assert_one_clear_line, run_fsanet, run_process
 from tests.training.runs import VARIANT, save_faces, small
@@ -42,6 +45,18 @@ def test_a_run_leaves_its_files_and_a_second_start_does_nothing(faces, finished,
     assert train(small(faces, tmp_path)) == final and final.stat().st_mtime_ns == before
     with pytest.raises(InputError, match=r"another run: epochs was 2, is 3"):
         train(small(faces, tmp_path, epochs=3))
+
+
+def test_a_variant_may_be_a_configuration_of_its_own(faces, tmp_path):
+    own = FSANetConfig("noS", "metric", image_size=16, num_capsules=3)
+    config = small(faces, tmp_path, variant=own)
+    assert config.architecture().num_capsules == 3 and config.architecture().image_size == 16
+    assert load_model(train(config)).architecture == config.architecture()
+    assert is_finished(config)
+    with pytest.raises(InputError, match=r"another run: variant.num_capsules was 3, is 4"):
+        is_finished(small(faces, tmp_path, variant=dataclasses.replace(own, num_capsules=4)))
+    with pytest.raises(InputError, match="variant: expected a name or a configuration, received 7"):
+        small(faces, tmp_path, variant=7)
 
 
 def test_the_log_has_the_learning_rate_and_the_geodesic_error(finished):
