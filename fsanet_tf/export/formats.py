@@ -21,9 +21,10 @@ from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.picture_crop import crop_faces
 from fsanet_tf.export.picture_decoding import decode_picture
 from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
+from fsanet_tf.export.tflite_metadata import embed_metadata
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import replace_when_done, write_json
-from fsanet_tf.networks.card import CARD_KEY, POSE, NetworkCard, embed_in_tflite
+from fsanet_tf.networks.card import CARD_KEY, POSE, NetworkCard
 from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
 
 PRECISIONS = ("float32", "float16", "dynamic")
@@ -202,7 +203,7 @@ def export_tflite(
     """
     content = _convert(model, precision, batch)
     with replace_when_done(path) as temporary:
-        temporary.write_bytes(embed_in_tflite(content, card))
+        temporary.write_bytes(embed_metadata(content, card))
 
 
 def export_int8(
@@ -229,7 +230,7 @@ def export_int8(
     content = _convert(ready_for_int8(model, faces), "float32", 1)
     content, trials = quantize(content, faces, integer_io, progress)
     with replace_when_done(path) as temporary:
-        temporary.write_bytes(embed_in_tflite(content, card))
+        temporary.write_bytes(embed_metadata(content, card))
     return trials
 
 

@@ -216,18 +216,3 @@ def _in_frozen_graph(path: Path) -> Any:
 
 
 READERS = {".keras": _in_keras, ".tflite": _in_tflite, ".onnx": _in_onnx, ".pb": _in_frozen_graph}
-
-
-def embed_in_tflite(content: bytes, card: NetworkCard) -> bytes:
-    """Return a `.tflite` file's content with the card added to its metadata."""
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = json.dumps(card.as_json()).encode()
-    entry.name, entry.buffer = CARD_KEY.encode(), len(model.buffers)
-    model.description = card.description().encode()
-    model.buffers.append(buffer)
-    model.metadata = [old for old in model.metadata or [] if old.name != entry.name] + [entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

@@ -5,14 +5,18 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
+import flatbuffers
 import keras
 import numpy as np
 import onnxruntime
 import pytest
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from flatbuffers.table import Table
 from keras import layers
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tqdm import tqdm
@@ -223,6 +227,29 @@ def test_saved_model_answers_without_this_package(exported, aflw2000, reference,
     np.testing.assert_array_equal(out["roll"], out["b"][:, 2])
 
 
+def standard_metadata(path: Path) -> list[list[tuple[str, str]]]:
+    """Return the names and descriptions of inputs and of outputs in a `.tflite` file's standard metadata."""
+    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    (entry,) = (
+        model.Metadata(i)
+        for i in range(model.MetadataLength())
+        if model.Metadata(i).Name() == b"TFLITE_METADATA"
+    )
+    data = model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
+    assert data[4:8] == b"M001"
+
+    def text(table, slot):
+        return table.String(table.Pos + table.Offset(4 + 2 * slot)).decode()
+
+    def tables(table, slot):
+        field = table.Offset(4 + 2 * slot)
+        places = (table.Vector(field) + 4 * i for i in range(table.VectorLen(field)))
+        return [Table(data, table.Indirect(place)) for place in places]
+
+    (graph,) = tables(Table(data, flatbuffers.encode.Get(flatbuffers.packer.uoffset, data, 0)), 3)
+    return [[(text(tensor, 0), text(tensor, 1)) for tensor in tables(graph, slot)] for slot in (2, 3)]
+
+
 def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tmp_path):
     model = build_model("fsanet_noS_metric", image_size=32, localize=True, uncertainty=True)
     rule = CropRule(0.29, square=True, sampling="filtered")
@@ -251,6 +278,8 @@ def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tmp
         assert network.card.crop == rule and network.card.outputs == OUTPUTS
         assert network.card.about["training"] == {"data": ["mine"]} and network.card.image_size == 32
         assert (row.ms_per_face or 0) > 0 or row.file.endswith((".pb", "saved_model"))
+    (image,), outputs = standard_metadata(output / "fsanet_noS_metric_float32.tflite")
+    assert image == ("image", "float32 (N, 32, 32, 3), BGR, 0 to 255") and dict(outputs) == OUTPUTS
     assert not list(output.glob("net*.json"))
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         for here in (b"/tmp/", str(ROOT).encode(), str(tmp_path).encode(), sys.prefix.encode()):

@@ -18,9 +18,10 @@ import pytest
 import tensorflow as tf
 
 from fsanet_tf.detection.detectors import DETECTORS, list_detectors
+from fsanet_tf.export.tflite_metadata import embed_metadata
 from fsanet_tf.geometry.crop import CropRule, crop_face, face_window
 from fsanet_tf.io.images import read_image
-from fsanet_tf.networks.card import POSE, NetworkCard, embed_in_tflite
+from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.networks.pretrained import network_file
 from tests.conftest import ROOT, run_fsanet
@@ -50,7 +51,7 @@ def twin() -> dict:
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_the_twin_of_mobile_crops_and_predicts_as_the_package(rule, twin, tmp_path):
     path = tmp_path / "net.tflite"
-    path.write_bytes(embed_in_tflite(network_file("1x1").read_bytes(), NetworkCard(64, rule)))
+    path.write_bytes(embed_metadata(network_file("1x1").read_bytes(), NetworkCard(64, rule)))
     network = load_network(path)
     assert network.card.crop == rule
     for box in BOXES[:7]:
