@@ -126,6 +126,14 @@ class TrainingConfig:
             raise OptionError("fold", f"expected less than 1 / validation_fraction, received {self.fold}")
         if self.weight_decay and self.optimizer != "adamw":
             raise OptionError("weight_decay", f"expected 0 with {self.optimizer}, which does not apply it")
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise OptionError("warmup_epochs", f"expected 0 with {self.schedule}, which has no warmup")
+        if self.warmup_epochs >= self.epochs:
+            raise OptionError(
+                "warmup_epochs", f"expected fewer than {self.epochs} epochs, received {self.warmup_epochs}"
+            )
+        if self.partial_init and not self.init_network:
+            raise OptionError("partial_init", "expected an init_network, received none")
         self.architecture()
 
     def architecture(self) -> VariantConfig:

@@ -117,7 +117,13 @@ def test_weights_decide_how_much_a_face_counts():
         ({"image_size": 20}, "image_size: expected a multiple of 8"),
         ({"validation_fraction": 0.25, "fold": 4}, "fold: expected less than 1 / validation_fraction"),
         ({"weight_decay": 0.1}, "weight_decay: expected 0 with adam"),
-        ({"variant": "ssrnet_mt", "localize": True}, "ssrnet_mt: .*localize"),
+        ({"warmup_epochs": 1}, "warmup_epochs: expected 0 with step, which has no warmup"),
+        (
+            {"schedule": "cosine", "epochs": 2, "warmup_epochs": 2},
+            "warmup_epochs: expected fewer than 2 epochs",
+        ),
+        ({"partial_init": True}, "partial_init: expected an init_network"),
+        ({"variant": "ssrnet_mt", "localize": True}, "localize: does not apply to ssrnet_mt"),
         ({"data": ()}, "data: expected at least one, received none"),
     ],
 )
