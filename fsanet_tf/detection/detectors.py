@@ -17,13 +17,15 @@ from fsanet_tf.detection.assets import Asset, find_file, require_assets, try_dow
 from fsanet_tf.detection.detection import (
     Detection,
     Detector,
+    area,
     intersection,
     move,
     require_detection,
     scaled_box,
 )
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, as_bgr, overlaps_image
+from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, overlaps_image
+from fsanet_tf.io.images import as_bgr
 from fsanet_tf.registry import Registry
 
 __all__ = ["DetectorKind", "list_detectors", "make_detector"]
@@ -339,7 +341,7 @@ def _without_duplicates(found: Sequence[Detection]) -> list[Detection]:
     kept: list[Detection] = []
     for face in sorted(found, key=lambda face: -(face.score or 0)):
         if all(
-            intersection(face.box, other.box) <= DUPLICATE * min(map(_area, (face.box, other.box)))
+            intersection(face.box, other.box) <= DUPLICATE * min(map(area, (face.box, other.box)))
             for other in kept
         ):
             kept.append(face)
@@ -348,10 +350,6 @@ def _without_duplicates(found: Sequence[Detection]) -> list[Detection]:
 
 def _width(face: Detection) -> float:
     return face.box[2] - face.box[0]
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _require_detections(name: str, found: Sequence[Detection]) -> list[Detection]:

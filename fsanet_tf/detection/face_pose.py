@@ -1,9 +1,14 @@
 """A detected face with its head pose."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from fsanet_tf.geometry.camera import pose_in_camera, position_in_camera
 from fsanet_tf.geometry.crop import Box
 from fsanet_tf.geometry.pose import quaternions, rotation_matrices
 
@@ -26,7 +31,7 @@ class FacePose:
         index: Position of its detection in the call that predicted it.
         uncertainty_deg: Expected geodesic error in degrees; None: the network does not predict it.
         face_score: The network's probability that this is a face; None: the network does not predict it.
-        position_mm: x (right), y (down), z (away) from the camera in millimeters; None: no camera was given.
+        position_mm: x (right), y (down), z (away) from the camera in millimeters, as `in_camera` adds it.
 
     Example:
         >>> face = fsanet_tf.FacePose((10, 20, 110, 140), 0.9, yaw=30.0, pitch=-5.0, roll=0.0)
@@ -60,6 +65,24 @@ class FacePose:
     def quaternion(self) -> np.ndarray:
         """The rotation as a unit quaternion `(4,)`: x, y, z, w."""
         return quaternions(self.pose_deg)
+
+    def posed(self, pose_deg: Iterable[float], **changes: Any) -> FacePose:
+        """Return the face with other angles, yaw, pitch, roll in degrees, and with other attributes."""
+        yaw, pitch, roll = map(float, pose_deg)
+        return dataclasses.replace(self, yaw=yaw, pitch=pitch, roll=roll, **changes)
+
+    def in_camera(self, camera: np.ndarray) -> FacePose:
+        """Return the face with its pose relative to the camera, and its position.
+
+        Args:
+            camera: `(3, 3)`: matrix of the camera; see `camera_matrix`.
+
+        Raises:
+            InputError: If `camera` is not an invertible 3×3 matrix.
+        """
+        center = (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+        pose = pose_in_camera(np.array(self.pose_deg), center, camera)
+        return self.posed(pose, position_mm=position_in_camera(self.box, camera))
 
 
 def is_face(score: float | None, face_score: float | None = None) -> bool:

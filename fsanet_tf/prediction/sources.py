@@ -172,14 +172,18 @@ def open_video(source: str | Path) -> Video | Animation:
     """Open a video, a camera or an animated image.
 
     Raises:
-        InputError: If it cannot be opened, or has no frame.
+        InputError: If it is photos, cannot be opened, or has no frame.
     """
-    path = Path(source)
-    if not is_live(str(source)) and path.is_file():
-        with path.open("rb") as file:
+    source = as_source(source)
+    if photo_paths(source) is not None:
+        raise InputError(
+            f"{printable_name(source)}: expected a video or camera, received photos (see estimate)"
+        )
+    if not is_live(source) and os.path.isfile(source):
+        with open(source, "rb") as file:
             if file.read(12)[8:] == b"WEBP":
-                return Animation(path)
-    return Video(str(source))
+                return Animation(Path(source))
+    return Video(source)
 
 
 class Animation:
@@ -198,6 +202,8 @@ class Animation:
         InputError: If it cannot be decoded.
     """
 
+    is_live, missing = False, ""
+
     def __init__(self, path: Path):
         read, animation = cv2.imdecodeanimation(np.frombuffer(path.read_bytes(), np.uint8)[None])
         if not read:
@@ -208,8 +214,6 @@ class Animation:
         self._times_s = np.concatenate([[0.0], np.cumsum(durations_s)[:-1]])
         self.length = len(self._images)
         self.rate = self.length / durations_s.sum()
-        self.is_live = False
-        self.missing = ""
 
     def stop(self) -> None:
         """Do nothing: no frame is waited for."""
