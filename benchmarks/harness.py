@@ -50,7 +50,7 @@ class Comparison:
     rows: dict[str, Figure]
 
     def times_better(self, name: str) -> float:
-        """How many times better a way is than the baseline."""
+        """Return how many times better a way is than the baseline."""
         ratio = self.rows[self.baseline].median / self.rows[name].median
         return 1 / ratio if self.unit.endswith("/s") else ratio
 
@@ -58,7 +58,7 @@ class Comparison:
 def compare(
     table: str, column: str, unit: str, baseline: str, samples: Mapping[str, Sequence[float]]
 ) -> Comparison:
-    """A comparison of samples, by the name of each way."""
+    """Compare samples, by the name of each way."""
     rows = {
         name: Figure(float(np.median(values)), float(np.subtract(*np.percentile(values, (75, 25)))))
         for name, values in samples.items()
@@ -67,20 +67,20 @@ def compare(
 
 
 def read_comparisons(path: Path) -> list[Comparison]:
-    """What `write_comparisons` wrote."""
+    """Read what `write_comparisons` wrote."""
     return [
         Comparison(**{**column, "rows": {name: Figure(**row) for name, row in column["rows"].items()}})
         for column in json.loads(path.read_text(encoding="utf-8"))["comparisons"]
     ]
 
 
-def write_comparisons(path: str | Path, comparisons: Sequence[Comparison], **about: str) -> None:
-    """Write comparisons as JSON, and what else there is to say of them."""
-    write_json(path, {**about, "comparisons": [dataclasses.asdict(column) for column in comparisons]})
+def write_comparisons(path: str | Path, comparisons: Sequence[Comparison]) -> None:
+    """Write comparisons as JSON."""
+    write_json(path, {"comparisons": [dataclasses.asdict(column) for column in comparisons]})
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
-    """One table of comparisons that share a title: medians, spread, and how many times better."""
+    """Return the table of comparisons that share a title: medians, spread, and how many times better."""
     names = list(dict.fromkeys(name for column in comparisons for name in column.rows))
     header = ("", *(f"{column.column} ({column.unit})" for column in comparisons))
     lines = [markdown_row(*header), "|---" * len(header) + "|"]
@@ -101,7 +101,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def tables(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    """The columns of each table, by its title."""
+    """Return the columns of each table, by its title."""
     titles = dict.fromkeys(column.table for column in comparisons)
     return {title: [column for column in comparisons if column.table == title] for title in titles}
 
@@ -179,7 +179,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def run_benchmark(measure: Callable[[], Sequence[Comparison]]) -> None:
-    """The command of a benchmark: print its tables, and write them where `--json` says."""
+    """Run a benchmark as a command: print its tables, and write them where `--json` says."""
     flags.DEFINE_string("json", None, "Also write the figures here.")
 
     def main() -> None:

@@ -15,7 +15,7 @@ FACE_SHARE = 0.35  # of the frame's height that the face covers in the mean
 
 @dataclasses.dataclass(frozen=True)
 class Motion:
-    """How the face moves in the window.
+    """Motion of the face in the window.
 
     Attributes:
         travel: Reach of its center from the middle, as a share of what keeps the face in the frame.

@@ -1,6 +1,6 @@
 """Networks of others behind the interface of ours: the original's, a PyTorch port's and opentrack's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.networks.card import POSE, NetworkCard
-from fsanet_tf.networks.network import FileNetwork, Network
+from fsanet_tf.networks.network import FileNetwork, Network, load_network
 
 VARIANTS = {
     "1x1": "fsanet_capsule_3_16_2_21_5",
@@ -17,6 +17,7 @@ VARIANTS = {
     "noS": "fsanet_noS_capsule_3_16_2_192_5",
 }
 PORT_CROP = CropRule(0.4)
+ORIGINAL = "original's frozen graph"
 OPENTRACK = "peers/opentrack_head_pose_0.4_small_int8.onnx"
 OPENTRACK_CROP = CropRule(0.225, square=True)
 OPENTRACK_SIZE = 129
@@ -42,8 +43,22 @@ def onnx_session(path: Path, num_threads: int) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def port(path: Path, num_threads: int) -> Network:
-    """Open the PyTorch port's net: one face per call, channels first, normalized."""
+def released(reference: Path, stems: Iterable[str] = tuple(VARIANTS.values())) -> Network:
+    """Load the mean of released networks, by default of the fusion's."""
+    return load_network([released_weights(reference, stem) for stem in stems])
+
+
+def port_files(reference: Path) -> list[Path]:
+    """Return the ONNX files of the PyTorch port."""
+    return sorted((reference / "peers").glob("fsanet*.onnx"))
+
+
+def ports(reference: Path, num_threads: int) -> dict[str, Network]:
+    """Open the PyTorch port's nets, by variant: one face per call, channels first, normalized."""
+    return {path.stem.split("-")[1]: _port(path, num_threads) for path in port_files(reference)}
+
+
+def _port(path: Path, num_threads: int) -> Network:
     session = onnx_session(path, num_threads)
 
     def predict(crops: np.ndarray) -> np.ndarray:
@@ -53,9 +68,9 @@ def port(path: Path, num_threads: int) -> Network:
     return _network(path.stem, 64, PORT_CROP, predict)
 
 
-def opentrack(path: Path, num_threads: int) -> Network:
+def opentrack(reference: Path, num_threads: int) -> Network:
     """Open opentrack's network: one gray face per call, a quaternion that becomes angles."""
-    session = onnx_session(path, num_threads)
+    session = onnx_session(reference / OPENTRACK, num_threads)
 
     def predict(crops: np.ndarray) -> np.ndarray:
         answers = [session.run(["quat"], {"x": _opentrack_input(crop)})[0][0] for crop in crops]

@@ -131,9 +131,9 @@ def column(name: str, frames: np.ndarray, faces: int) -> Comparison:
     given = flags.FLAGS
     ways = {BASELINE: followed(frames, "1x1", faces, every=1)}
     ways |= {f"followed by `{network}`": followed(frames, network, faces) for network in given.network}
-    other = Path(given.reference) / OPENTRACK
-    if other.exists() and faces == 1:
-        ways[OTHER] = known_boxes(frames, opentrack(other, 1))
+    reference = Path(given.reference)
+    if (reference / OPENTRACK).exists() and faces == 1:
+        ways[OTHER] = known_boxes(frames, opentrack(reference, 1))
     with tempfile.TemporaryDirectory() as folder:
         worker = None
         if given.mediapipe_python and faces == 1:  # its detector finds none of ten small faces

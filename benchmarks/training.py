@@ -23,7 +23,7 @@ PLAIN_STEP, PLAIN_AUGMENTATION = "step, plain Keras layers", "image by image"
 
 
 def augment_one(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The original's augmentation of one image, as its generator does it."""
+    """Augment one image as the original's generator does."""
     branch, cut = rng.integers(4), rng.integers(1, 16)
     x, y, px, py = rng.integers(0, cut, 4)
     side = 64 - cut
@@ -51,7 +51,7 @@ def augment_one(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def rates(steps: dict[str, Callable[[], int]], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Images a second of steps that say how many they did, in turns of some seconds."""
+    """Measure images per second of steps, which return how many they did, in turns of some seconds."""
     for step in steps.values():
         step()
     found: dict[str, list[float]] = {name: [] for name in steps}
@@ -65,7 +65,7 @@ def rates(steps: dict[str, Callable[[], int]], rounds: int, seconds: float) -> d
 
 
 def of_input(faces, rounds: int, seconds: float) -> Comparison:
-    """Augmentation of batches of 128 in memory, and the whole `tf.data` pipeline."""
+    """Measure the augmentation of batches of 128 in memory, and the whole `tf.data` pipeline."""
     import tensorflow as tf
 
     from fsanet_tf.data.augmentation import augment
@@ -89,7 +89,7 @@ def of_input(faces, rounds: int, seconds: float) -> Comparison:
 
 
 def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
-    """Training steps of one network, ours and plain, and `train_on_batch` fed by the pipeline."""
+    """Measure training steps of one network, ours and plain, and `train_on_batch` fed by the pipeline."""
     import keras
     import tensorflow as tf
 

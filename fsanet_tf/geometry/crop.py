@@ -27,7 +27,7 @@ SAMPLINGS = ("original", "filtered")
 
 @configuration
 class CropRule:
-    """How faces are cropped for a network, in training and in prediction.
+    """Rule by which faces are cropped for a network, in training and in prediction.
 
     Raises:
         OptionError: If `margin_ratio` is negative or not finite, `square` is not a bool, or `sampling` is

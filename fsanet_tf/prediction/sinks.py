@@ -1,4 +1,4 @@
-"""What frames can be written to: context managers that a caller attaches to a source.
+"""Sinks, which frames are written to: context managers that a caller attaches to a source.
 
 Each writes its file atomically: it is complete when the block ends, also by Ctrl-C, and not there if an error
 ended it.
