@@ -16,9 +16,9 @@ from benchmarks.detector_boxes import matching_face
 from benchmarks.faces import Picture, labeled_pictures
 from benchmarks.harness import markdown_row, run
 from fsanet_tf.detection.detection import Detection, scaled_box
-from fsanet_tf.detection.detectors import DETECTORS, face_box, make_yunet
+from fsanet_tf.detection.detectors import DETECTORS, face_box, load_detector_once, make_yunet
 from fsanet_tf.geometry.crop import Box
-from fsanet_tf.prediction.estimate import find_faces, load_detector_once
+from fsanet_tf.prediction.estimate import find_faces
 from fsanet_tf.prediction.predictor import PosePredictor
 
 MIN_SCORE = 0.6  # OpenCV's default

@@ -6,8 +6,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.geometry.pose import poses_from_rotations
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.network import FileNetwork, Network, load_network
 
@@ -92,8 +94,5 @@ def _opentrack_input(crop: np.ndarray) -> np.ndarray:
 
 def _opentrack_angles(quaternions: np.ndarray) -> np.ndarray:
     """Convert x, y, z, w `(N, 4)` to yaw, pitch, roll `(N, 3)` in degrees."""
-    x, y, z, w = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
-    # R of the quaternion, turned into 300W-LP's axes by F · R · F with F = diag(1, −1, −1)
-    r00, r01, r02 = 1 - 2 * (y * y + z * z), -2 * (x * y - w * z), -2 * (x * z + w * y)
-    r12, r22 = 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)
-    return np.rad2deg(np.stack([np.arcsin(-r02), np.arctan2(r12, r22), np.arctan2(r01, r00)], axis=1))
+    flip = np.diag([1, 1, -1])  # to 300W-LP's axes and signs
+    return poses_from_rotations(flip @ Rotation.from_quat(quaternions).as_matrix() @ flip)

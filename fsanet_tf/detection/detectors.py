@@ -1,6 +1,7 @@
 """Face detectors behind one interface: a BGR frame in, face boxes and scores out."""
 
 import dataclasses
+import functools
 import math
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fsanet_tf.detection.assets import Asset, find_file, require_assets, try_download
+from fsanet_tf.detection.assets import Asset, require_assets, try_download
 from fsanet_tf.detection.detection import (
     Detection,
     Detector,
@@ -189,7 +190,7 @@ class DetectorKind:
     def is_present(self) -> bool:
         """Return whether its files and its package are on this machine."""
         # The package is looked up, not imported: MTCNN's brings TensorFlow with it.
-        return all(find_file(asset.pattern) for asset in self.assets) and (
+        return all(asset.find() for asset in self.assets) and (
             self.package is None or find_spec(self.package) is not None
         )
 
@@ -269,6 +270,14 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
         return sorted(kept, key=lambda face: -(face.score or 0))
 
     return detect
+
+
+_make_named = functools.lru_cache(maxsize=8)(make_detector)
+
+
+def load_detector_once(detector: str | Detector) -> Detector:
+    """Make a detector as `make_detector`; those given by name are kept for the next call."""
+    return _make_named(detector) if isinstance(detector, str) else make_detector(detector)
 
 
 def _one_at_a_time(detector: Detector) -> DetectorKind:

@@ -10,13 +10,14 @@ import numpy as np
 
 from fsanet_tf.geometry.camera import pose_in_camera, position_in_camera
 from fsanet_tf.geometry.crop import Box
-from fsanet_tf.geometry.pose import quaternions, rotation_matrices
+from fsanet_tf.geometry.pose import quaternions, rotate_poses, rotation_matrices
 
 __all__ = ["FacePose"]
 
 MIN_FACE_SCORE = 0.5  # below, a network says that its crop shows no face
 MIN_EVIDENCE = 1.45  # sum of the detector's and the network's score from which a detection is a face
 DEFAULT_FACE_SCORE = 0.85  # of networks that predict none: the detector's score must then be 0.6
+UNCERTAINTY_SCALE_DEG = 10.0  # expected error at which a face counts half in the choice of an orientation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +67,36 @@ class FacePose:
         """The rotation as a unit quaternion `(4,)`: x, y, z, w."""
         return quaternions(self.pose_deg)
 
+    @property
+    def certainty(self) -> float:
+        """How sure detector and network are that this is a face, in [0, 1]."""
+        return (self.score or 0) * (1 if self.face_score is None else self.face_score)
+
+    @property
+    def evidence(self) -> float:
+        """The certainty, which a large expected error reduces: what decides between orientations."""
+        return self.certainty / (1 + (self.uncertainty_deg or 0) / UNCERTAINTY_SCALE_DEG)
+
     def posed(self, pose_deg: Iterable[float], **changes: Any) -> FacePose:
         """Return the face with other angles, yaw, pitch, roll in degrees, and with other attributes."""
         yaw, pitch, roll = map(float, pose_deg)
         return dataclasses.replace(self, yaw=yaw, pitch=pitch, roll=roll, **changes)
+
+    def turned(self, quarters: int, image_shape: tuple[int, ...]) -> FacePose:
+        """Return the face as the image shows it that is turned clockwise by quarters.
+
+        Args:
+            quarters: How many, from 0.
+            image_shape: Height and width of the image as it is; further axes are ignored.
+        """
+        if not quarters:
+            return self
+        left, top, right, bottom = self.box
+        for turn in range(quarters):
+            height = image_shape[turn % 2]
+            left, top, right, bottom = height - bottom, left, height - top, right
+        (pose,) = rotate_poses(np.array([self.pose_deg]), np.array([90.0 * quarters]))
+        return self.posed(pose, box=(left, top, right, bottom))
 
     def in_camera(self, camera: np.ndarray) -> FacePose:
         """Return the face with its pose relative to the camera, and its position.

@@ -161,7 +161,6 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     Raises:
         InputError: If the window contains no pixel of the image, or is larger than it by orders of magnitude.
     """
-    image = as_bgr(image)
     height, width = image.shape[:2]
     left, top, right, bottom = window
     empty = min(right - left, bottom - top) <= 0 or not overlaps_image(window, image.shape)
@@ -295,9 +294,8 @@ def crop_box(
         uint8 BGR `(image_size, image_size, 3)`.
 
     Raises:
-        InputError: If `image` is invalid, or the box contains no pixel of it.
+        InputError: If the box contains no pixel of the image.
     """
-    image = as_bgr(image)
     left, top, right, bottom = box
     cut = image[top : bottom + inclusive, left : right + inclusive]
     if min(left, top, right, bottom) < 0 or cut.size == 0:

@@ -1,29 +1,20 @@
 """One call from an image to the poses of its faces."""
 
-import functools
 import os
-from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from fsanet_tf.detection.detection import Detector
-from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.detectors import load_detector_once
 from fsanet_tf.detection.face_pose import FacePose, is_face
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.pose import rotate_poses
 from fsanet_tf.io.images import as_bgr, decode_image, decode_pil, read_image
-from fsanet_tf.networks.network import Network, load_network
 from fsanet_tf.networks.pretrained import DEFAULT
-from fsanet_tf.prediction.predictor import Networks, PosePredictor
+from fsanet_tf.prediction.predictor import Networks, PosePredictor, load_network_once
 
 __all__ = ["estimate"]
-
-UNCERTAINTY_SCALE_DEG = 10.0  # expected error at which a face counts half in the choice of an orientation
-
-_load_named_network = functools.lru_cache(maxsize=8)(load_network)
-_load_named_detector = functools.lru_cache(maxsize=8)(make_detector)
 
 
 def estimate(
@@ -68,18 +59,6 @@ def estimate(
     return find_faces(frame, predictor, load_detector_once(detector), any_orientation=any_orientation)
 
 
-def load_network_once(network: Networks) -> Network:
-    """Load a network as `load_network`; those given by name or path are kept for the next call."""
-    if isinstance(network, str | Path):
-        return _load_named_network(str(network))
-    return load_network(network)
-
-
-def load_detector_once(detector: str | Detector) -> Detector:
-    """Make a detector as `make_detector`; those given by name are kept for the next call."""
-    return _load_named_detector(detector) if isinstance(detector, str) else make_detector(detector)
-
-
 def find_faces(
     frame: np.ndarray, predictor: PosePredictor, detect: Detector, any_orientation: bool = False
 ) -> list[FacePose]:
@@ -91,36 +70,15 @@ def find_faces(
         detect: Finds the boxes.
         any_orientation: As for `estimate`.
     """
-    found, turned = [], frame
+    turned = frame
+    found = []
     for quarters in range(4 if any_orientation else 1):
         if quarters:
             turned = cv2.rotate(turned, cv2.ROTATE_90_CLOCKWISE)
         faces = [f for f in predictor.predict(turned, detect(turned)) if is_face(f.score, f.face_score)]
-        found.append(sorted(faces, key=_certainty, reverse=True))
-    best = max(range(len(found)), key=lambda turn: max(map(_evidence, found[turn]), default=0.0))
-    return [_turned_back(face, best, frame.shape) for face in found[best]]
-
-
-def _certainty(face: FacePose) -> float:
-    """Return how sure detector and network are that this is a face."""
-    return (face.score or 0) * (1 if face.face_score is None else face.face_score)
-
-
-def _evidence(face: FacePose) -> float:
-    """Rate an orientation by a face: how sure it is, and how small its expected error."""
-    return _certainty(face) / (1 + (face.uncertainty_deg or 0) / UNCERTAINTY_SCALE_DEG)
-
-
-def _turned_back(face: FacePose, quarters: int, image_shape: tuple[int, ...]) -> FacePose:
-    """Return a face of the image that was turned clockwise by quarters as a face of the image itself."""
-    if not quarters:
-        return face
-    (pose,) = rotate_poses(np.array([face.pose_deg]), np.array([-90.0 * quarters]))
-    left, top, right, bottom = face.box
-    for turn in reversed(range(quarters)):
-        height = image_shape[turn % 2]  # of the image that was turned
-        left, top, right, bottom = top, height - right, bottom, height - left
-    return face.posed(pose, box=(left, top, right, bottom))
+        back = [face.turned(-quarters % 4, turned.shape) for face in faces]
+        found.append(sorted(back, key=lambda face: face.certainty, reverse=True))
+    return max(found, key=lambda faces: max((face.evidence for face in faces), default=0.0))
 
 
 def _as_frame(image: Any, color_order: str | None) -> np.ndarray:

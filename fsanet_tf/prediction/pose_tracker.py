@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from fsanet_tf.detection.detection import Detection, Detector, overlap, scaled_box
-from fsanet_tf.detection.detectors import reduce_frame
+from fsanet_tf.detection.detectors import load_detector_once, reduce_frame
 from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face
 from fsanet_tf.detection.tracking import MIN_OVERLAP, Tracker
 from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
@@ -19,8 +19,7 @@ from fsanet_tf.io.images import as_bgr
 from fsanet_tf.networks.card import BOX_OFFSET
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import checked
-from fsanet_tf.prediction.estimate import load_detector_once, load_network_once
-from fsanet_tf.prediction.predictor import Networks, PosePredictor, as_faces
+from fsanet_tf.prediction.predictor import Networks, PosePredictor, as_faces, load_network_once
 from fsanet_tf.prediction.smoothing import PoseSmoother
 
 __all__ = ["FollowingConfig", "PoseTracker"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,14 @@ __all__ = ["PosePredictor"]
 MAX_REFINE = 2  # corrections of a box; further ones change nothing
 
 Networks = str | Path | Network | Sequence[str | Path | Network]
+
+
+_load_named = functools.lru_cache(maxsize=8)(load_network)
+
+
+def load_network_once(network: Networks) -> Network:
+    """Load a network as `load_network`; those given by name or path are kept for the next call."""
+    return _load_named(str(network)) if isinstance(network, str | Path) else load_network(network)
 
 
 class PosePredictor:

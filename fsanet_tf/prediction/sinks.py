@@ -66,9 +66,7 @@ class FileSink:
 
     def _require_open(self) -> None:
         if not self._is_open:
-            raise InputError(
-                f"{printable_name(self.path)}: expected to be written to inside of its `with` block"
-            )
+            raise InputError(f"{self.path}: expected to be written to inside of its `with` block")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -78,7 +76,7 @@ class FileSink:
             with self._stack:
                 self._finish()
             if self.problem:
-                raise InputError(f"{printable_name(self.path)}: {self.problem}")
+                raise InputError(f"{self.path}: {self.problem}")
         else:
             self._stack.__exit__(kind, error, trace)
 
@@ -142,7 +140,7 @@ class VideoSink(FileSink):
                     self._disk_problem()
                     or "OpenCV cannot encode images of {}×{} at {:g} frames/s".format(*self._size, self._rate)
                 )
-                raise InputError(f"{printable_name(self.path)}: cannot write it: {problem}")
+                raise InputError(f"{self.path}: cannot write it: {problem}")
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size)
         self._writer.write(image)
@@ -155,14 +153,12 @@ class VideoSink(FileSink):
         while self._pending:
             self._pending.popleft().result()
         if self._writer is None:
-            raise InputError(f"{printable_name(self.path)}: no image was written to it")
+            raise InputError(f"{self.path}: no image was written to it")
         self._writer.release()
         found = _count_frames(self._name)  # OpenCV reports neither a full disk nor a codec that fails
         if found != self._count:
             problem = self._disk_problem() or "the encoder failed"
-            raise InputError(
-                f"{printable_name(self.path)}: {found} of {self._count} frames could be written: {problem}"
-            )
+            raise InputError(f"{self.path}: {found} of {self._count} frames could be written: {problem}")
 
     def _disk_problem(self) -> str | None:
         """Return why the file cannot grow, or None if it can."""

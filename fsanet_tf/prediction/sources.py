@@ -158,13 +158,12 @@ def photo_paths(
         skipped |= {printable_name(p): kind or NEITHER for p, kind in kinds.items() if kind != "photo"}
         photos = sorted(p for p, kind in kinds.items() if kind == "photo")
         if not photos:
-            name = printable_name(source)
-            raise InputError(f"{name}: expected photos, found none{describe_skipped(skipped)}")
+            raise InputError(f"{source}: expected photos, found none{describe_skipped(skipped)}")
         return photos
     if path.is_file():
         return [path] if file_kind(path) == "photo" else None
     if path.suffix.lower() in PHOTO_SUFFIXES:
-        raise InputError(f"{printable_name(source)}: {NO_SUCH}")
+        raise InputError(f"{source}: {NO_SUCH}")
     return None
 
 
@@ -176,9 +175,7 @@ def open_video(source: str | Path) -> Video | Animation:
     """
     source = as_source(source)
     if photo_paths(source) is not None:
-        raise InputError(
-            f"{printable_name(source)}: expected a video or camera, received photos (see estimate)"
-        )
+        raise InputError(f"{source}: expected a video or camera, received photos (see estimate)")
     if not is_live(source) and os.path.isfile(source):
         with open(source, "rb") as file:
             if file.read(12)[8:] == b"WEBP":
@@ -207,7 +204,7 @@ class Animation:
     def __init__(self, path: Path):
         read, animation = cv2.imdecodeanimation(np.frombuffer(path.read_bytes(), np.uint8)[None])
         if not read:
-            raise InputError(f"{printable_name(path)}: expected an animated image, could not decode it")
+            raise InputError(f"{path}: expected an animated image, could not decode it")
         self._images = [np.ascontiguousarray(image[..., :3]) for image in animation.frames]
         durations_s = np.array(animation.durations, float) / 1000
         durations_s[durations_s <= 0] = UNTIMED_FRAME_S

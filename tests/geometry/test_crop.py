@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_box, grow_box, resize_crops
+from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_box, crop_face, grow_box, resize_crops
 
 
 @pytest.fixture
@@ -48,7 +48,14 @@ def test_box_without_pixels_is_refused(image, box):
 )
 def test_what_is_no_bgr_image_is_refused(bad):
     with pytest.raises(InputError, match="expected a uint8 BGR image"):
-        crop_box(bad, (0, 0, 5, 5))
+        crop_face(bad, (0, 0, 5, 5), LANDMARK_CROP)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 5), (np.nan, 0, 5, 5), (9, 0, 5, 5), (0, 0, 1e10, 5), "box", None])
+def test_what_is_no_box_is_refused(image, box):
+    for rule in (LANDMARK_CROP, CropRule(0.29, square=True, sampling="filtered")):
+        with pytest.raises(InputError, match=r"box .*: expected left, top, right, bottom in pixels"):
+            crop_face(image, box, rule)
 
 
 def test_resizing_crops_is_the_crops_own_interpolation(rng):
