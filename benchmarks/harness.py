@@ -4,6 +4,7 @@ The options of a benchmark are absl's global ones, since each is a process of it
 """
 
 import dataclasses
+import functools
 import json
 import random
 import re
@@ -20,7 +21,9 @@ from fsanet_tf.commands.exit_status import exit_status
 from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.networks.network import Network
 
-WARMUPS = 5
+WARMUPS = 5  # of short calls
+
+Way = Callable[[], Sequence[float]]  # measures once; returns some samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,25 +109,33 @@ def tables(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     return {title: [column for column in comparisons if column.table == title] for title in titles}
 
 
-def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Time calls in milliseconds.
+def in_turns(ways: Mapping[str, Way], rounds: int, warmups: int = 1) -> dict[str, list[float]]:
+    """Collect the samples of each way, those of the warm-up rounds left out.
 
-    The calls take turns, so that other load affects all alike, in a new order each round, so that none
-    always finds the caches that another left.
+    The ways take turns, so that other load affects all alike, in a new order each round, so that none always
+    finds the caches that another left.
     """
-    order = list(calls)
-    shuffle = random.Random(0).shuffle
-    for call in calls.values():
-        for _ in range(WARMUPS):
-            call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
+    order, shuffle = list(ways), random.Random(0).shuffle
+    samples: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(-warmups, rounds):
         shuffle(order)
         for name in order:
-            start = time.perf_counter()
-            calls[name]()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return times
+            found = ways[name]()
+            samples[name] += found if number >= 0 else []
+    return samples
+
+
+def elapsed_ms(call: Callable[[], object]) -> float:
+    """Time a call in milliseconds."""
+    start = time.perf_counter()
+    call()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Time calls in milliseconds, in turns."""
+    ways = {name: functools.partial(lambda call: [elapsed_ms(call)], call) for name, call in calls.items()}
+    return in_turns(ways, rounds, WARMUPS)
 
 
 def time_faces(networks: Mapping[str, Network], count: int, rounds: int) -> dict[str, list[float]]:

@@ -4,6 +4,7 @@ The baseline of a training step is the same network with Keras's own batch norma
 augmentation is the original's way, image by image in NumPy and OpenCV.
 """
 
+import functools
 import itertools
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 from absl import flags
 
-from benchmarks.harness import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, in_turns, run_benchmark
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.networks.card import POSE
@@ -52,16 +53,14 @@ def augment_one(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def rates(steps: dict[str, Callable[[], int]], rounds: int, seconds: float) -> dict[str, list[float]]:
     """Measure images per second of steps, which return how many they did, in turns of some seconds."""
-    for step in steps.values():
-        step()
-    found: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            start, images = time.perf_counter(), 0
-            while (passed := time.perf_counter() - start) < seconds:
-                images += step()
-            found[name].append(images / passed)
-    return found
+
+    def rate(step: Callable[[], int]) -> list[float]:
+        start, images = time.perf_counter(), 0
+        while (passed := time.perf_counter() - start) < seconds:
+            images += step()
+        return [images / passed]
+
+    return in_turns({name: functools.partial(rate, step) for name, step in steps.items()}, rounds)
 
 
 def of_input(faces, rounds: int, seconds: float) -> Comparison:

@@ -3,11 +3,11 @@
 import contextlib
 import dataclasses
 import os
-import threading
 from pathlib import Path
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.download import TIMEOUT_S, cause_of, download
+from fsanet_tf.io.waiting import call_in_thread
 
 ASSET_DIR_VARIABLE = "FSANET_DETECTORS"
 DEBIAN_DIR = Path("/usr/share/opencv4/lbpcascades")  # of the Debian package opencv-data
@@ -91,16 +91,10 @@ def try_download(asset: Asset, patience_s: float) -> str | None:
     Returns:
         None on success, else the reason in one line.
     """
-    outcome: list[str | None] = [f"no answer within {patience_s:g} s"]
-
-    def attempt() -> None:
-        try:
-            asset.fetch(patience_s)
-            outcome[0] = None
-        except InputError as error:
-            outcome[0] = f"could not download it: {cause_of(error)}"
-
-    thread = threading.Thread(target=attempt, daemon=True)  # name resolution knows no timeout
-    thread.start()
-    thread.join(patience_s)
-    return outcome[0]
+    try:
+        call_in_thread(lambda: asset.fetch(patience_s), patience_s)  # name resolution knows no timeout
+    except TimeoutError:
+        return f"no answer within {patience_s:g} s"
+    except InputError as error:
+        return f"could not download it: {cause_of(error)}"
+    return None

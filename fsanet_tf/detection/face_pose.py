@@ -67,37 +67,6 @@ class FacePose:
         """The rotation as a unit quaternion `(4,)`: x, y, z, w."""
         return quaternions(self.pose_deg)
 
-    @property
-    def certainty(self) -> float:
-        """How sure detector and network are that this is a face, in [0, 1]."""
-        return (self.score or 0) * (1 if self.face_score is None else self.face_score)
-
-    @property
-    def evidence(self) -> float:
-        """The certainty, which a large expected error reduces: what decides between orientations."""
-        return self.certainty / (1 + (self.uncertainty_deg or 0) / UNCERTAINTY_SCALE_DEG)
-
-    def posed(self, pose_deg: Iterable[float], **changes: Any) -> FacePose:
-        """Return the face with other angles, yaw, pitch, roll in degrees, and with other attributes."""
-        yaw, pitch, roll = map(float, pose_deg)
-        return dataclasses.replace(self, yaw=yaw, pitch=pitch, roll=roll, **changes)
-
-    def turned(self, quarters: int, image_shape: tuple[int, ...]) -> FacePose:
-        """Return the face as the image shows it that is turned clockwise by quarters.
-
-        Args:
-            quarters: How many, from 0.
-            image_shape: Height and width of the image as it is; further axes are ignored.
-        """
-        if not quarters:
-            return self
-        left, top, right, bottom = self.box
-        for turn in range(quarters):
-            height = image_shape[turn % 2]
-            left, top, right, bottom = height - bottom, left, height - top, right
-        (pose,) = rotate_poses(np.array([self.pose_deg]), np.array([90.0 * quarters]))
-        return self.posed(pose, box=(left, top, right, bottom))
-
     def in_camera(self, camera: np.ndarray) -> FacePose:
         """Return the face with its pose relative to the camera, and its position.
 
@@ -109,7 +78,7 @@ class FacePose:
         """
         center = (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
         pose = pose_in_camera(np.array(self.pose_deg), center, camera)
-        return self.posed(pose, position_mm=position_in_camera(self.box, camera))
+        return with_pose(self, pose, position_mm=position_in_camera(self.box, camera))
 
 
 def is_face(score: float | None, face_score: float | None = None) -> bool:
@@ -121,3 +90,37 @@ def is_face(score: float | None, face_score: float | None = None) -> bool:
     """
     own = DEFAULT_FACE_SCORE if face_score is None else face_score
     return own >= MIN_FACE_SCORE and (1 if score is None else score) + own >= MIN_EVIDENCE
+
+
+def with_pose(face: FacePose, pose_deg: Iterable[float], **changes: Any) -> FacePose:
+    """Return a face with other angles, yaw, pitch, roll in degrees, and with other attributes."""
+    yaw, pitch, roll = map(float, pose_deg)
+    return dataclasses.replace(face, yaw=yaw, pitch=pitch, roll=roll, **changes)
+
+
+def turned(face: FacePose, quarters: int, image_shape: tuple[int, ...]) -> FacePose:
+    """Return a face as the image shows it that is turned clockwise by quarters.
+
+    Args:
+        face: A face of the image as it is.
+        quarters: How many, from 0.
+        image_shape: Height and width of the image as it is; further axes are ignored.
+    """
+    if not quarters:
+        return face
+    left, top, right, bottom = face.box
+    for turn in range(quarters):
+        height = image_shape[turn % 2]
+        left, top, right, bottom = height - bottom, left, height - top, right
+    (pose,) = rotate_poses(np.array([face.pose_deg]), np.array([90.0 * quarters]))
+    return with_pose(face, pose, box=(left, top, right, bottom))
+
+
+def certainty(face: FacePose) -> float:
+    """Return how sure detector and network are that this is a face, in [0, 1]."""
+    return (face.score or 0) * (1 if face.face_score is None else face.face_score)
+
+
+def evidence(face: FacePose) -> float:
+    """Return the certainty, reduced by the expected error: what decides between orientations."""
+    return certainty(face) / (1 + (face.uncertainty_deg or 0) / UNCERTAINTY_SCALE_DEG)

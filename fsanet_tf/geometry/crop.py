@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.images import as_bgr
 from fsanet_tf.options import configuration, option
 
 __all__ = ["CropRule"]
@@ -98,10 +97,8 @@ def crop_face(image: np.ndarray, box: Box, rule: CropRule, image_size: int = IMA
         float32 BGR `(image_size, image_size, 3)` in [0, 255].
 
     Raises:
-        InputError: If the image or the box is invalid, or the box contains no part of the image, even if its
-            margin reaches into it.
+        InputError: If the box is invalid, or contains no part of the image even if its margin does.
     """
-    image = as_bgr(image)
     if not overlaps_image(require_box(box), image.shape):
         raise InputError(f"box {box}: lies outside of an image of {image.shape[1]}×{image.shape[0]}")
     if rule.sampling == "original":

@@ -8,7 +8,7 @@ import numpy as np
 
 from fsanet_tf.detection.detection import Detector
 from fsanet_tf.detection.detectors import load_detector_once
-from fsanet_tf.detection.face_pose import FacePose, is_face
+from fsanet_tf.detection.face_pose import FacePose, certainty, evidence, is_face, turned
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import as_bgr, decode_image, decode_pil, read_image
 from fsanet_tf.networks.pretrained import DEFAULT
@@ -70,15 +70,15 @@ def find_faces(
         detect: Finds the boxes.
         any_orientation: As for `estimate`.
     """
-    turned = frame
+    image = frame
     found = []
     for quarters in range(4 if any_orientation else 1):
         if quarters:
-            turned = cv2.rotate(turned, cv2.ROTATE_90_CLOCKWISE)
-        faces = [f for f in predictor.predict(turned, detect(turned)) if is_face(f.score, f.face_score)]
-        back = [face.turned(-quarters % 4, turned.shape) for face in faces]
-        found.append(sorted(back, key=lambda face: face.certainty, reverse=True))
-    return max(found, key=lambda faces: max((face.evidence for face in faces), default=0.0))
+            image = cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)
+        faces = [f for f in predictor.predict(image, detect(image)) if is_face(f.score, f.face_score)]
+        back = [turned(face, -quarters % 4, image.shape) for face in faces]
+        found.append(sorted(back, key=certainty, reverse=True))
+    return max(found, key=lambda faces: max(map(evidence, faces), default=0.0))
 
 
 def _as_frame(image: Any, color_order: str | None) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fsanet_tf.detection.detection import Detection, Detector, overlap, scaled_box
 from fsanet_tf.detection.detectors import load_detector_once, reduce_frame
-from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face
+from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face, with_pose
 from fsanet_tf.detection.tracking import MIN_OVERLAP, Tracker
 from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
 from fsanet_tf.geometry.crop import Box, moved_box
@@ -167,7 +167,7 @@ class PoseTracker:
             camera = camera_matrix(self._field_of_view_deg, frame.shape)
             faces = [face.in_camera(camera) for face in faces]
         if self._neutral_deg is not None:
-            faces = [face.posed(relative_pose(face.pose_deg, self._neutral_deg)) for face in faces]
+            faces = [with_pose(face, relative_pose(face.pose_deg, self._neutral_deg)) for face in faces]
         return self._smooth(faces, time_s) if self._smooth else faces
 
     def calibrate(self, faces: Sequence[FacePose]) -> None:

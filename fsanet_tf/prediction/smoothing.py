@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.detection.face_pose import FacePose, with_pose
 from fsanet_tf.geometry.pose import wrap_degrees
 from fsanet_tf.options import configuration, option
 
@@ -97,7 +97,7 @@ class PoseSmoother:
             if face.track is not None:
                 smooth = self._filters.get(face.track) or OneEuroFilter(self._config)
                 smooth = filters.setdefault(face.track, smooth)
-                face = face.posed(smooth(np.array(face.pose_deg), time_s))
+                face = with_pose(face, smooth(np.array(face.pose_deg), time_s))
             smoothed.append(face)
         self._filters = filters
         return smoothed

@@ -10,10 +10,9 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import cv2
@@ -25,6 +24,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import library_path, printable_name
 from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.io.images import ASTRONAUT
+from fsanet_tf.io.waiting import call_in_thread
 
 __all__ = ["Frame"]
 
@@ -51,8 +51,6 @@ UNTIMED_FRAME_S = 0.1  # of an animation without times, as decoders of GIFs have
 CAMERA_NUMBER = re.compile(r"[0-9]{1,9}")  # OpenCV takes a C int
 NEITHER = "neither a photo nor a video"
 NO_SUCH = "no such photo, folder, video or camera"
-
-Result = TypeVar("Result")
 
 
 class Frame(NamedTuple):
@@ -250,7 +248,7 @@ class Video:
             # Only one backend may open a pipe: the next one would wait for another writer.
             backend = cv2.CAP_FFMPEG if is_pipe else cv2.CAP_ANY
             number = bool(CAMERA_NUMBER.fullmatch(source))
-            opening = _interruptible(lambda: _open(int(source) if number else source, backend))
+            opening = call_in_thread(lambda: _open(int(source) if number else source, backend))
             self._capture, opened, self._first = opening
         else:
             with library_path(source) as name:
@@ -337,17 +335,3 @@ def _open(name: str | int, backend: int) -> tuple[cv2.VideoCapture, bool, np.nda
     """Open a video and read its first frame."""
     capture = cv2.VideoCapture(name, backend)
     return capture, *capture.read()
-
-
-def _interruptible(function: Callable[[], Result]) -> Result:
-    """Call a function in a thread, so that a signal ends waiting for it: a camera may not respond."""
-    future: Future[Result] = Future()
-
-    def call() -> None:
-        try:
-            future.set_result(function())
-        except Exception as error:
-            future.set_exception(error)
-
-    threading.Thread(target=call, daemon=True).start()
-    return future.result()
