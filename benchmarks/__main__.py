@@ -1,12 +1,11 @@
 """Every benchmark, one after the other: `python -m benchmarks`.
 
-Writes `docs/benchmarks.md`, its figure and `docs/benchmarks.json`, which has more tables than the page, in
-half an hour, or twice that on a busy machine. Each part is a command of its own
-(`python -m benchmarks.inference --help`); an interrupted run resumes with the missing parts. `--quick` takes
-a minute: few rounds of 1x1, nothing exported, no training; its page is written to --work_dir.
+Writes `docs/benchmarks.md` in half an hour, or twice that on a busy machine. Each part is a command of its
+own (`python -m benchmarks.latency --help`); an interrupted run resumes with the missing parts. `--quick`
+takes a minute: few rounds of some parts; its page is written to --work_dir.
 
 Not among them, since they print text or make pages of their own: accuracy, efficiency, detector_boxes,
-detection, robustness, latency, stability, demo, live and live_accuracy.
+detection, robustness, stability, demo and live.
 """
 
 import shutil
@@ -17,29 +16,21 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.harness import Comparison, read_comparisons, run, tables, write_comparisons
-from benchmarks.page import machine, write_page
+from benchmarks.harness import Comparison, read_comparisons, run
+from benchmarks.page import write_page
 from fsanet_tf.errors import InputError
 
 
-def parts(
-    reference: Path, work_dir: Path, quick: bool, mediapipe_python: str | None = None
-) -> dict[str, list[str]]:
-    """The arguments of each part, by name; a name may run a module twice."""
+def parts(reference: Path, quick: bool, mediapipe_python: str | None = None) -> dict[str, list[str]]:
+    """Return the arguments of each part, by name; a name may run a module twice."""
     source = f"--reference={reference}"
     if quick:
-        return {
-            "inference": [source, "--variants=1x1", "--rounds=20"],
-            "scaling": [source, "--rounds=20"],
-            "startup": [source, "--rounds=1"],
-        }
-    formats = [source, "--variants=1x1", f"--exports={work_dir / 'exports'}"]
+        return {"latency": [source, "--rounds=20"], "startup": [source, "--rounds=1"]}
     return {
-        "inference": formats,
-        "inference 2": [*formats, "--threads=2"],
+        "latency": [source],
+        "latency 2": [source, "--threads=2"],
         "tracking": [source, *([f"--mediapipe_python={mediapipe_python}"] if mediapipe_python else [])],
         "video": [],
-        "scaling": [source],
         "startup": [source],
         "training": [],
         "preprocessing": [f"--input_dir={reference / 'data/AFLW2000'}"],
@@ -64,28 +55,24 @@ def main() -> None:
     if not reference.is_dir():
         raise InputError(f"{reference}: no such folder (expected the reference data)")
     done = work_dir / ("quick" if given.quick else "whole")
-    planned = parts(reference, work_dir, given.quick, given.mediapipe_python)
-    found = [
+    planned = parts(reference, given.quick, given.mediapipe_python)
+    comparisons = [
         column
         for name, arguments in tqdm(planned.items(), unit="part")
         for column in run_part(name, arguments, done / f"{name}.json")
     ]
-    comparisons = [column for columns in tables(found).values() for column in columns]
     page = Path(given.output or (work_dir / "quick.md" if given.quick else "docs/benchmarks.md"))
-    write_comparisons(page.with_suffix(".json"), comparisons, machine=machine())
     options = [" --quick"] if given.quick else []
     options += [" --mediapipe_python=mp/bin/python"] if given.mediapipe_python else []
     write_page(page, comparisons, "python -m benchmarks" + "".join(options))
     shutil.rmtree(done)
-    print(f"written: {page}, {page.with_suffix('.json').name}, {page.with_suffix('.png').name}")
+    print(f"written: {page}")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("reference", "../shared", "Folder of the reference data.")
-    flags.DEFINE_string("output", None, "Page to write, docs/benchmarks.md; its .json and .png go beside it.")
-    flags.DEFINE_string(
-        "work_dir", "runs/benchmarks", "Gets exported networks and the parts of a stopped run."
-    )
+    flags.DEFINE_string("output", None, "Page to write; by default docs/benchmarks.md.")
+    flags.DEFINE_string("work_dir", "runs/benchmarks", "Receives the parts of a stopped run.")
     flags.DEFINE_string("mediapipe_python", None, "As of benchmarks.tracking; by default it is left out.")
     flags.DEFINE_bool("quick", False, "A minute instead of a quarter of an hour.")
     run(main)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from benchmarks.detector_boxes import LABELED, match_faces
 from benchmarks.faces import crops_of, errors_of, has_twin, labeled_pictures, poses_of
 from benchmarks.harness import markdown_row, run, write_text
-from benchmarks.peers import OPENTRACK, VARIANTS, opentrack, port, released_weights
+from benchmarks.peers import VARIANTS, opentrack, ports, released
 from benchmarks.plots import draw_uncertainty
 from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.detection.assets import ASSET_DIR_VARIABLE
@@ -122,15 +122,14 @@ def networks_of(reference: Path) -> dict[str, tuple[Network, bool, float | None]
     """Load every network: whether to mirror, and the paper's MAE, by name."""
     found: dict[str, tuple[Network, bool, float | None]] = {}
     for name, stems in RELEASED.items():
-        network = load_network([released_weights(reference, stem) for stem in stems])
-        found[f"released {name}"] = network, False, PAPER[name]
+        found[f"released {name}"] = released(reference, stems), False, PAPER[name]
     for name in list_networks():
         found[f"shipped {name}"] = load_network(name), False, None
         found[f"shipped {name}, mirrored"] = load_network(name), True, None
-    found["opentrack, the teacher"] = opentrack(reference / OPENTRACK, 0), False, None
-    ports = [port(path, 0) for path in sorted((reference / "peers").glob("fsanet*.onnx"))]
-    found |= {f"PyTorch port, {network.name}": (network, False, None) for network in ports}
-    found["PyTorch port, both"] = load_network(ports), False, None
+    found["opentrack, the teacher"] = opentrack(reference, 0), False, None
+    nets = list(ports(reference, 0).values())
+    found |= {f"PyTorch port, {net.name}": (net, False, None) for net in nets}
+    found["PyTorch port, both"] = load_network(nets), False, None
     return found
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import itertools
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.config import ExportConfig
 from fsanet_tf.export.export import export_model
+from fsanet_tf.prediction.sources import open_video
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # No connection of the browser's own, which a closed network would only delay.
@@ -93,13 +95,5 @@ def read_frames(path: Path, count: int, size: tuple[int, int] | None = None) -> 
     Raises:
         InputError: If it cannot be read.
     """
-    video = cv2.VideoCapture(str(path))
-    frames: list[np.ndarray] = []
-    while len(frames) < count:
-        ok, frame = video.read()
-        if not ok:
-            break
-        frames.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if size else frame)
-    if not frames:
-        raise InputError(f"{path}: expected a video, could not read a frame of it")
-    return frames
+    frames = [frame.image for frame in itertools.islice(open_video(path), count)]
+    return [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames] if size else frames

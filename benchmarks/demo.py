@@ -36,7 +36,7 @@ def frames_of(path: Path, count: int) -> Iterator[np.ndarray]:
 def time_stages(
     frames: Iterator[np.ndarray], detect, predictor: PosePredictor
 ) -> tuple[int, int, list[float]]:
-    """Number of frames, faces found, and the median milliseconds of each stage."""
+    """Return the number of frames, of faces found, and the median milliseconds of each stage."""
     faces, times = 0, []
     for frame in frames:
         marks = [time.perf_counter()]

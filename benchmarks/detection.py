@@ -16,9 +16,9 @@ from benchmarks.detector_boxes import matching_face
 from benchmarks.faces import Picture, labeled_pictures
 from benchmarks.harness import markdown_row, run
 from fsanet_tf.detection.detection import Detection, scaled_box
-from fsanet_tf.detection.detectors import DETECTORS, face_box, make_yunet
+from fsanet_tf.detection.detectors import DETECTORS, face_box, load_detector_once, make_yunet
 from fsanet_tf.geometry.crop import Box
-from fsanet_tf.prediction.estimate import find_faces, load_detector_once
+from fsanet_tf.prediction.estimate import find_faces
 from fsanet_tf.prediction.predictor import PosePredictor
 
 MIN_SCORE = 0.6  # OpenCV's default
@@ -30,7 +30,7 @@ Find = Callable[[np.ndarray], list[Detection]]
 
 
 def yunet_alone() -> Find:
-    """YuNet on the whole photo; its boxes converted to face boxes as everywhere."""
+    """Build YuNet on the whole photo, its boxes converted to face boxes as everywhere."""
     detect, share = make_yunet(MIN_SCORE), DETECTORS["yunet"].face_side or 1.0
 
     def find(frame: np.ndarray) -> list[Detection]:
@@ -41,7 +41,7 @@ def yunet_alone() -> Find:
 
 
 def ours(network: str) -> Find:
-    """The faces of `estimate`."""
+    """Build the detector that `estimate` amounts to with a network."""
     predictor, detect = PosePredictor(network), load_detector_once("yunet")
     return lambda frame: [Detection(face.box, face.score) for face in find_faces(frame, predictor, detect)]
 
@@ -65,7 +65,7 @@ def pasted(picture: Picture, side: int, rng: np.random.Generator) -> tuple[np.nd
 def measure(
     ways: dict[str, Find], scenes: Iterable[tuple[np.ndarray, Box, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """By way, a row per scene: found, found first, other boxes, looking up, milliseconds."""
+    """Return by way a row per scene: found, found first, other boxes, looking up, milliseconds."""
     rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
     for image, box, pose in scenes:
         for name, find in ways.items():

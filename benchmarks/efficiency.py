@@ -13,7 +13,7 @@ from absl import flags
 
 from benchmarks.faces import crops_of, errors_of
 from benchmarks.harness import markdown_row, run, time_faces, use_threads, write_text
-from benchmarks.peers import OPENTRACK, VARIANTS, frozen_graph, opentrack, port, released_weights
+from benchmarks.peers import OPENTRACK, VARIANTS, frozen_graph, opentrack, port_files, ports, released_weights
 from benchmarks.plots import draw_efficiency
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.network import Mirrored, Network, load_network
@@ -64,11 +64,9 @@ def candidates(reference: Path) -> dict[str, tuple[Network, int]]:
     graphs = load_network([frozen_graph(reference, variant) for variant in VARIANTS])
     released = keras_parameters([released_weights(reference, stem) for stem in VARIANTS.values()])
     found["released fusion"] = graphs, released
-    ports = sorted((reference / "peers").glob("fsanet*.onnx"))
-    both = load_network([port(path, 1) for path in ports])
-    found["PyTorch port, both"] = both, sum(map(onnx_parameters, ports))
-    path = reference / OPENTRACK
-    found["opentrack, the teacher"] = opentrack(path, 1), onnx_parameters(path)
+    nets = load_network(list(ports(reference, 1).values()))
+    found["PyTorch port, both"] = nets, sum(map(onnx_parameters, port_files(reference)))
+    found["opentrack, the teacher"] = opentrack(reference, 1), onnx_parameters(reference / OPENTRACK)
     return found
 
 

@@ -4,6 +4,7 @@ The options of a benchmark are absl's global ones, since each is a process of it
 """
 
 import dataclasses
+import functools
 import json
 import random
 import re
@@ -20,7 +21,9 @@ from fsanet_tf.commands.exit_status import exit_status
 from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.networks.network import Network
 
-WARMUPS = 5
+WARMUPS = 5  # of short calls
+
+Way = Callable[[], Sequence[float]]  # measures once; returns some samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Comparison:
     rows: dict[str, Figure]
 
     def times_better(self, name: str) -> float:
-        """How many times better a way is than the baseline."""
+        """Return how many times better a way is than the baseline."""
         ratio = self.rows[self.baseline].median / self.rows[name].median
         return 1 / ratio if self.unit.endswith("/s") else ratio
 
@@ -58,7 +61,7 @@ class Comparison:
 def compare(
     table: str, column: str, unit: str, baseline: str, samples: Mapping[str, Sequence[float]]
 ) -> Comparison:
-    """A comparison of samples, by the name of each way."""
+    """Compare samples, by the name of each way."""
     rows = {
         name: Figure(float(np.median(values)), float(np.subtract(*np.percentile(values, (75, 25)))))
         for name, values in samples.items()
@@ -67,20 +70,20 @@ def compare(
 
 
 def read_comparisons(path: Path) -> list[Comparison]:
-    """What `write_comparisons` wrote."""
+    """Read what `write_comparisons` wrote."""
     return [
         Comparison(**{**column, "rows": {name: Figure(**row) for name, row in column["rows"].items()}})
         for column in json.loads(path.read_text(encoding="utf-8"))["comparisons"]
     ]
 
 
-def write_comparisons(path: str | Path, comparisons: Sequence[Comparison], **about: str) -> None:
-    """Write comparisons as JSON, and what else there is to say of them."""
-    write_json(path, {**about, "comparisons": [dataclasses.asdict(column) for column in comparisons]})
+def write_comparisons(path: str | Path, comparisons: Sequence[Comparison]) -> None:
+    """Write comparisons as JSON."""
+    write_json(path, {"comparisons": [dataclasses.asdict(column) for column in comparisons]})
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:
-    """One table of comparisons that share a title: medians, spread, and how many times better."""
+    """Return the table of comparisons that share a title: medians, spread, and how many times better."""
     names = list(dict.fromkeys(name for column in comparisons for name in column.rows))
     header = ("", *(f"{column.column} ({column.unit})" for column in comparisons))
     lines = [markdown_row(*header), "|---" * len(header) + "|"]
@@ -101,30 +104,38 @@ def _number(value: float, digits: int) -> str:
 
 
 def tables(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    """The columns of each table, by its title."""
+    """Return the columns of each table, by its title."""
     titles = dict.fromkeys(column.table for column in comparisons)
     return {title: [column for column in comparisons if column.table == title] for title in titles}
 
 
-def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Time calls in milliseconds.
+def in_turns(ways: Mapping[str, Way], rounds: int, warmups: int = 1) -> dict[str, list[float]]:
+    """Collect the samples of each way, those of the warm-up rounds left out.
 
-    The calls take turns, so that other load affects all alike, in a new order each round, so that none
-    always finds the caches that another left.
+    The ways take turns, so that other load affects all alike, in a new order each round, so that none always
+    finds the caches that another left.
     """
-    order = list(calls)
-    shuffle = random.Random(0).shuffle
-    for call in calls.values():
-        for _ in range(WARMUPS):
-            call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
+    order, shuffle = list(ways), random.Random(0).shuffle
+    samples: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(-warmups, rounds):
         shuffle(order)
         for name in order:
-            start = time.perf_counter()
-            calls[name]()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return times
+            found = ways[name]()
+            samples[name] += found if number >= 0 else []
+    return samples
+
+
+def elapsed_ms(call: Callable[[], object]) -> float:
+    """Time a call in milliseconds."""
+    start = time.perf_counter()
+    call()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def interleave(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Time calls in milliseconds, in turns."""
+    ways = {name: functools.partial(lambda call: [elapsed_ms(call)], call) for name, call in calls.items()}
+    return in_turns(ways, rounds, WARMUPS)
 
 
 def time_faces(networks: Mapping[str, Network], count: int, rounds: int) -> dict[str, list[float]]:
@@ -179,7 +190,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def run_benchmark(measure: Callable[[], Sequence[Comparison]]) -> None:
-    """The command of a benchmark: print its tables, and write them where `--json` says."""
+    """Run a benchmark as a command: print its tables, and write them where `--json` says."""
     flags.DEFINE_string("json", None, "Also write the figures here.")
 
     def main() -> None:

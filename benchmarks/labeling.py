@@ -4,13 +4,14 @@
 included: label enough photos that it does not matter.
 """
 
-import itertools
+import functools
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
 from absl import flags
 
-from benchmarks.harness import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, in_turns, run_benchmark
 from fsanet_tf.batch.config import LabelConfig
 from fsanet_tf.batch.label import label
 
@@ -21,17 +22,18 @@ ENGINES = {ALONE: ("pool", 1), "a process per core": ("pool", 0), "Ray": ("ray",
 def measure() -> list[Comparison]:
     given = flags.FLAGS
     photos = tuple(map(str, sorted(Path(given.source).glob("*.jpg"))[: given.count or None]))
-    rates: dict[str, list[float]] = {name: [] for name in ENGINES}
-    with tempfile.TemporaryDirectory() as folder:
-        for number, (name, (engine, workers)) in itertools.product(range(given.rounds), ENGINES.items()):
-            output = f"{folder}/{number} {name}.parquet"
-            config = LabelConfig(photos, output, detector="yunet", engine=engine, workers=workers)
-            report = label(config)
-            rates[name].append(report.photos / report.seconds)
-            poses = report.table().select(["source", "yaw", "pitch", "roll"])
-            if name == ALONE:
-                expected = poses
-            assert poses.equals(expected), f"{name}: another table"
+    tables: list[pa.Table] = []
+
+    def rate(engine: str, workers: int) -> list[float]:
+        with tempfile.TemporaryDirectory() as folder:
+            output = f"{folder}/table.parquet"
+            report = label(LabelConfig(photos, output, detector="yunet", engine=engine, workers=workers))
+            tables.append(report.table().select(["source", "yaw", "pitch", "roll"]))
+        assert tables[-1].equals(tables[0]), f"{engine}, {workers} workers: another table"
+        return [report.photos / report.seconds]
+
+    ways = {name: functools.partial(rate, *arguments) for name, arguments in ENGINES.items()}
+    rates = in_turns(ways, given.rounds, warmups=0)
     return [compare("Labeling", f"{len(photos)} photos", "photos/s", ALONE, rates)]
 
 

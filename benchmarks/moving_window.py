@@ -15,7 +15,7 @@ FACE_SHARE = 0.35  # of the frame's height that the face covers in the mean
 
 @dataclasses.dataclass(frozen=True)
 class Motion:
-    """How the face moves in the window.
+    """Motion of the face in the window.
 
     Attributes:
         travel: Reach of its center from the middle, as a share of what keeps the face in the frame.
@@ -64,11 +64,3 @@ def moving_window(
         truth = (*(place - half), *(place + half))
         flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         yield cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), truth
-
-
-def box_errors(found: Box, true: Box) -> tuple[float, float]:
-    """Return the distance of two boxes' centers as a share of the true side, and of their log sizes."""
-    found_size, true_size = (np.array([b[2] - b[0], b[3] - b[1]]) for b in (found, true))
-    between = (np.array(found[:2]) + found[2:] - true[:2] - true[2:]) / 2
-    side = math.sqrt(true_size.prod())
-    return float(np.linalg.norm(between) / side), float(np.log(found_size.prod() / true_size.prod()) / 2)

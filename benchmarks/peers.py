@@ -1,15 +1,17 @@
 """Networks of others behind the interface of ours: the original's, a PyTorch port's and opentrack's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.geometry.pose import poses_from_rotations
 from fsanet_tf.networks.card import POSE, NetworkCard
-from fsanet_tf.networks.network import FileNetwork, Network
+from fsanet_tf.networks.network import FileNetwork, Network, load_network
 
 VARIANTS = {
     "1x1": "fsanet_capsule_3_16_2_21_5",
@@ -17,6 +19,7 @@ VARIANTS = {
     "noS": "fsanet_noS_capsule_3_16_2_192_5",
 }
 PORT_CROP = CropRule(0.4)
+ORIGINAL = "original's frozen graph"
 OPENTRACK = "peers/opentrack_head_pose_0.4_small_int8.onnx"
 OPENTRACK_CROP = CropRule(0.225, square=True)
 OPENTRACK_SIZE = 129
@@ -42,8 +45,22 @@ def onnx_session(path: Path, num_threads: int) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def port(path: Path, num_threads: int) -> Network:
-    """Open the PyTorch port's net: one face per call, channels first, normalized."""
+def released(reference: Path, stems: Iterable[str] = tuple(VARIANTS.values())) -> Network:
+    """Load the mean of released networks, by default of the fusion's."""
+    return load_network([released_weights(reference, stem) for stem in stems])
+
+
+def port_files(reference: Path) -> list[Path]:
+    """Return the ONNX files of the PyTorch port."""
+    return sorted((reference / "peers").glob("fsanet*.onnx"))
+
+
+def ports(reference: Path, num_threads: int) -> dict[str, Network]:
+    """Open the PyTorch port's nets, by variant: one face per call, channels first, normalized."""
+    return {path.stem.split("-")[1]: _port(path, num_threads) for path in port_files(reference)}
+
+
+def _port(path: Path, num_threads: int) -> Network:
     session = onnx_session(path, num_threads)
 
     def predict(crops: np.ndarray) -> np.ndarray:
@@ -53,9 +70,9 @@ def port(path: Path, num_threads: int) -> Network:
     return _network(path.stem, 64, PORT_CROP, predict)
 
 
-def opentrack(path: Path, num_threads: int) -> Network:
+def opentrack(reference: Path, num_threads: int) -> Network:
     """Open opentrack's network: one gray face per call, a quaternion that becomes angles."""
-    session = onnx_session(path, num_threads)
+    session = onnx_session(reference / OPENTRACK, num_threads)
 
     def predict(crops: np.ndarray) -> np.ndarray:
         answers = [session.run(["quat"], {"x": _opentrack_input(crop)})[0][0] for crop in crops]
@@ -77,8 +94,5 @@ def _opentrack_input(crop: np.ndarray) -> np.ndarray:
 
 def _opentrack_angles(quaternions: np.ndarray) -> np.ndarray:
     """Convert x, y, z, w `(N, 4)` to yaw, pitch, roll `(N, 3)` in degrees."""
-    x, y, z, w = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
-    # R of the quaternion, turned into 300W-LP's axes by F · R · F with F = diag(1, −1, −1)
-    r00, r01, r02 = 1 - 2 * (y * y + z * z), -2 * (x * y - w * z), -2 * (x * z + w * y)
-    r12, r22 = 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)
-    return np.rad2deg(np.stack([np.arcsin(-r02), np.arctan2(r12, r22), np.arctan2(r01, r00)], axis=1))
+    flip = np.diag([1, 1, -1])  # to 300W-LP's axes and signs
+    return poses_from_rotations(flip @ Rotation.from_quat(quaternions).as_matrix() @ flip)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
-from fsanet_tf.io.files import replace_when_done
+from fsanet_tf.drawing.plots import save_figure
 
 # Where a point's name may be: shift in points, and alignment.
 NAME_SIDES = (
@@ -20,11 +20,6 @@ NAME_SIDES = (
     ((0, -14), "center"),
     ((-6, -11), "right"),
 )
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    with replace_when_done(path) as temporary:
-        figure.savefig(temporary, dpi=120)
 
 
 def draw_uncertainty(
@@ -56,7 +51,7 @@ def draw_uncertainty(
     for axes in (risk, calibration):
         axes.grid(alpha=0.3)
         axes.legend()
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_efficiency(
@@ -89,7 +84,7 @@ def draw_efficiency(
     figure.draw_without_rendering()  # fixes where the points are in pixels
     _write_names(over_time, times)
     _write_names(over_size, sizes | printed_sizes)
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _write_names(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
@@ -138,4 +133,4 @@ def draw_robustness(
     figure.supxlabel("strength")
     figure.supylabel("MAE (degrees)")
     figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(networks))
-    save(figure, path)
+    save_figure(figure, path)

@@ -4,7 +4,6 @@
 """
 
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ import numpy as np
 import scipy.io
 from absl import flags
 
-from benchmarks.harness import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, elapsed_ms, in_turns, run_benchmark
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.preprocessing.crops import preprocess
 from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig, find_faces
@@ -44,16 +43,19 @@ def plain_loop(input_dir: Path) -> np.ndarray:
 
 def measure() -> list[Comparison]:
     input_dir = Path(flags.FLAGS.input_dir)
-    rates: dict[str, list[float]] = {PLAIN: [], OURS: []}
-    for _ in range(flags.FLAGS.rounds):
-        start = time.perf_counter()
-        expected = plain_loop(input_dir)
-        rates[PLAIN].append(len(expected) / (time.perf_counter() - start))
+    expected = plain_loop(input_dir)
+
+    def plain() -> list[float]:
+        return [1e3 * len(expected) / elapsed_ms(lambda: plain_loop(input_dir))]
+
+    def ours() -> list[float]:
         with tempfile.TemporaryDirectory() as folder:
-            start, output = time.perf_counter(), Path(folder) / "faces.npz"
-            preprocess(LandmarkPairsConfig(str(input_dir), str(output)))
-            rates[OURS].append(len(expected) / (time.perf_counter() - start))
-            np.testing.assert_array_equal(np.asarray(load_dataset(output).images), expected)
+            config = LandmarkPairsConfig(str(input_dir), f"{folder}/faces.npz")
+            rate = 1e3 * len(expected) / elapsed_ms(lambda: preprocess(config))
+            np.testing.assert_array_equal(np.asarray(load_dataset(config.output).images), expected)
+            return [rate]
+
+    rates = in_turns({PLAIN: plain, OURS: ours}, flags.FLAGS.rounds, warmups=0)
     return [compare("Preprocessing, AFLW2000", "whole data set", "images/s", PLAIN, rates)]
 
 

@@ -1,4 +1,4 @@
-"""How networks bear covered, dark, noisy and coarse faces: `python -m benchmarks.robustness`.
+"""Errors on covered, dark, noisy and coarse faces: `python -m benchmarks.robustness`.
 
 Writes docs/robustness.md and its pictures. Every fourth face of AFLW2000 is corrupted in the picture around
 it, before each network's own crop, so that all networks see the same.
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.faces import labeled_pictures
 from benchmarks.harness import markdown_row, run, write_text
-from benchmarks.peers import OPENTRACK, VARIANTS, opentrack, port, released_weights
+from benchmarks.peers import opentrack, ports, released
 from benchmarks.plots import draw_robustness
 from fsanet_tf.evaluation.config import CORRUPTIONS, STRENGTHS
 from fsanet_tf.evaluation.corruptions import corrupt
@@ -105,11 +105,9 @@ def networks_of(reference: Path) -> dict[str, Network]:
     """Load the networks that are compared, by name."""
     return {
         **{name: load_network(name) for name in ("wide", "fusion", "1x1")},
-        "opentrack": opentrack(reference / OPENTRACK, 0),
-        "PyTorch port": load_network(
-            [port(path, 0) for path in sorted((reference / "peers").glob("fsanet*.onnx"))]
-        ),
-        "released fusion": load_network([released_weights(reference, stem) for stem in VARIANTS.values()]),
+        "opentrack": opentrack(reference, 0),
+        "PyTorch port": load_network(list(ports(reference, 0).values())),
+        "released fusion": released(reference),
     }
 
 

@@ -1,4 +1,4 @@
-"""How steady poses are: when a picture is turned, and from frame to frame of a video.
+"""Stability of poses when a picture is turned, and from frame to frame of a video.
 
 `python -m benchmarks.stability --network=fusion,1x1 --videos=a.gif,b.gif`
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.harness import Comparison, compare, peak_mib, run_benchmark
-from benchmarks.inference import ORIGINAL
-from benchmarks.peers import frozen_graph
+from benchmarks.peers import ORIGINAL, frozen_graph
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks.pretrained import keras_file
 

@@ -10,18 +10,18 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from absl import flags
 
-from benchmarks.harness import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, Way, compare, elapsed_ms, in_turns, run_benchmark
 from benchmarks.moving_window import MOTIONS, RATE, moving_window
 from benchmarks.peers import OPENTRACK, opentrack
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import Box
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.network import Network
 from fsanet_tf.prediction.pose_tracker import PoseTracker
@@ -45,8 +45,6 @@ for _ in sys.stdin:
         times.append(1e3 * (time.perf_counter() - start))
     print(len(found), *times, flush=True)
 """
-
-Way = Callable[[], list[float]]  # plays the frames once; milliseconds of each
 
 
 def video(size: tuple[int, int], count: int) -> np.ndarray:
@@ -78,20 +76,15 @@ def followed(frames: np.ndarray, network: str, faces: int, **options) -> Way:
 
 
 def known_boxes(frames: np.ndarray, network: Network) -> Way:
-    """Crop the face at its true place and run a network on it."""
+    """Crop the face at its true place and run a network on it; return the milliseconds of each frame."""
     height, width = frames.shape[1:3]
     scenes = moving_window(read_image("astronaut"), FACE, MOTIONS["moving"], len(frames), (width, height))
     boxes, predict = [box for _, box in scenes], PosePredictor(network).predict
 
-    def play() -> list[float]:
-        times = []
-        for frame, box in zip(frames, boxes, strict=True):
-            start = time.perf_counter()
-            predict(frame, [Detection(box)])
-            times.append(1e3 * (time.perf_counter() - start))
-        return times
+    def at(frame: np.ndarray, box: Box) -> float:
+        return elapsed_ms(lambda: predict(frame, [Detection(box)]))
 
-    return play
+    return lambda: list(map(at, frames, boxes))
 
 
 def mediapipe_way(python: str, path: Path) -> tuple[Way, subprocess.Popen]:
@@ -116,24 +109,14 @@ def mediapipe_way(python: str, path: Path) -> tuple[Way, subprocess.Popen]:
     return play, worker
 
 
-def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
-    """Play each way's frames in turns; return the milliseconds of all frames."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, play in ways.items():
-            played = play()
-            times[name] += played if number else []  # the first round warms up
-    return times
-
-
 def column(name: str, frames: np.ndarray, faces: int) -> Comparison:
     """Measure all ways on some frames."""
     given = flags.FLAGS
     ways = {BASELINE: followed(frames, "1x1", faces, every=1)}
     ways |= {f"followed by `{network}`": followed(frames, network, faces) for network in given.network}
-    other = Path(given.reference) / OPENTRACK
-    if other.exists() and faces == 1:
-        ways[OTHER] = known_boxes(frames, opentrack(other, 1))
+    reference = Path(given.reference)
+    if (reference / OPENTRACK).exists() and faces == 1:
+        ways[OTHER] = known_boxes(frames, opentrack(reference, 1))
     with tempfile.TemporaryDirectory() as folder:
         worker = None
         if given.mediapipe_python and faces == 1:  # its detector finds none of ten small faces

@@ -4,6 +4,7 @@ The baseline of a training step is the same network with Keras's own batch norma
 augmentation is the original's way, image by image in NumPy and OpenCV.
 """
 
+import functools
 import itertools
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 from absl import flags
 
-from benchmarks.harness import Comparison, compare, run_benchmark
+from benchmarks.harness import Comparison, compare, in_turns, run_benchmark
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.networks.card import POSE
@@ -23,7 +24,7 @@ PLAIN_STEP, PLAIN_AUGMENTATION = "step, plain Keras layers", "image by image"
 
 
 def augment_one(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The original's augmentation of one image, as its generator does it."""
+    """Augment one image as the original's generator does."""
     branch, cut = rng.integers(4), rng.integers(1, 16)
     x, y, px, py = rng.integers(0, cut, 4)
     side = 64 - cut
@@ -51,21 +52,19 @@ def augment_one(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def rates(steps: dict[str, Callable[[], int]], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Images a second of steps that say how many they did, in turns of some seconds."""
-    for step in steps.values():
-        step()
-    found: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            start, images = time.perf_counter(), 0
-            while (passed := time.perf_counter() - start) < seconds:
-                images += step()
-            found[name].append(images / passed)
-    return found
+    """Measure images per second of steps, which return how many they did, in turns of some seconds."""
+
+    def rate(step: Callable[[], int]) -> list[float]:
+        start, images = time.perf_counter(), 0
+        while (passed := time.perf_counter() - start) < seconds:
+            images += step()
+        return [images / passed]
+
+    return in_turns({name: functools.partial(rate, step) for name, step in steps.items()}, rounds)
 
 
 def of_input(faces, rounds: int, seconds: float) -> Comparison:
-    """Augmentation of batches of 128 in memory, and the whole `tf.data` pipeline."""
+    """Measure the augmentation of batches of 128 in memory, and the whole `tf.data` pipeline."""
     import tensorflow as tf
 
     from fsanet_tf.data.augmentation import augment
@@ -89,7 +88,7 @@ def of_input(faces, rounds: int, seconds: float) -> Comparison:
 
 
 def of_steps(faces, batch_size: int, rounds: int, seconds: float) -> Comparison:
-    """Training steps of one network, ours and plain, and `train_on_batch` fed by the pipeline."""
+    """Measure training steps of one network, ours and plain, and `train_on_batch` fed by the pipeline."""
     import keras
     import tensorflow as tf
 

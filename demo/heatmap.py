@@ -1,4 +1,4 @@
-"""What the structure mapping attends to: `python demo/heatmap.py photo.jpg`.
+"""Regions that the structure mapping attends to: `python demo/heatmap.py photo.jpg`.
 
 The same as `fsanet heatmap`; works from an uninstalled checkout as well.
 """

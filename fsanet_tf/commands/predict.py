@@ -92,8 +92,10 @@ def _predict_photos(
             for photo in tqdm(photos, unit="photo", disable=len(photos) == 1):
                 try:
                     image = read_image(photo)
-                    camera = _camera(config, image)
-                    faces = find_faces(image, predictor, detect, camera, config.any_orientation)
+                    faces = find_faces(image, predictor, detect, config.any_orientation)
+                    if config.field_of_view_deg is not None:
+                        camera = camera_matrix(config.field_of_view_deg, image.shape)
+                        faces = [face.in_camera(camera) for face in faces]
                 except Exception as error:  # whatever a decoder or detector raises, the other photos are done
                     if len(photos) == 1:
                         raise InputError(_reason(photo, error)) from error
@@ -299,12 +301,6 @@ def _reason(path: str | Path, error: BaseException) -> str:
     if not isinstance(error, InputError | OSError):
         text = f"{type(error).__name__}: {text}"
     return text if name in text else f"{name}: {text}"
-
-
-def _camera(config: PredictionConfig, image: np.ndarray) -> np.ndarray | None:
-    if config.field_of_view_deg is None:
-        return None
-    return camera_matrix(config.field_of_view_deg, image.shape)
 
 
 def _frame_rates() -> Iterator[float]:

@@ -3,11 +3,11 @@
 import contextlib
 import dataclasses
 import os
-import threading
 from pathlib import Path
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.download import cause_of, download
+from fsanet_tf.io.download import TIMEOUT_S, cause_of, download
+from fsanet_tf.io.waiting import call_in_thread
 
 ASSET_DIR_VARIABLE = "FSANET_DETECTORS"
 DEBIAN_DIR = Path("/usr/share/opencv4/lbpcascades")  # of the Debian package opencv-data
@@ -26,6 +26,19 @@ class Asset:
     pattern: str
     url: str
     sha256: str
+
+    def find(self) -> str | None:
+        """Return the first file of that name in `asset_dirs`, or None."""
+        matches = (match for folder in asset_dirs() for match in sorted(folder.glob(self.pattern)))
+        return next(map(str, matches), None)
+
+    def fetch(self, timeout_s: float = TIMEOUT_S) -> str:
+        """Download the file into the cache, unless it is there; return its path.
+
+        Raises:
+            InputError: If that fails.
+        """
+        return str(download(self.url, cache_dir() / Path(self.url).name, self.sha256, timeout_s))
 
 
 def cache_dir() -> Path:
@@ -50,12 +63,6 @@ def asset_dirs() -> list[Path]:
     return [*folders, DEBIAN_DIR]
 
 
-def find_file(pattern: str) -> str | None:
-    """Return the first file of that name in `asset_dirs`, or None."""
-    matches = (match for folder in asset_dirs() for match in sorted(folder.glob(pattern)))
-    return next(map(str, matches), None)
-
-
 def require_assets(detector: str, assets: tuple[Asset, ...]) -> list[str]:
     """Return the paths of a detector's files; a missing one is downloaded into the cache.
 
@@ -64,16 +71,13 @@ def require_assets(detector: str, assets: tuple[Asset, ...]) -> list[str]:
     """
     found = []
     for asset in assets:
-        path = find_file(asset.pattern)
-        if path is None:
-            try:
-                path = str(download(asset.url, cache_dir() / Path(asset.url).name, asset.sha256))
-            except InputError as error:
-                raise InputError(
-                    f"detector {detector}: no {asset.pattern} in {', '.join(map(str, asset_dirs()))}; put it "
-                    f"there or name its folder in {ASSET_DIR_VARIABLE} ({error})"
-                ) from error
-        found.append(path)
+        try:
+            found.append(asset.find() or asset.fetch())
+        except InputError as error:
+            raise InputError(
+                f"detector {detector}: no {asset.pattern} in {', '.join(map(str, asset_dirs()))}; put it "
+                f"there or name its folder in {ASSET_DIR_VARIABLE} ({error})"
+            ) from error
     return found
 
 
@@ -87,16 +91,10 @@ def try_download(asset: Asset, patience_s: float) -> str | None:
     Returns:
         None on success, else the reason in one line.
     """
-    outcome: list[str | None] = [f"no answer within {patience_s:g} s"]
-
-    def attempt() -> None:
-        try:
-            download(asset.url, cache_dir() / Path(asset.url).name, asset.sha256, timeout_s=patience_s)
-            outcome[0] = None
-        except InputError as error:
-            outcome[0] = f"could not download it: {cause_of(error)}"
-
-    thread = threading.Thread(target=attempt, daemon=True)  # name resolution knows no timeout
-    thread.start()
-    thread.join(patience_s)
-    return outcome[0]
+    try:
+        call_in_thread(lambda: asset.fetch(patience_s), patience_s)  # name resolution knows no timeout
+    except TimeoutError:
+        return f"no answer within {patience_s:g} s"
+    except InputError as error:
+        return f"could not download it: {cause_of(error)}"
+    return None

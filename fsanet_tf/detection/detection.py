@@ -13,7 +13,7 @@ __all__ = ["Detection", "Detector"]
 
 
 def intersection(a: Box, b: Box) -> float:
-    """Compute the area that two boxes share, in pixels."""
+    """Compute the area that two boxes share, in square pixels."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     return max(width, 0.0) * max(height, 0.0)
@@ -24,8 +24,12 @@ def overlap(a: Box, b: Box) -> float:
     shared = intersection(a, b)
     if not shared:
         return 0.0
-    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return shared / (sum(areas) - shared)
+    return shared / (area(a) + area(b) - shared)
+
+
+def area(box: Box) -> float:
+    """Compute the area of a box, in square pixels."""
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def move(box: Box, by: tuple[float, float]) -> Box:

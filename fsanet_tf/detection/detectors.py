@@ -1,6 +1,7 @@
 """Face detectors behind one interface: a BGR frame in, face boxes and scores out."""
 
 import dataclasses
+import functools
 import math
 import sys
 import threading
@@ -13,17 +14,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fsanet_tf.detection.assets import Asset, find_file, require_assets, try_download
+from fsanet_tf.detection.assets import Asset, require_assets, try_download
 from fsanet_tf.detection.detection import (
     Detection,
     Detector,
+    area,
     intersection,
     move,
     require_detection,
     scaled_box,
 )
 from fsanet_tf.errors import InputError, optional_dependencies
-from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, as_bgr, overlaps_image
+from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, overlaps_image
+from fsanet_tf.io.images import as_bgr
 from fsanet_tf.registry import Registry
 
 __all__ = ["DetectorKind", "list_detectors", "make_detector"]
@@ -187,7 +190,7 @@ class DetectorKind:
     def is_present(self) -> bool:
         """Return whether its files and its package are on this machine."""
         # The package is looked up, not imported: MTCNN's brings TensorFlow with it.
-        return all(find_file(asset.pattern) for asset in self.assets) and (
+        return all(asset.find() for asset in self.assets) and (
             self.package is None or find_spec(self.package) is not None
         )
 
@@ -267,6 +270,14 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
     return detect
 
 
+_make_named = functools.lru_cache(maxsize=8)(make_detector)
+
+
+def load_detector_once(detector: str | Detector) -> Detector:
+    """Make a detector as `make_detector`; those given by name are kept for the next call."""
+    return _make_named(detector) if isinstance(detector, str) else make_detector(detector)
+
+
 def _one_at_a_time(detector: Detector) -> DetectorKind:
     """Wrap a user's detector, which may not be thread-safe."""
     if not callable(detector):
@@ -337,7 +348,7 @@ def _without_duplicates(found: Sequence[Detection]) -> list[Detection]:
     kept: list[Detection] = []
     for face in sorted(found, key=lambda face: -(face.score or 0)):
         if all(
-            intersection(face.box, other.box) <= DUPLICATE * min(map(_area, (face.box, other.box)))
+            intersection(face.box, other.box) <= DUPLICATE * min(map(area, (face.box, other.box)))
             for other in kept
         ):
             kept.append(face)
@@ -346,10 +357,6 @@ def _without_duplicates(found: Sequence[Detection]) -> list[Detection]:
 
 def _width(face: Detection) -> float:
     return face.box[2] - face.box[0]
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _require_detections(name: str, found: Sequence[Detection]) -> list[Detection]:

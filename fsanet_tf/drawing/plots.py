@@ -12,11 +12,15 @@ from fsanet_tf.io.files import replace_when_done
 
 with optional_dependencies():
     from matplotlib.axis import Axis
+    from matplotlib.backend_bases import FigureCanvasBase
     from matplotlib.figure import Figure  # draws without a display, and without pyplot's global state
     from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
+FORMATS = tuple(f".{name}" for name in FigureCanvasBase.filetypes)
 
-def _save(figure: Figure, path: str | Path) -> None:
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure atomically."""
     with replace_when_done(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
@@ -47,7 +51,7 @@ def draw_training_curve(rows: Sequence[dict[str, float]], path: str | Path) -> N
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside upper right", ncols=3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_cumulative_error(angle_errors_deg: np.ndarray, geodesic_deg: np.ndarray, path: str | Path) -> None:
@@ -67,7 +71,7 @@ def draw_cumulative_error(angle_errors_deg: np.ndarray, geodesic_deg: np.ndarray
     _degree_scale(axes.set_xscale, axes.set_xlim, axes.xaxis)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_error_against_yaw(
@@ -96,7 +100,7 @@ def draw_error_against_yaw(
     _degree_scale(axes.set_yscale, axes.set_ylim, axes.yaxis)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside upper right", ncols=4)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _degree_scale(set_scale: Callable[..., None], set_limits: Callable[..., Any], axis: Axis) -> None:
@@ -125,4 +129,4 @@ def draw_angles_over_time(sequences: dict[str, tuple[np.ndarray, np.ndarray]], p
         axes.grid(alpha=0.3)
     panels[-1].set(xlabel="time (s)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
-    _save(figure, path)
+    save_figure(figure, path)

@@ -9,8 +9,9 @@ import numpy as np
 
 from fsanet_tf.detection.detection import intersection
 from fsanet_tf.errors import InputError, printable, require_choice
-from fsanet_tf.geometry.crop import Box, require_image
-from fsanet_tf.geometry.pose import rotation_matrices
+from fsanet_tf.geometry.crop import Box, require_box
+from fsanet_tf.geometry.pose import require_pose, rotation_matrices
+from fsanet_tf.io.images import require_image
 
 __all__ = ["draw_axes", "draw_cube", "draw_face"]
 
@@ -51,7 +52,7 @@ def draw_axes(
         >>> image = fsanet_tf.read_image("astronaut")
         >>> draw_axes(image, (10.0, -5.0, 0.0), center=(225, 120), length=60)
     """
-    directions = rotation_matrices(np.asarray(pose_deg))[:2]  # x and y of the three axes
+    directions = rotation_matrices(require_pose(pose_deg))[:2]  # x and y of the three axes
     tips = np.array(center) + length * directions.T
     with _canvas(image) as canvas:
         _draw_lines(canvas, [(center, *line) for line in zip(tips, AXIS_COLORS, strict=True)], thickness)
@@ -75,19 +76,12 @@ def draw_cube(
         >>> image = fsanet_tf.read_image("astronaut")
         >>> draw_cube(image, (10.0, -5.0, 0.0), center=(225, 120), side=120)
     """
-    rotation = rotation_matrices(np.asarray(pose_deg))
+    rotation = rotation_matrices(require_pose(pose_deg))
     corners = np.array(center) + side / 2 * (CUBE @ rotation.T)[:, :2]
     edges = [(CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])]
     lines = [(corners[start], corners[end], color) for pairs, color in edges for start, end in pairs]
     with _canvas(image) as canvas:
         _draw_lines(canvas, lines, thickness)
-
-
-def require_canvas(image: np.ndarray) -> None:
-    """Raise `InputError` unless an image, BGR or grayscale, can be drawn on."""
-    require_image(image)
-    if not image.flags.writeable:
-        raise InputError("image: expected an array to draw on, received a read-only one (draw on a copy)")
 
 
 @contextlib.contextmanager
@@ -97,7 +91,9 @@ def _canvas(image: np.ndarray) -> Iterator[np.ndarray]:
     Raises:
         InputError: If it cannot be drawn on.
     """
-    require_canvas(image)
+    require_image(image)
+    if not image.flags.writeable:
+        raise InputError("image: expected an array to draw on, received a read-only one (draw on a copy)")
     canvas = np.ascontiguousarray(image)  # mirrored and sliced views are not contiguous
     yield canvas
     if canvas is not image:
@@ -153,7 +149,7 @@ def draw_face(
         uncertainty_deg: Expected error, written after the angles; None: not written.
 
     Raises:
-        InputError: If the style is unknown, or the image another one or read-only.
+        InputError: If the style is unknown, the box or pose invalid, or the image another one or read-only.
 
     Example:
         >>> from fsanet_tf.drawing.poses import draw_face
@@ -162,16 +158,15 @@ def draw_face(
         ...     draw_face(image, face.box, face.pose_deg)
     """
     require_choice("style", style, STYLES)
-    require_canvas(image)
-    left, top, right, bottom = (round(edge) for edge in box)
+    left, top, right, bottom = map(round, require_box(box))
     side = max(right - left, bottom - top)
     thickness = max(1, side // 80)
     center = ((left + right) / 2, (top + bottom) / 2)
     expected = "" if uncertainty_deg is None else f"(error {uncertainty_deg:.0f})"
-    angles = format_angles(pose_deg)
+    angles = format_angles(require_pose(pose_deg))
     texts = [f"{label} {angles} {expected}".strip(), f"{label} {angles}".strip(), angles]
-    text, height = _fit_text(texts, max(side // 10, MIN_TEXT), image.shape[1])
     with _canvas(image) as canvas:
+        text, height = _fit_text(texts, max(side // 10, MIN_TEXT), image.shape[1])
         cv2.rectangle(canvas, (left, top), (right, bottom), BOX_COLOR, max(1, thickness // 2), cv2.LINE_AA)
         if style != "axes":
             draw_cube(canvas, pose_deg, center, side * CUBE_SIDE, thickness)
@@ -232,7 +227,7 @@ def text_width(text: str, height: int) -> int:
 
 
 def _text_place(image: np.ndarray, width: int, height: int, origin: tuple[int, int]) -> Box:
-    """Left, top, right, bottom of a text, after the shift that keeps it in the image."""
+    """Return left, top, right, bottom of a text, after the shift that keeps it in the image."""
     x = max(min(origin[0], image.shape[1] - width - 1), 1)
     y = max(min(origin[1], image.shape[0] - height // 3), height + 1)
     return x, y - height, x + width, y + height // 3

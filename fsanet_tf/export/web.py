@@ -37,7 +37,7 @@ from fsanet_tf.prediction.smoothing import SmoothingConfig
 
 YUNET_FILE, CONFIG_FILE = "networks/yunet.onnx", "headpose.json"
 LIVE_SIDE = 320  # longest side in pixels of the frames of live footage that the detector sees
-DETECT_EVERY = 3  # frames of live footage; docs/live.md measures what that costs
+DETECT_EVERY = 3  # frames of live footage, for networks that do not localize
 
 
 def write_web(model: keras.Model, path: Path, card: NetworkCard, config: ExportConfig) -> None:

@@ -1,11 +1,12 @@
 """Poses and positions in the camera's coordinates, and poses relative to a neutral one."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import Box
+from fsanet_tf.geometry.crop import Box, require_box
 from fsanet_tf.geometry.pose import poses_from_rotations, rotation_matrices
 from fsanet_tf.options import checked
 
@@ -98,10 +99,10 @@ def position_in_camera(box: Box, camera: np.ndarray) -> tuple[float, float, floa
         >>> round(x), round(y), round(z)
         (70, 0, 446)
     """
-    left, top, right, bottom = box
+    left, top, right, bottom = require_box(box)
     size = max(right - left, bottom - top)
-    if not size > 0:
-        raise InputError(f"box {tuple(box)}: expected left, top, right, bottom in pixels")
+    if not size:
+        raise InputError(f"box {box}: expected a width and a height above 0")
     x, y, depth = _ray(((left + right) / 2, (top + bottom) / 2), camera)
     focal = (camera[0][0] + camera[1][1]) / 2
     away = focal * FACE_SIDE_MM / size
@@ -142,7 +143,7 @@ def mean_pose(poses_deg: np.ndarray) -> np.ndarray:
     return pose
 
 
-def relative_pose(pose_deg: np.ndarray, neutral_deg: np.ndarray) -> np.ndarray:
+def relative_pose(pose_deg: Sequence[float] | np.ndarray, neutral_deg: np.ndarray) -> np.ndarray:
     """Return a pose relative to a neutral one, such as that of a driver who looks ahead.
 
     Args:

@@ -26,7 +26,7 @@ SAMPLINGS = ("original", "filtered")
 
 @configuration
 class CropRule:
-    """How faces are cropped for a network, in training and in prediction.
+    """Rule by which faces are cropped for a network, in training and in prediction.
 
     Raises:
         OptionError: If `margin_ratio` is negative or not finite, `square` is not a bool, or `sampling` is
@@ -61,37 +61,21 @@ LANDMARK_CROP = CropRule(0.6)
 BIWI_CROP = CropRule(0.4)
 
 
-def require_image(image: np.ndarray, name: str = "image") -> None:
-    """Raise `InputError` unless an array is a uint8 image, BGR or grayscale, that is not empty."""
-    valid = isinstance(image, np.ndarray) and image.dtype == np.uint8
-    if not valid or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        received = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(
-            f"{name}: expected a uint8 BGR image (height, width, 3) or a grayscale one, received {received}"
-        )
-    if image.size == 0:
-        raise InputError(f"{name}: expected a uint8 BGR image that is not empty, received {image.shape}")
-
-
-def as_bgr(image: np.ndarray, name: str = "image") -> np.ndarray:
-    """Return a uint8 BGR image `(height, width, 3)`; a grayscale one `(height, width)` gets three channels.
+def require_box(box: Box) -> Box:
+    """Return a box with Python's own numbers.
 
     Raises:
-        InputError: If `image` is another array, or empty.
+        InputError: If it is not four finite edges in order.
     """
-    require_image(image, name)
-    return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-
-
-def require_box(box: Box) -> None:
-    """Raise `InputError` unless a box has finite edges in order."""
-    left, top, right, bottom = map(float, box)
-    if (
-        not all(abs(edge) < MAX_COORDINATE for edge in (left, top, right, bottom))
-        or left > right
-        or top > bottom
+    try:
+        left, top, right, bottom = map(float, box)
+    except (TypeError, ValueError):
+        left = top = right = bottom = math.nan
+    if not (
+        -MAX_COORDINATE < left <= right < MAX_COORDINATE and -MAX_COORDINATE < top <= bottom < MAX_COORDINATE
     ):
-        raise InputError(f"box {tuple(box)}: expected left, top, right, bottom in pixels")
+        raise InputError(f"box {box}: expected left, top, right, bottom in pixels")
+    return left, top, right, bottom
 
 
 def overlaps_image(box: Box, image_shape: tuple[int, ...]) -> bool:
@@ -113,13 +97,10 @@ def crop_face(image: np.ndarray, box: Box, rule: CropRule, image_size: int = IMA
         float32 BGR `(image_size, image_size, 3)` in [0, 255].
 
     Raises:
-        InputError: If the image or the box is invalid, or the box contains no part of the image, even if its
-            margin reaches into it.
+        InputError: If the box is invalid, or contains no part of the image even if its margin does.
     """
-    image = as_bgr(image)
-    require_box(box)
-    if not overlaps_image(box, image.shape):
-        raise InputError(f"box {tuple(box)}: lies outside of an image of {image.shape[1]}×{image.shape[0]}")
+    if not overlaps_image(require_box(box), image.shape):
+        raise InputError(f"box {box}: lies outside of an image of {image.shape[1]}×{image.shape[0]}")
     if rule.sampling == "original":
         return crop_box(image, grow_box(box, rule, image.shape), image_size).astype(np.float32)
     return sample_window(image, face_window(box, rule), image_size)
@@ -131,8 +112,7 @@ def face_window(box: Box, rule: CropRule) -> Box:
     Raises:
         InputError: If the box is invalid.
     """
-    require_box(box)
-    left, top, right, bottom = map(float, box)
+    left, top, right, bottom = require_box(box)
     half_width, half_height = (right - left) / 2, (bottom - top) / 2
     if rule.square:
         half_width = half_height = max(half_width, half_height)
@@ -178,12 +158,11 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     Raises:
         InputError: If the window contains no pixel of the image, or is larger than it by orders of magnitude.
     """
-    image = as_bgr(image)
     height, width = image.shape[:2]
     left, top, right, bottom = window
     empty = min(right - left, bottom - top) <= 0 or not overlaps_image(window, image.shape)
     if empty or max(right - left, bottom - top) > MAX_WINDOW_RATIO * (width + height):
-        raise InputError(f"box {tuple(window)}: contains no face in an image of {width}×{height}")
+        raise InputError(f"box {window}: contains no face in an image of {width}×{height}")
     x, x_block, columns, x_first, x_share = _linear_places(left, right, image_size, width)
     y, y_block, rows, y_first, y_share = _linear_places(top, bottom, image_size, height)
     pixels = _pixels(image, x, y, columns * x_block, rows * y_block)
@@ -274,8 +253,7 @@ def grow_box(box: Box, rule: CropRule, image_shape: tuple[int, ...]) -> tuple[in
     Raises:
         InputError: If an edge is not finite or out of range, or the box is inverted.
     """
-    require_box(box)
-    left, top, right, bottom = (int(edge) for edge in box)
+    left, top, right, bottom = map(int, require_box(box))
     height, width = image_shape[:2]
     if rule.square:
         missing = abs((right - left) - (bottom - top))
@@ -313,9 +291,8 @@ def crop_box(
         uint8 BGR `(image_size, image_size, 3)`.
 
     Raises:
-        InputError: If `image` is invalid, or the box contains no pixel of it.
+        InputError: If the box contains no pixel of the image.
     """
-    image = as_bgr(image)
     left, top, right, bottom = box
     cut = image[top : bottom + inclusive, left : right + inclusive]
     if min(left, top, right, bottom) < 0 or cut.size == 0:

@@ -10,7 +10,7 @@ from fsanet_tf.geometry.pose import rotation_matrices
 
 @dataclasses.dataclass(frozen=True)
 class ErrorCalibration:
-    """How the error of a fusion depends on its members' poses, as measured on validation faces.
+    """Dependence of a fusion's error on its members' poses, as measured on validation faces.
 
     Attributes:
         offset_deg: Expected geodesic error of a frontal face where the members agree, in degrees.

@@ -6,9 +6,12 @@ facing the camera, all three angles are zero.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from fsanet_tf.errors import InputError
 
 __all__ = [
     "mirror_poses",
@@ -21,6 +24,21 @@ __all__ = [
 ANGLE_NAMES = ("yaw", "pitch", "roll")
 MIRROR_SIGNS = (-1.0, 1.0, -1.0)  # of yaw, pitch, roll in a horizontally mirrored image
 MAX_ANGLE_DEG = 99.0  # the paper's protocol 1 drops faces with a larger angle
+
+
+def require_pose(pose_deg: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return a pose as float64 `(3,)`.
+
+    Raises:
+        InputError: If it is not three finite angles.
+    """
+    try:
+        pose: np.ndarray = np.array(pose_deg, np.float64)
+    except (TypeError, ValueError):
+        pose = np.zeros(0)
+    if pose.shape != (3,) or not np.isfinite(pose).all():
+        raise InputError(f"pose_deg: expected yaw, pitch, roll in degrees, received {pose_deg}")
+    return pose
 
 
 def rotation_matrices(poses_deg: Any, ops: Any = np) -> Any:

@@ -107,7 +107,7 @@ def require_other_files(sources: Iterable[str | Path], outputs: Iterable[Path]) 
     for path in outputs:
         identity = _identity(writable_path(path))
         if identity in taken:
-            raise InputError(f"{printable_name(path)}: {taken[identity]}")
+            raise InputError(f"{path}: {taken[identity]}")
         taken[identity] = "is written twice, expected different outputs"
 
 
@@ -184,7 +184,7 @@ def read_text(path: str | Path) -> str:
         else:
             text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
     except OSError as error:
-        raise InputError(f"{printable_name(path)}: could not read it ({error.strerror})") from error
+        raise InputError(f"{path}: could not read it ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected text, received damaged UTF-16") from error
     if re.search(CONTROLS, text):

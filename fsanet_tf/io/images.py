@@ -20,6 +20,26 @@ COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 ASTRONAUT = "astronaut"  # name of the photo that the package ships
 
 
+def require_image(image: np.ndarray, name: str = "image") -> None:
+    """Raise `InputError` unless an array is a uint8 image, BGR or grayscale, that is not empty."""
+    valid = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size
+    if not valid or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        received = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(
+            f"{name}: expected a uint8 BGR image (height, width, 3) or a grayscale one, received {received}"
+        )
+
+
+def as_bgr(image: np.ndarray, name: str = "image") -> np.ndarray:
+    """Return a uint8 BGR image `(height, width, 3)`; a grayscale one `(height, width)` gets three channels.
+
+    Raises:
+        InputError: If `image` is another array, or empty.
+    """
+    require_image(image, name)
+    return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Read an image file, or the packaged photo.
 
@@ -112,7 +132,7 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
 
     Args:
         path: A `.png` or `.jpg` file.
-        image: uint8 BGR array `(height, width, 3)`, in [0, 255].
+        image: uint8 BGR `(height, width, 3)`, or grayscale `(height, width)`, in [0, 255].
 
     Raises:
         InputError: If the image is of another type, OpenCV cannot write the format, or the disk refuses the
@@ -122,9 +142,7 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
         >>> fsanet_tf.write_image("copy.png", fsanet_tf.read_image("astronaut"))
     """
     path = Path(path)
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not image.size:
-        received = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"{path}: expected a uint8 BGR image (height, width, 3), received {received}")
+    require_image(image, str(path))
     with replace_when_done(path) as temporary:
         try:
             encoded, content = cv2.imencode(path.suffix, image)

@@ -1,32 +1,20 @@
 """One call from an image to the poses of its faces."""
 
-import dataclasses
-import functools
 import os
-from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from fsanet_tf.detection.detection import Detector
-from fsanet_tf.detection.detectors import make_detector
-from fsanet_tf.detection.face_pose import FacePose, is_face
+from fsanet_tf.detection.detectors import load_detector_once
+from fsanet_tf.detection.face_pose import FacePose, certainty, evidence, is_face, turned
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import Box, as_bgr
-from fsanet_tf.geometry.pose import rotate_poses
-from fsanet_tf.io.images import decode_image, decode_pil, read_image
-from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.io.images import as_bgr, decode_image, decode_pil, read_image
 from fsanet_tf.networks.pretrained import DEFAULT
-from fsanet_tf.prediction.predictor import Networks, PosePredictor, in_camera
+from fsanet_tf.prediction.predictor import Networks, PosePredictor, load_network_once
 
 __all__ = ["estimate"]
-
-ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-UNCERTAINTY_SCALE_DEG = 10.0  # expected error at which a face counts half in the choice of an orientation
-
-_load_named_network = functools.lru_cache(maxsize=8)(load_network)
-_load_named_detector = functools.lru_cache(maxsize=8)(make_detector)
 
 
 def estimate(
@@ -71,24 +59,8 @@ def estimate(
     return find_faces(frame, predictor, load_detector_once(detector), any_orientation=any_orientation)
 
 
-def load_network_once(network: Networks) -> Network:
-    """Load a network as `load_network`; those given by name or path are kept for the next call."""
-    if isinstance(network, str | Path):
-        return _load_named_network(str(network))
-    return load_network(network)
-
-
-def load_detector_once(detector: str | Detector) -> Detector:
-    """Make a detector as `make_detector`; those given by name are kept for the next call."""
-    return _load_named_detector(detector) if isinstance(detector, str) else make_detector(detector)
-
-
 def find_faces(
-    frame: np.ndarray,
-    predictor: PosePredictor,
-    detect: Detector,
-    camera: np.ndarray | None = None,
-    any_orientation: bool = False,
+    frame: np.ndarray, predictor: PosePredictor, detect: Detector, any_orientation: bool = False
 ) -> list[FacePose]:
     """Find the faces of a photo, as `estimate` does.
 
@@ -96,58 +68,17 @@ def find_faces(
         frame: uint8 BGR `(height, width, 3)`.
         predictor: Predicts the poses.
         detect: Finds the boxes.
-        camera: As for `PosePredictor.predict`; it refers to the photo as it is.
         any_orientation: As for `estimate`.
     """
-    best = _true_faces(predictor.predict(frame, detect(frame), None if any_orientation else camera))
-    if not any_orientation:
-        return best
-    turn = 0
-    for clockwise_deg, code in ROTATIONS.items():
-        turned = cv2.rotate(frame, code)
-        faces = _true_faces(predictor.predict(turned, detect(turned)))
-        if _evidence(faces) > _evidence(best):
-            best, turn = faces, clockwise_deg
-    faces = [_turned_back(face, turn, frame.shape) for face in best]
-    return faces if camera is None else [in_camera(face, camera) for face in faces]
-
-
-def _true_faces(faces: list[FacePose]) -> list[FacePose]:
-    """Return the faces that detector and network agree on, the surest first."""
-    kept = [face for face in faces if is_face(face.score, face.face_score)]
-    return sorted(kept, key=lambda face: -(face.score or 0) * (face.face_score or 1))
-
-
-def _evidence(faces: list[FacePose]) -> float:
-    """Rate an orientation by its surest face: score of the detector, of the network, expected error."""
-    return max(
-        (
-            (face.score or 0)
-            * (1 if face.face_score is None else face.face_score)
-            / (1 + (face.uncertainty_deg or 0) / UNCERTAINTY_SCALE_DEG)
-            for face in faces
-        ),
-        default=0.0,
-    )
-
-
-def _turned_back(face: FacePose, clockwise_deg: int, image_shape: tuple[int, ...]) -> FacePose:
-    """Return a face of the image that was rotated clockwise as a face of the image itself."""
-    ((yaw, pitch, roll),) = rotate_poses(np.array([face.pose_deg]), np.array([-clockwise_deg])).tolist()
-    box = _box_turned_back(face.box, clockwise_deg, image_shape)
-    return dataclasses.replace(face, box=box, yaw=yaw, pitch=pitch, roll=roll)
-
-
-def _box_turned_back(box: Box, clockwise_deg: int, image_shape: tuple[int, ...]) -> Box:
-    left, top, right, bottom = box
-    height, width = image_shape[:2]
-    if clockwise_deg == 90:
-        return top, height - right, bottom, height - left
-    if clockwise_deg == 180:
-        return width - right, height - bottom, width - left, height - top
-    if clockwise_deg == 270:
-        return width - bottom, left, width - top, right
-    return box
+    image = frame
+    found = []
+    for quarters in range(4 if any_orientation else 1):
+        if quarters:
+            image = cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)
+        faces = [f for f in predictor.predict(image, detect(image)) if is_face(f.score, f.face_score)]
+        back = [turned(face, -quarters % 4, image.shape) for face in faces]
+        found.append(sorted(back, key=certainty, reverse=True))
+    return max(found, key=lambda faces: max(map(evidence, faces), default=0.0))
 
 
 def _as_frame(image: Any, color_order: str | None) -> np.ndarray:

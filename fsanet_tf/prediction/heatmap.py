@@ -44,7 +44,7 @@ def structure_heatmaps(crops: np.ndarray, network: str | Path = "var") -> np.nda
         the mean over the stages' feature maps, in (0, 1).
 
     Raises:
-        InputError: If the network has no structure mapping.
+        InputError: If the network has no structure mapping, or expects crops of another size.
         MissingExtraError: If Keras is not installed.
 
     Example:
@@ -58,8 +58,12 @@ def structure_heatmaps(crops: np.ndarray, network: str | Path = "var") -> np.nda
         from fsanet_tf.networks.keras_files import load_model
 
         model = structure_model(load_model(network))
-    mappings = np.asarray(model.predict(np.asarray(crops, np.float32), verbose=0))
-    return np.stack([fold(rows, len(rows)) for rows in mappings])
+    crops, shape = np.asarray(crops, np.float32), model.input_shape[1:]
+    if crops.shape[1:] != shape:
+        raise InputError(
+            f"crops: expected an array (N, {', '.join(map(str, shape))}), received {crops.shape}"
+        )
+    return fold(np.asarray(model.predict(crops, verbose=0)))
 
 
 def draw_heatmaps(
@@ -118,14 +122,14 @@ def structure_model(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs, layers[0].stage_mappings(attention))
 
 
-def fold(mappings: np.ndarray, num_stages: int) -> np.ndarray:
-    """Fold the rows of M_k `(K, rows, P)` into maps `(K, rows, side, side)`.
+def fold(mappings: np.ndarray) -> np.ndarray:
+    """Fold the rows of M_k `(N, K, rows, P)` into maps `(N, K, rows, side, side)`.
 
-    P covers the pixels of all stages; the value at a position is the mean over the stages.
+    P covers the pixels of all K stages; the value at a position is the mean over the stages.
     """
-    num_rows, num_pixels = mappings.shape[1:]
+    num_stages, num_rows, num_pixels = mappings.shape[1:]
     side = round((num_pixels / num_stages) ** 0.5)
-    maps: np.ndarray = mappings.reshape(-1, num_rows, num_stages, side, side).mean(axis=2)
+    maps: np.ndarray = mappings.reshape(-1, num_stages, num_rows, num_stages, side, side).mean(axis=3)
     return maps
 
 

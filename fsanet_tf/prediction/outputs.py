@@ -1,4 +1,4 @@
-"""Where drawings go: names next to the source, folders that keep their structure, never the source itself."""
+"""Paths of drawings: named after the source, in folders of its structure."""
 
 from pathlib import Path
 

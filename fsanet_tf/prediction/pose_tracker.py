@@ -10,16 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from fsanet_tf.detection.detection import Detection, Detector, overlap, scaled_box
-from fsanet_tf.detection.detectors import reduce_frame
-from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face
+from fsanet_tf.detection.detectors import load_detector_once, reduce_frame
+from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face, with_pose
 from fsanet_tf.detection.tracking import MIN_OVERLAP, Tracker
 from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
-from fsanet_tf.geometry.crop import Box, as_bgr, moved_box
+from fsanet_tf.geometry.crop import Box, moved_box
+from fsanet_tf.io.images import as_bgr
 from fsanet_tf.networks.card import BOX_OFFSET
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import checked
-from fsanet_tf.prediction.estimate import load_detector_once, load_network_once
-from fsanet_tf.prediction.predictor import Networks, PosePredictor, as_faces, in_camera
+from fsanet_tf.prediction.predictor import Networks, PosePredictor, as_faces, load_network_once
 from fsanet_tf.prediction.smoothing import PoseSmoother
 
 __all__ = ["FollowingConfig", "PoseTracker"]
@@ -67,10 +67,20 @@ class FollowingConfig:
 
 @dataclasses.dataclass
 class Followed:
-    """A face that the network follows: its number, its box in the next frame, its recent low scores."""
+    """A face that the network follows.
+
+    Attributes:
+        number: Its number; 0: it was just detected.
+        box: Its box in the next frame.
+        score: Of the detection in this frame; None: there is none.
+        asked: Its box in the frame that the detector has seen last, if it was followed then.
+        misses: Number of successive frames in which the network saw no face.
+    """
 
     number: int
     box: Box
+    score: float | None = None
+    asked: Box | None = None
     misses: int = 0
 
 
@@ -122,8 +132,10 @@ class PoseTracker:
         self._predictor = PosePredictor(load_network_once(network), margin_ratio, mirror)
         self._detect = load_detector_once(detector)
         self._every = every
+        if field_of_view_deg is not None:
+            camera_matrix(field_of_view_deg, (1, 1))  # one that is out of range is refused here
         self._field_of_view_deg = field_of_view_deg
-        self._smooth = PoseSmoother() if smooth else None
+        self._smooth = PoseSmoother() if checked("smooth", bool, smooth) else None
         self._neutral_deg: np.ndarray | None = None
         self._number = 0  # of the next frame
         self._tracker = Tracker(HOLD_FRAMES if hold_frames is None else hold_frames)
@@ -133,9 +145,9 @@ class PoseTracker:
         self._followed: list[Followed] = []
         self._count = 0  # of faces that were followed so far
         self._due_s = -math.inf
+        live = checked("live", bool, live)
         self._worker = ThreadPoolExecutor(1) if live and self._predictor.localizes else None
         self._pending: Future[list[Detection]] | None = None
-        self._asked: dict[int, Box] = {}  # boxes in the frame that the detector has seen last
 
     def __call__(self, frame: np.ndarray, time_s: float) -> list[FacePose]:
         """Find the faces of the next frame.
@@ -153,9 +165,9 @@ class PoseTracker:
         self._number += 1
         if self._field_of_view_deg is not None:
             camera = camera_matrix(self._field_of_view_deg, frame.shape)
-            faces = [in_camera(face, camera) for face in faces]
+            faces = [face.in_camera(camera) for face in faces]
         if self._neutral_deg is not None:
-            faces = [_relative(face, self._neutral_deg) for face in faces]
+            faces = [with_pose(face, relative_pose(face.pose_deg, self._neutral_deg)) for face in faces]
         return self._smooth(faces, time_s) if self._smooth else faces
 
     def calibrate(self, faces: Sequence[FacePose]) -> None:
@@ -178,23 +190,22 @@ class PoseTracker:
 
     def _follow(self, frame: np.ndarray, time_s: float) -> list[FacePose]:
         """Run the network on the boxes that the last frame leads to, and on new detections."""
-        scores, fresh = self._match(self._detections(frame, time_s))
-        candidates = [Detection(f.box, scores.get(f.number), f.number) for f in self._followed] + fresh
-        kept, outputs = self._predictor.outputs(frame, [face.box for face in candidates])
-        faces = as_faces([candidates[i] for i in kept], kept, outputs) if kept else []
-        followed = {f.number: f for f in self._followed}
+        tracks = self._followed + self._match(self._detections(frame, time_s))
+        kept, outputs = self._predictor.outputs(frame, [track.box for track in tracks])
+        detections = [Detection(tracks[i].box, tracks[i].score) for i in kept]
         self._followed, results = [], []
-        for row, face in enumerate(faces):
-            track = followed.get(face.track or 0) or Followed(0, face.box)
-            is_seen = face.face_score is None or face.face_score >= self.following.min_face_score
-            if not track.number:
+        for row, face in enumerate(as_faces(detections, kept, outputs)):
+            track = tracks[face.index]
+            if track.number:
+                is_seen = face.face_score is None or face.face_score >= self.following.min_face_score
+            else:
                 is_seen = is_face(face.score, face.face_score)
-            track.misses = 0 if is_seen else track.misses + 1
             if is_seen:
                 offset = self.following.damped(outputs[BOX_OFFSET][row].tolist())
                 track.box = moved_box(face.box, self._predictor.crop_rule, offset)
+            track.misses = 0 if is_seen else track.misses + 1
             is_second = any(overlap(track.box, f.box) > self.following.max_overlap for f in self._followed)
-            if is_second or (not is_seen and not track.number) or track.misses >= self.following.hold_frames:
+            if is_second or track.misses >= (self.following.hold_frames if track.number else 1):
                 continue
             if not track.number:
                 self._count += 1
@@ -203,25 +214,25 @@ class PoseTracker:
             results.append(dataclasses.replace(face, box=track.box, track=track.number))
         return results
 
-    def _match(self, found: Sequence[Detection]) -> tuple[dict[int, float | None], list[Detection]]:
-        """Return the scores of followed faces that were detected, by number, and the detections of others.
+    def _match(self, found: Sequence[Detection]) -> list[Followed]:
+        """Give followed faces the scores of their detections; return the other detections.
 
         The boxes of followed faces stay: those of a detector jump, and with them the poses.
         """
-        scores: dict[int, float | None] = {}
+        for track in self._followed:
+            track.score = None
         fresh = []
         for face in found:
-            same = [f for f in self._followed if self._overlap(f, face) >= self.following.min_overlap]
-            if not same:
-                fresh.append(face)
-                continue
-            scores[max(same, key=lambda f: self._overlap(f, face)).number] = face.score
-        return scores, fresh
-
-    def _overlap(self, followed: Followed, face: Detection) -> float:
-        """How much of one face a detection and a followed box are, now or when the detector was asked."""
-        then = self._asked.get(followed.number, followed.box)
-        return max(overlap(followed.box, face.box), overlap(then, face.box))
+            # A box is compared where the face is now, and where it was when the detector was asked.
+            shares = [
+                max(overlap(box, face.box) for box in (track.box, track.asked or track.box))
+                for track in self._followed
+            ]
+            if max(shares, default=0.0) >= self.following.min_overlap:
+                self._followed[shares.index(max(shares))].score = face.score
+            else:
+                fresh.append(Followed(0, face.box, face.score))
+        return fresh
 
     def _detections(self, frame: np.ndarray, time_s: float) -> list[Detection]:
         """Return what the detector has found, if it was its turn or no face is followed."""
@@ -232,7 +243,8 @@ class PoseTracker:
             step = self.following.detect_every_s
             self._due_s = (math.floor(time_s / step) + 1) * step
         if self._pending is None:
-            self._asked = {f.number: f.box for f in self._followed}
+            for track in self._followed:
+                track.asked = track.box
         if self._worker is None:
             return self._detect(frame) if due else self._detect_reduced(frame)
         if self._pending is None:
@@ -246,8 +258,3 @@ class PoseTracker:
         reduced = reduce_frame(frame, self.following.reduced_side)
         scale = max(frame.shape[:2]) / max(reduced.shape[:2])
         return [face._replace(box=scaled_box(face.box, scale)) for face in self._detect(reduced)]
-
-
-def _relative(face: FacePose, neutral_deg: np.ndarray) -> FacePose:
-    yaw, pitch, roll = relative_pose(np.array(face.pose_deg), neutral_deg).tolist()
-    return dataclasses.replace(face, yaw=yaw, pitch=pitch, roll=roll)

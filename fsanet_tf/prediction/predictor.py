@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import numpy as np
 from fsanet_tf.detection.detection import Detection, require_detection
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.camera import pose_in_camera, position_in_camera
-from fsanet_tf.geometry.crop import Box, as_bgr, crop_face, moved_box, require_box
+from fsanet_tf.geometry.crop import Box, crop_face, moved_box, require_box
+from fsanet_tf.io.images import as_bgr
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
 from fsanet_tf.networks.network import Mirrored, Network, load_network, predict_crops
 from fsanet_tf.networks.pretrained import DEFAULT
@@ -24,6 +25,14 @@ __all__ = ["PosePredictor"]
 MAX_REFINE = 2  # corrections of a box; further ones change nothing
 
 Networks = str | Path | Network | Sequence[str | Path | Network]
+
+
+_load_named = functools.lru_cache(maxsize=8)(load_network)
+
+
+def load_network_once(network: Networks) -> Network:
+    """Load a network as `load_network`; those given by name or path are kept for the next call."""
+    return _load_named(str(network)) if isinstance(network, str | Path) else load_network(network)
 
 
 class PosePredictor:
@@ -65,21 +74,17 @@ class PosePredictor:
     def __reduce__(self) -> tuple[Any, ...]:
         return PosePredictor, (self.network, self.crop_rule.margin_ratio, self.mirror, self.refine)
 
-    def predict(
-        self, frame: np.ndarray, faces: Sequence[Detection], camera: np.ndarray | None = None
-    ) -> list[FacePose]:
+    def predict(self, frame: np.ndarray, faces: Sequence[Detection]) -> list[FacePose]:
         """Predict the poses of all faces of a frame, in one batch.
 
         Args:
             frame: uint8 BGR `(height, width, 3)`, or grayscale `(height, width)`, in [0, 255].
             faces: Detections. Those outside of the frame are left out; the `index` of each result is the
                 position of its detection.
-            camera: `(3, 3)`: matrix of the camera (see `camera_matrix`), which corrects the poses of faces
-                away from the center and locates them; None: poses as their crops show them, as in the
-                datasets.
 
         Returns:
-            Faces with poses, in the order of the detections.
+            Faces with poses as their crops show them, as in the datasets, in the order of the detections;
+            `FacePose.in_camera` corrects those away from the center.
 
         Raises:
             InputError: If the frame or a detection is invalid, or a prediction is not finite.
@@ -89,8 +94,7 @@ class PosePredictor:
         for _ in range(self.refine if self.localizes else 0):
             boxes = self.corrected(frame, boxes)
         kept, outputs = self.outputs(frame, boxes)
-        found = as_faces([faces[i]._replace(box=boxes[i]) for i in kept], kept, outputs)
-        return found if camera is None else [in_camera(face, camera) for face in found]
+        return as_faces([faces[i]._replace(box=boxes[i]) for i in kept], kept, outputs)
 
     def outputs(
         self, frame: np.ndarray, boxes: Sequence[Box], mirror: bool | None = None
@@ -151,11 +155,3 @@ def as_faces(
         )
         faces.append(FacePose(face.box, face.score, yaw, pitch, roll, face.track, index, error, score))
     return faces
-
-
-def in_camera(face: FacePose, camera: np.ndarray) -> FacePose:
-    """Return a face with its pose relative to the camera and its position."""
-    center = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
-    yaw, pitch, roll = pose_in_camera(np.array(face.pose_deg), center, camera).tolist()
-    position = position_in_camera(face.box, camera)
-    return dataclasses.replace(face, yaw=yaw, pitch=pitch, roll=roll, position_mm=position)

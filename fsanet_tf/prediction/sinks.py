@@ -1,4 +1,4 @@
-"""What frames can be written to: context managers that a caller attaches to a source.
+"""Sinks, which frames are written to: context managers that a caller attaches to a source.
 
 Each writes its file atomically: it is complete when the block ends, also by Ctrl-C, and not there if an error
 ended it.
@@ -21,8 +21,8 @@ import numpy as np
 
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError, OptionError
-from fsanet_tf.geometry.crop import as_bgr
 from fsanet_tf.io.files import library_path, printable_name, replace_when_done
+from fsanet_tf.io.images import as_bgr
 from fsanet_tf.options import checked
 from fsanet_tf.prediction.sources import Frame
 
@@ -53,19 +53,30 @@ class FileSink:
         self.path = Path(path)
         self.problem = ""
         self._stack = contextlib.ExitStack()
+        self._is_open = False
 
     def __enter__(self: SinkType) -> SinkType:
-        self._temporary = self._stack.enter_context(replace_when_done(self.path))
+        self._begin()
+        self._is_open = True
         return self
+
+    def _begin(self) -> None:
+        """Create the temporary file."""
+        self._temporary = self._stack.enter_context(replace_when_done(self.path))
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise InputError(f"{self.path}: expected to be written to inside of its `with` block")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_open = False
         if kind is None or issubclass(kind, KeyboardInterrupt):
             with self._stack:
                 self._finish()
             if self.problem:
-                raise InputError(f"{printable_name(self.path)}: {self.problem}")
+                raise InputError(f"{self.path}: {self.problem}")
         else:
             self._stack.__exit__(kind, error, trace)
 
@@ -101,15 +112,15 @@ class VideoSink(FileSink):
         self._count = 0
         self._pending: deque[Future] = deque()
 
-    def __enter__(self) -> VideoSink:
-        super().__enter__()
+    def _begin(self) -> None:
+        super()._begin()
         self._name = self._stack.enter_context(library_path(self._temporary))
         self._stack.callback(self._release)
         self._encoder = self._stack.enter_context(ThreadPoolExecutor(1))
-        return self
 
     def write(self, image: np.ndarray) -> None:
         """Append an image, uint8 BGR or grayscale; the first one's size is the video's."""
+        self._require_open()
         while len(self._pending) >= MAX_PENDING:
             self._pending.popleft().result()
         image = as_bgr(image)
@@ -129,7 +140,7 @@ class VideoSink(FileSink):
                     self._disk_problem()
                     or "OpenCV cannot encode images of {}×{} at {:g} frames/s".format(*self._size, self._rate)
                 )
-                raise InputError(f"{printable_name(self.path)}: cannot write it: {problem}")
+                raise InputError(f"{self.path}: cannot write it: {problem}")
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size)
         self._writer.write(image)
@@ -142,14 +153,12 @@ class VideoSink(FileSink):
         while self._pending:
             self._pending.popleft().result()
         if self._writer is None:
-            raise InputError(f"{printable_name(self.path)}: no image was written to it")
+            raise InputError(f"{self.path}: no image was written to it")
         self._writer.release()
         found = _count_frames(self._name)  # OpenCV reports neither a full disk nor a codec that fails
         if found != self._count:
             problem = self._disk_problem() or "the encoder failed"
-            raise InputError(
-                f"{printable_name(self.path)}: {found} of {self._count} frames could be written: {problem}"
-            )
+            raise InputError(f"{self.path}: {found} of {self._count} frames could be written: {problem}")
 
     def _disk_problem(self) -> str | None:
         """Return why the file cannot grow, or None if it can."""
@@ -189,7 +198,7 @@ class TableSink(FileSink):
         format: `csv`, or `json`: JSON Lines; default: `csv` if that is the file's suffix.
 
     Raises:
-        InputError: At the end of the block, if lines are missing.
+        InputError: If the format is unknown; at the end of the block, if lines are missing.
 
     Example:
         >>> with fsanet_tf.VideoSink("clip.mp4", rate=25) as video:
@@ -201,19 +210,21 @@ class TableSink(FileSink):
 
     def __init__(self, path: str | Path, format: Literal["csv", "json"] | None = None):
         super().__init__(path)
+        if format not in (None, "csv", "json"):
+            raise OptionError("format", f"expected csv or json, received {format}")
         self._format = format or ("csv" if self.path.suffix.lower() == ".csv" else "json")
 
-    def __enter__(self) -> TableSink:
-        super().__enter__()
+    def _begin(self) -> None:
+        super()._begin()
         self._waiting = bytearray()
         self._count = 0
         self._file = self._stack.enter_context(self._temporary.open("wb", buffering=0))
         if self._format == "csv":
             self._append(",".join(FIELDS) + "\r\n")
-        return self
 
     def write(self, frame: Frame) -> None:
         """Write the faces of a frame; bytes of its name that are not UTF-8 are escaped."""
+        self._require_open()
         for face in frame.faces:
             values = _values(frame, face)
             if self._format == "csv":
@@ -274,6 +285,7 @@ class TimeSequence(FileSink):
         path: The image.
 
     Raises:
+        InputError: If Matplotlib cannot write the format.
         MissingExtraError: If Matplotlib is not installed.
 
     Example:
@@ -284,13 +296,21 @@ class TimeSequence(FileSink):
         ...         plot.write(frame)
     """
 
-    def __enter__(self) -> TimeSequence:
+    def __init__(self, path: str | Path):
+        super().__init__(path)
+        from fsanet_tf.drawing.plots import FORMATS, draw_angles_over_time
+
+        if self.path.suffix.lower() not in FORMATS:
+            raise InputError(f"{path}: cannot write such a plot (expected {', '.join(FORMATS)})")
+        self._draw = draw_angles_over_time
+
+    def _begin(self) -> None:
         self._times: dict[int | None, list[float]] = defaultdict(list)
         self._poses: dict[int | None, list[tuple[float, float, float]]] = defaultdict(list)
-        return self
 
     def write(self, frame: Frame) -> None:
         """Add the faces of a frame."""
+        self._require_open()
         for face in frame.faces:
             self._times[face.track].append(frame.time_s)
             self._poses[face.track].append(face.pose_deg)
@@ -299,8 +319,5 @@ class TimeSequence(FileSink):
         longest = max(map(len, self._times.values()), default=0)
         kept = [track for track, times in self._times.items() if len(times) >= MIN_SHARE * longest]
         if kept:
-            from fsanet_tf.drawing.plots import draw_angles_over_time
-
-            draw_angles_over_time(
-                {f"person {t}": (np.array(self._times[t]), np.array(self._poses[t])) for t in kept}, self.path
-            )
+            sequences = {f"person {t}": (np.array(self._times[t]), np.array(self._poses[t])) for t in kept}
+            self._draw(sequences, self.path)

@@ -1,25 +1,25 @@
 """Smoothing of poses over time."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.detection.face_pose import FacePose, with_pose
 from fsanet_tf.geometry.pose import wrap_degrees
+from fsanet_tf.options import configuration, option
 
 __all__ = ["PoseSmoother", "SmoothingConfig"]
 
+MIN_CUTOFF_HZ = 1e-6  # lower ones would divide by zero
 
-@dataclasses.dataclass(frozen=True)
+
+@configuration
 class SmoothingConfig:
     """Constants of the One Euro filter.
 
-    Attributes:
-        min_cutoff_hz: Cutoff frequency for a still head; lower means less jitter.
-        beta: Increase of the cutoff with speed, in Hz per degree/s; higher means less lag.
-        speed_cutoff_hz: Cutoff frequency of the speed estimate.
+    Raises:
+        OptionError: If a constant is out of range.
 
     Example:
         >>> from fsanet_tf.prediction.smoothing import SmoothingConfig
@@ -27,9 +27,13 @@ class SmoothingConfig:
         0.05
     """
 
-    min_cutoff_hz: float = 1.0
-    beta: float = 0.05
-    speed_cutoff_hz: float = 1.0
+    min_cutoff_hz: float = option(
+        1.0, "Cutoff frequency for a still head; lower means less jitter.", low=MIN_CUTOFF_HZ
+    )
+    beta: float = option(
+        0.05, "Increase of the cutoff with speed, in Hz per degree/s; higher means less lag.", low=0
+    )
+    speed_cutoff_hz: float = option(1.0, "Cutoff frequency of the speed estimate.", low=MIN_CUTOFF_HZ)
 
 
 class OneEuroFilter:
@@ -87,14 +91,13 @@ class PoseSmoother:
 
         Filters of vanished tracks are dropped.
         """
-        tracks = {face.track for face in faces if face.track is not None}
-        filters = {track: self._filters.get(track) or OneEuroFilter(self._config) for track in tracks}
-        self._filters = filters
+        filters: dict[int, OneEuroFilter] = {}
         smoothed = []
         for face in faces:
-            if face.track is None:
-                smoothed.append(face)
-                continue
-            yaw, pitch, roll = filters[face.track](np.array(face.pose_deg), time_s).tolist()
-            smoothed.append(dataclasses.replace(face, yaw=yaw, pitch=pitch, roll=roll))
+            if face.track is not None:
+                smooth = self._filters.get(face.track) or OneEuroFilter(self._config)
+                smooth = filters.setdefault(face.track, smooth)
+                face = with_pose(face, smooth(np.array(face.pose_deg), time_s))
+            smoothed.append(face)
+        self._filters = filters
         return smoothed

@@ -10,10 +10,9 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import cv2
@@ -25,6 +24,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import library_path, printable_name
 from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.io.images import ASTRONAUT
+from fsanet_tf.io.waiting import call_in_thread
 
 __all__ = ["Frame"]
 
@@ -51,8 +51,6 @@ UNTIMED_FRAME_S = 0.1  # of an animation without times, as decoders of GIFs have
 CAMERA_NUMBER = re.compile(r"[0-9]{1,9}")  # OpenCV takes a C int
 NEITHER = "neither a photo nor a video"
 NO_SUCH = "no such photo, folder, video or camera"
-
-Result = TypeVar("Result")
 
 
 class Frame(NamedTuple):
@@ -158,13 +156,12 @@ def photo_paths(
         skipped |= {printable_name(p): kind or NEITHER for p, kind in kinds.items() if kind != "photo"}
         photos = sorted(p for p, kind in kinds.items() if kind == "photo")
         if not photos:
-            name = printable_name(source)
-            raise InputError(f"{name}: expected photos, found none{describe_skipped(skipped)}")
+            raise InputError(f"{source}: expected photos, found none{describe_skipped(skipped)}")
         return photos
     if path.is_file():
         return [path] if file_kind(path) == "photo" else None
     if path.suffix.lower() in PHOTO_SUFFIXES:
-        raise InputError(f"{printable_name(source)}: {NO_SUCH}")
+        raise InputError(f"{source}: {NO_SUCH}")
     return None
 
 
@@ -172,14 +169,16 @@ def open_video(source: str | Path) -> Video | Animation:
     """Open a video, a camera or an animated image.
 
     Raises:
-        InputError: If it cannot be opened, or has no frame.
+        InputError: If it is photos, cannot be opened, or has no frame.
     """
-    path = Path(source)
-    if not is_live(str(source)) and path.is_file():
-        with path.open("rb") as file:
+    source = as_source(source)
+    if photo_paths(source) is not None:
+        raise InputError(f"{source}: expected a video or camera, received photos (see estimate)")
+    if not is_live(source) and os.path.isfile(source):
+        with open(source, "rb") as file:
             if file.read(12)[8:] == b"WEBP":
-                return Animation(path)
-    return Video(str(source))
+                return Animation(Path(source))
+    return Video(source)
 
 
 class Animation:
@@ -198,18 +197,18 @@ class Animation:
         InputError: If it cannot be decoded.
     """
 
+    is_live, missing = False, ""
+
     def __init__(self, path: Path):
         read, animation = cv2.imdecodeanimation(np.frombuffer(path.read_bytes(), np.uint8)[None])
         if not read:
-            raise InputError(f"{printable_name(path)}: expected an animated image, could not decode it")
+            raise InputError(f"{path}: expected an animated image, could not decode it")
         self._images = [np.ascontiguousarray(image[..., :3]) for image in animation.frames]
         durations_s = np.array(animation.durations, float) / 1000
         durations_s[durations_s <= 0] = UNTIMED_FRAME_S
         self._times_s = np.concatenate([[0.0], np.cumsum(durations_s)[:-1]])
         self.length = len(self._images)
         self.rate = self.length / durations_s.sum()
-        self.is_live = False
-        self.missing = ""
 
     def stop(self) -> None:
         """Do nothing: no frame is waited for."""
@@ -249,7 +248,7 @@ class Video:
             # Only one backend may open a pipe: the next one would wait for another writer.
             backend = cv2.CAP_FFMPEG if is_pipe else cv2.CAP_ANY
             number = bool(CAMERA_NUMBER.fullmatch(source))
-            opening = _interruptible(lambda: _open(int(source) if number else source, backend))
+            opening = call_in_thread(lambda: _open(int(source) if number else source, backend))
             self._capture, opened, self._first = opening
         else:
             with library_path(source) as name:
@@ -336,17 +335,3 @@ def _open(name: str | int, backend: int) -> tuple[cv2.VideoCapture, bool, np.nda
     """Open a video and read its first frame."""
     capture = cv2.VideoCapture(name, backend)
     return capture, *capture.read()
-
-
-def _interruptible(function: Callable[[], Result]) -> Result:
-    """Call a function in a thread, so that a signal ends waiting for it: a camera may not respond."""
-    future: Future[Result] = Future()
-
-    def call() -> None:
-        try:
-            future.set_result(function())
-        except Exception as error:
-            future.set_exception(error)
-
-    threading.Thread(target=call, daemon=True).start()
-    return future.result()

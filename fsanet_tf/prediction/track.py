@@ -7,40 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from fsanet_tf.detection.detection import Detector
-from fsanet_tf.errors import InputError
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.pose_tracker import PoseTracker
 from fsanet_tf.prediction.predictor import Networks
-from fsanet_tf.prediction.sources import Frame, as_source, open_video, photo_paths
+from fsanet_tf.prediction.sources import Animation, Frame, Video, open_video
 
 __all__ = ["track"]
 
 
 class TrackedVideo:
-    """Iterator of the frames of a video with their faces.
+    """Iterator of the frames of a video with their faces; one that fails does not end the others.
 
     Attributes:
         rate: Frames per second of the source.
         length: Number of frames that a file claims; None for a camera.
         missing: After the last frame: what could not be read, or an empty string.
+        stop: Ends the frames, also from a signal handler that interrupts waiting for one.
     """
 
-    def __init__(self, source: str | Path, network: Networks, detector: str | Detector, **options: Any):
-        source = as_source(source)
-        if photo_paths(source) is not None:
-            raise InputError(f"{source}: expected a video or camera, received photos (see estimate)")
-        self._video = open_video(source)  # one that cannot be read is reported before anything is loaded
-        self._tracker = PoseTracker(network, detector, live=self._video.is_live, **options)
-        self._frames = iter(self._video)
-        self.rate, self.length = self._video.rate, self._video.length
+    def __init__(self, video: Video | Animation, tracker: PoseTracker):
+        self._video, self._frames, self._tracker = video, iter(video), tracker
+        self.rate, self.length, self.stop = video.rate, video.length, video.stop
 
     @property
     def missing(self) -> str:
         return self._video.missing
-
-    def stop(self) -> None:
-        """End the frames, also from a signal handler that interrupts waiting for one."""
-        self._video.stop()
 
     def __iter__(self) -> Iterator[Frame]:
         return self
@@ -77,4 +68,5 @@ def track(
         ...     for face in frame.faces:
         ...         assert abs(face.yaw) < 90
     """
-    return TrackedVideo(source, network, detector, **options)
+    video = open_video(source)  # one that cannot be read is reported before anything is loaded
+    return TrackedVideo(video, PoseTracker(network, detector, live=video.is_live, **options))

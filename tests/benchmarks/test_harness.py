@@ -1,6 +1,7 @@
 """The tables of the benchmarks: medians, ratios to the baseline, and the page that is made of them."""
 
-import cv2
+import re
+
 import numpy as np
 import pytest
 
@@ -12,7 +13,7 @@ from benchmarks.harness import (
     read_comparisons,
     write_comparisons,
 )
-from benchmarks.page import BARS, GROWTH, write_page
+from benchmarks.page import write_page
 from tests.conftest import assert_one_clear_line, run_process
 
 
@@ -39,20 +40,20 @@ def test_a_table_says_where_a_way_was_not_measured():
 
 def test_figures_survive_their_file(tmp_path):
     columns = [compare("t", "one", "ms", "a", {"a": [2.0, 2.5], "b": [1.0]})]
-    write_comparisons(tmp_path / "f.json", columns, machine="here")
+    write_comparisons(tmp_path / "f.json", columns)
     assert read_comparisons(tmp_path / "f.json") == columns
 
 
-def test_page_holds_every_table_and_a_picture(tmp_path):
+def test_page_contains_every_table_once(tmp_path):
     columns = [
-        compare(BARS, "one face", "ms a face", "original", {"original": [5.0], "ours": [1.0]}),
-        *(compare(title, "ours", "ms", "1 face", {"1 face": [5.0], "4 faces": [1.0]}) for title in GROWTH),
+        compare("Networks", "one face", "ms a face", "original", {"original": [5.0], "ours": [1.0]}),
+        compare("Start-up", "time", "s", "original", {"original": [5.0], "ours": [1.0]}),
+        compare("Networks", "64 faces", "ms a face", "original", {"original": [4.0], "ours": [2.0]}),
     ]
     write_page(tmp_path / "page.md", columns, "python -m benchmarks")
     text = (tmp_path / "page.md").read_text()
-    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [BARS]
-    assert "| ours | **5 ×** 1 |" in text
-    assert (cv2.imread(str(tmp_path / "page.png")) < 255).any()
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == ["Networks", "Start-up"]
+    assert "| ours | **5 ×** 1 | **2 ×** 2 |" in text
 
 
 def test_peak_memory_is_at_least_what_was_used():
@@ -77,8 +78,7 @@ def test_quick_benchmarks_make_a_page(reference, tmp_path):
     work_dir = f"--work_dir={tmp_path}"
     result = run_process("-m", "benchmarks", "--quick", f"--reference={reference}", work_dir)
     assert result.returncode == 0, result.stderr
-    comparisons = read_comparisons(tmp_path / "quick.json")
-    assert {column.table for column in comparisons} >= {BARS, *GROWTH, "Start-up to the first pose"}
-    for column in comparisons:
-        assert all(row.median > 0 for row in column.rows.values()), column.column
-    assert (tmp_path / "quick.png").stat().st_size > 10_000
+    text = (tmp_path / "quick.md").read_text()
+    titles = [line[3:] for line in text.splitlines() if line.startswith("## ")]
+    assert titles == ["Networks", "Start-up to the first pose"]
+    assert len(re.findall(r"\| `fusion` \|( \*\*[\d.]+ ×\*\* [\d.]+[^|]*\|){2}", text)) == 1

@@ -6,6 +6,7 @@ import pytest
 from fsanet_tf.detection.detection import Detection, overlap
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.detection.tracking import Tracker
+from fsanet_tf.errors import InputError
 from fsanet_tf.prediction.smoothing import OneEuroFilter, PoseSmoother, SmoothingConfig
 
 
@@ -71,6 +72,11 @@ def test_one_euro_goes_the_short_way_round():
     smooth = OneEuroFilter(SmoothingConfig())
     smooth(np.array([179.0]), 0.0)
     assert abs(smooth(np.array([-179.0]), 0.1)[0]) > 178
+
+
+def test_a_cutoff_that_would_divide_by_zero_is_named():
+    with pytest.raises(InputError, match="min_cutoff_hz: expected a number of at least"):
+        SmoothingConfig(min_cutoff_hz=0)
 
 
 def test_smoother_keeps_people_apart():

@@ -12,7 +12,7 @@ from fsanet_tf.evaluation.figures import _end_of
 def axes(monkeypatch):
     """The axes of what is drawn, instead of a file."""
     figures = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: figures.append(figure))
     return lambda: figures[-1].axes[0]
 
 

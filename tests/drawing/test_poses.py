@@ -121,6 +121,22 @@ def test_what_is_no_image_is_not_drawn_on(image):
         draw_face(image, (1, 1, 5, 5), (0.0, 0.0, 0.0))
 
 
+@pytest.mark.parametrize("pose", [(1.0, 2.0), (np.nan, 0, 0), "yaw", None])
+def test_what_is_no_pose_or_box_is_named(pose):
+    image = np.zeros((50, 50, 3), np.uint8)
+    for draw in (
+        lambda: draw_face(image, (1, 1, 9, 9), pose),
+        lambda: draw_axes(image, pose, (9, 9), 5),
+        lambda: draw_cube(image, pose, (9, 9), 5),
+    ):
+        with pytest.raises(InputError, match="pose_deg: expected yaw, pitch, roll in degrees, received"):
+            draw()
+    for box in ((1, 2, 3), (np.nan, 0, 5, 5), None):
+        with pytest.raises(InputError, match="expected left, top, right, bottom in pixels"):
+            draw_face(image, box, (0.0, 0.0, 0.0))
+    assert not image.any()
+
+
 def test_views_are_drawn_on_and_read_only_arrays_are_refused():
     expected, image = np.zeros((200, 300, 3), np.uint8), np.zeros((200, 300, 3), np.uint8)
     arguments = (60, 60, 160, 160), (30.0, 10.0, 0.0), "both"

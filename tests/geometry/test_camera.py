@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fsanet_tf.data.preprocessing.synthetic_head import landmarks, random_person
+from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.camera import camera_matrix, pose_in_camera
 from fsanet_tf.geometry.pose import geodesic_errors, poses_from_rotations, rotation_matrices
@@ -41,6 +42,14 @@ def test_the_pose_relative_to_the_camera_is_recovered(place, pose, rng):
     assert geodesic_errors(recovered[None], np.array([pose]))[0] < 1.5
     if place == (0.9, 0.0):
         assert geodesic_errors(shown[None], np.array([pose]))[0] > 25  # what is corrected
+
+
+def test_a_face_is_turned_and_located_by_its_camera():
+    face = FacePose((1180.0, 310.0, 1280.0, 410.0), 0.9, 0.0, 0.0, 0.0, track=3)
+    seen = face.in_camera(CAMERA)
+    assert seen.yaw == pytest.approx(np.rad2deg(np.arctan2(590, CAMERA[0, 0]))) and seen.track == 3
+    assert seen.position_mm == pytest.approx((590 * 1.393, 0, CAMERA[0, 0] * 1.393))
+    assert face.position_mm is None
 
 
 def test_a_face_in_the_center_keeps_its_pose():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_box, grow_box, resize_crops
+from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_box, crop_face, grow_box, resize_crops
 
 
 @pytest.fixture
@@ -35,20 +35,11 @@ def test_box_without_pixels_is_refused(image, box):
         crop_box(image, box)
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        np.zeros((9, 9)),
-        np.zeros((9, 9, 3)),
-        np.zeros((9, 9, 4), np.uint8),
-        np.zeros((0, 9, 3), np.uint8),
-        [[1]],
-        None,
-    ],
-)
-def test_what_is_no_bgr_image_is_refused(bad):
-    with pytest.raises(InputError, match="expected a uint8 BGR image"):
-        crop_box(bad, (0, 0, 5, 5))
+@pytest.mark.parametrize("box", [(0, 0, 5), (np.nan, 0, 5, 5), (9, 0, 5, 5), (0, 0, 1e10, 5), "box", None])
+def test_what_is_no_box_is_refused(image, box):
+    for rule in (LANDMARK_CROP, CropRule(0.29, square=True, sampling="filtered")):
+        with pytest.raises(InputError, match=r"box .*: expected left, top, right, bottom in pixels"):
+            crop_face(image, box, rule)
 
 
 def test_resizing_crops_is_the_crops_own_interpolation(rng):

@@ -16,7 +16,7 @@ def test_mappings_are_those_of_the_network(variant, rng):
     crops = rng.uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
     mappings = np.asarray(structure_model(model).predict(crops, verbose=0))
     assert mappings.shape == (2, 3, 5, 192) and (mappings > 0).all() and (mappings < 1).all()
-    assert fold(mappings[0], 3).shape == (3, 5, 8, 8)
+    assert fold(mappings).shape == (2, 3, 5, 8, 8)
 
 
 def test_no_mapping_is_said():
@@ -25,10 +25,10 @@ def test_no_mapping_is_said():
 
 
 def test_fold_puts_a_pixel_where_it_lies():
-    mappings = np.zeros((3, 5, 192))
-    mappings[1, 2, [8 * 3 + 5, 64 + 8 * 3 + 5, 128 + 8 * 3 + 5]] = 0.7  # row 3, column 5 in each stage
-    maps = fold(mappings, 3)
-    assert maps[1, 2, 3, 5] == pytest.approx(0.7) and maps.sum() == pytest.approx(0.7)
+    mappings = np.zeros((2, 3, 5, 192))
+    mappings[1, 1, 2, [8 * 3 + 5, 64 + 8 * 3 + 5, 128 + 8 * 3 + 5]] = 0.7  # row 3, column 5 in each stage
+    maps = fold(mappings)
+    assert maps[1, 1, 2, 3, 5] == pytest.approx(0.7) and maps.sum() == pytest.approx(0.7)
 
 
 def test_command_draws_the_astronaut(tmp_path):
@@ -45,3 +45,6 @@ def test_command_draws_the_astronaut(tmp_path):
 def test_the_maps_are_an_array(rng):
     maps = structure_heatmaps(rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8), "1x1")
     assert maps.shape == (2, 3, 5, 8, 8) and (maps > 0).all() and (maps < 1).all()
+    for crops in (np.zeros((64, 64, 3)), np.zeros((1, 32, 32, 3))):
+        with pytest.raises(InputError, match=r"crops: expected an array \(N, 64, 64, 3\), received"):
+            structure_heatmaps(crops, "1x1")

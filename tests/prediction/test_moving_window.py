@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.faces import labeled_pictures
-from benchmarks.moving_window import MOTIONS, RATE, box_errors, moving_window
+from benchmarks.moving_window import MOTIONS, RATE, moving_window
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.io.images import read_image
 from fsanet_tf.prediction.pose_tracker import PoseTracker
@@ -12,6 +12,14 @@ from fsanet_tf.prediction.predictor import PosePredictor
 
 FACE = (192.0, 78.0, 264.0, 170.0)  # of the astronaut, roughly
 NUM_PHOTOS = 24
+
+
+def box_errors(found, true):
+    """The distance of two boxes' centers as a share of the true side, and of their log sizes."""
+    found_size, true_size = (np.array([b[2] - b[0], b[3] - b[1]]) for b in (found, true))
+    between = (np.array(found[:2]) + found[2:] - true[:2] - true[2:]) / 2
+    side = np.sqrt(true_size.prod())
+    return np.linalg.norm(between) / side, np.log(found_size.prod() / true_size.prod()) / 2
 
 
 def follow(network, image, box, motion, frames):

@@ -115,10 +115,14 @@ def test_a_network_that_does_not_localize_uses_the_detector():
     assert frames[0][0].box != disc_box(100, 90, 40)
 
 
-@pytest.mark.parametrize("options", [{"every": 0}, {"every": 1.5}, {"every": True}, {"hold_frames": -1}])
-def test_what_is_out_of_range_is_named(options):
+@pytest.mark.parametrize(("options", "expected"), [
+    ({"every": 0}, "a whole number"), ({"every": 1.5}, "a whole number"), ({"every": True}, "a whole number"),
+    ({"hold_frames": -1}, "a whole number"), ({"field_of_view_deg": 500}, "degrees in"),
+    ({"smooth": "no"}, "true or false"), ({"live": 1}, "true or false"),
+])  # fmt: skip
+def test_what_is_out_of_range_is_named(options, expected):
     (name,) = options
-    with pytest.raises(InputError, match=f"{name}: expected a whole number"):
+    with pytest.raises(InputError, match=rf"{name}: expected {expected}"):
         PoseTracker(PlainNetwork(), DiscDetector(), **options)
 
 

@@ -63,7 +63,10 @@ def test_an_invalid_detection_is_refused(astronaut, face):
         PosePredictor(CountingNetwork()).predict(astronaut, [face])
 
 
-@pytest.mark.parametrize("frame", [np.zeros((9, 9, 3)), np.zeros((9, 9, 4), np.uint8), None])
+@pytest.mark.parametrize("frame", [
+    np.zeros((9, 9)), np.zeros((9, 9, 3)), np.zeros((9, 9, 4), np.uint8), np.zeros((0, 9, 3), np.uint8),
+    [[1]], None,
+])  # fmt: skip
 def test_what_is_no_frame_is_refused(frame):
     with pytest.raises(InputError, match="frame: expected a uint8 BGR image"):
         PosePredictor(CountingNetwork()).predict(frame, [])

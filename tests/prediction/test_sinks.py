@@ -82,6 +82,29 @@ def test_what_cannot_be_written_is_said(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_format_that_no_sink_has_is_said_before_anything_is_written(tmp_path):
+    with pytest.raises(InputError, match="format: expected csv or json, received xml"):
+        TableSink(tmp_path / "faces.xml", format="xml")
+    with pytest.raises(InputError, match=r"angles\.xyz: cannot write such a plot \(expected .*\.png"):
+        TimeSequence(tmp_path / "angles.xyz")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: VideoSink(path / "a.mp4", 10), lambda path: TableSink(path / "a.csv"),
+             lambda path: TimeSequence(path / "a.png")], ids=["video", "table", "plot"],
+)  # fmt: skip
+def test_a_sink_is_written_to_inside_of_its_block(make, tmp_path):
+    item = GRAY if make(tmp_path).path.suffix == ".mp4" else Frame("0", 0.0, GRAY, [FACE])
+    sink = make(tmp_path)
+    with pytest.raises(InputError, match=r"a\..*: expected to be written to inside of its `with` block"):
+        sink.write(item)
+    with sink:
+        sink.write(item)
+    with pytest.raises(InputError, match=r"a\..*: expected to be written to inside of its `with` block"):
+        sink.write(item)
+    assert sink.path.exists()
+
+
 def test_frames_without_faces_make_no_plot(tmp_path):
     with TimeSequence(tmp_path / "none.png") as plot:
         plot.write(Frame("0", 0.0, GRAY))
