@@ -66,7 +66,7 @@ def augmented_features(model: keras.Model, data: str, count: int, held_out: bool
     """Augment faces; return what the heads read and learn from."""
     dataset = load_dataset(data.split(","))
     rows = split_dataset(dataset, MAX_ANGLE_DEG, 0.08)[int(held_out)]
-    views = dataset.labels.views(MARGIN)
+    views = dataset.views(MARGIN)
     views = np.ones(len(dataset), np.float32) if views is None else views
     size = model.input_shape[1]
     maps, vectors = model.get_layer("locator_conv").input, model.get_layer("error_vectors").output
@@ -88,7 +88,7 @@ def augmented_features(model: keras.Model, data: str, count: int, held_out: bool
         batch = {name: values.numpy() for name, values in targets.items()}
         batch[ERROR] = geodesic_errors(found.numpy(), batch[POSE]).astype(np.float32)
         batch |= {MAPS: found_maps.numpy().astype(np.float16), VECTORS: found_vectors.numpy()}
-        batch[WEIGHT] = dataset.labels.weights[chosen]
+        batch[WEIGHT] = dataset.weights[chosen]
         for name, values in batch.items():
             parts.setdefault(name, []).append(values)
     return {name: np.concatenate(values) for name, values in parts.items()}

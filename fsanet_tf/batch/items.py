@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fsanet_tf.batch.folder import file_system
-from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
+from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies, printable
 from fsanet_tf.io.csv_tables import describe_columns, read_csv
 from fsanet_tf.io.files import named_path, printable_name, read_text
 from fsanet_tf.io.folders import describe_skipped, files_in
@@ -35,6 +35,7 @@ class Item:
         is_video: Whether its frames are labeled, not it.
         size: Bytes of the file; None: unknown.
         modified_us: Time of its last change in microseconds since 1970; None: unknown.
+        content: The encoded image itself, which is then not read.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Item:
     is_video: bool = False
     size: int | None = None
     modified_us: int | None = None
+    content: bytes | None = dataclasses.field(default=None, repr=False)
 
 
 def make_item(name: str, path: str, row: int | None = None) -> Item:
@@ -159,9 +161,7 @@ class Items:
             info = system.get_file_info(root)
             infos = [info] if info.is_file else system.get_file_info(fs.FileSelector(root, recursive=True))
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{address}: could not list it ({' '.join(str(error).split())[:200]})"
-            ) from error
+            raise InputError(f"{address}: could not list it ({one_line(error)})") from error
         for info in sorted(infos, key=lambda info: info.path):
             name = base.rstrip("/") + info.path.removeprefix(root)
             if not info.is_file or (wild and not _matches(name.split("/"), parts)):

@@ -20,6 +20,7 @@ from fsanet_tf.batch.table import Table, encode
 from fsanet_tf.detection.detectors import resolve_detector
 from fsanet_tf.errors import OptionError
 from fsanet_tf.io.folders import describe_skipped
+from fsanet_tf.options import checked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +97,7 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
         1
     """
     start = time.monotonic()
+    checked("config", LabelConfig, config)
     for name in ("source", "output"):
         if not getattr(config, name):
             raise OptionError(name, "is required")
@@ -115,16 +117,8 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
                 bar.update(sizes[number])
         job.tidy()
         found = table.summary()
-    return LabelReport(
-        config.output,
-        found.photos,
-        found.faces,
-        found.failures,
-        removed,
-        sources.skipped,
-        time.monotonic() - start,
-        found.workers,
-    )
+    seconds = time.monotonic() - start
+    return LabelReport(config.output, removed=removed, skipped=sources.skipped, seconds=seconds, **found)
 
 
 def make_job(config: LabelConfig) -> Job:

@@ -21,7 +21,7 @@ import cv2
 
 from fsanet_tf.batch.folder import Folder
 from fsanet_tf.errors import InputError
-from fsanet_tf.parallel import WorkerContext, exit_with_parent, num_cores
+from fsanet_tf.parallel import exit_with_parent, num_cores, worker_processes
 
 Row = dict[str, Any]
 
@@ -130,18 +130,9 @@ class Job:
                     pool = stack.enter_context(self.processes(1))
                     yield [worker.failure(item, "crashes the library that reads it, or memory ran out")]
 
-    @contextlib.contextmanager
-    def processes(self, count: int) -> Iterator[ProcessPoolExecutor]:
-        """Start worker processes for a block; an error in it ends them at once, their parts unfinished."""
-        context = WorkerContext()
-        with ProcessPoolExecutor(
-            count, mp_context=context, initializer=_start_worker, initargs=(self,)
-        ) as pool:
-            try:
-                yield pool
-            except BaseException:
-                context.terminate()
-                raise
+    def processes(self, count: int) -> contextlib.AbstractContextManager[ProcessPoolExecutor]:
+        """Start processes that work on this job, as `worker_processes`."""
+        return worker_processes(count, _start_worker, (self,))
 
     def tidy(self) -> None:
         """Delete what killed workers left of a job that is now finished."""

@@ -216,7 +216,10 @@ def require_file(path: str | Path, expected: str) -> Path:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's content as hexadecimal digits."""
+    """Return the SHA-256 of a file's content, or of those of a folder's files, as hexadecimal digits."""
+    if Path(path).is_dir():
+        digests = "".join(sha256(file) for file in sorted(Path(path).rglob("*")) if file.is_file())
+        return hashlib.sha256(digests.encode()).hexdigest()
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):

@@ -23,10 +23,11 @@ from fsanet_tf.batch.items import Item, Items
 from fsanet_tf.batch.label import label, read_labels
 from fsanet_tf.batch.labeler import Labeler
 from fsanet_tf.batch.parts import Job, Part, make_parts, rows_of
-from fsanet_tf.batch.table import SCHEMA, Table, as_table, encode, network_hash
+from fsanet_tf.batch.table import SCHEMA, Table, as_table, encode
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
+from fsanet_tf.networks.pretrained import hash_network
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, run_process
 
 HAAR = {"network": "1x1", "detector": "haar"}
@@ -219,7 +220,7 @@ def test_table_is_training_data(photos, tmp_path):
     table = f"--table={tmp_path / 'poses.parquet'}"
     result = run_fsanet("preprocess", "table", table, f"--output={tmp_path / 'own.npz'}")
     assert result.returncode == 0 and ", 0 left out" in result.stdout, result.stderr
-    assert load_dataset(tmp_path / "own.npz").labels.labeled_by == "1x1"
+    assert load_dataset(tmp_path / "own.npz").labeled_by == "1x1"
 
 
 def test_a_killed_worker_loses_and_repeats_nothing(photos, expected, tmp_path):
@@ -369,7 +370,7 @@ def test_another_saved_model_of_the_same_name_has_another_hash(tmp_path):
     hashes = []
     for content in (b"1", b"2", b"2"):
         (tmp_path / "variables/data").write_bytes(content)
-        hashes.append(network_hash([str(tmp_path), "1x1"]))
+        hashes.append(hash_network(tmp_path))
     assert hashes[0] != hashes[1] == hashes[2]
 
 
@@ -543,4 +544,4 @@ def test_a_second_node_takes_part_and_may_die(photos, expected, tmp_path):
         subprocess.run([*ray, "stop", "--force"], env=environment, capture_output=True, check=False)
     assert read_labels(str(output)).equals(as_table(rows_in(tmp_path / "many")))
     job = Job(open_folder(str(output)), Crashing, encode, ".parquet")
-    assert len({worker.split(":")[0] for worker in Table(job).summary().workers}) == 2
+    assert len({worker.split(":")[0] for worker in Table(job).summary()["workers"]}) == 2

@@ -67,7 +67,7 @@ def boxes_of(detections, protocol):
     config = BiwiConfig("", "", protocol=protocol, margin_ratio=0.0)
 
     def detect(*_):
-        return [(box, 1.0) for box in next(given)]
+        return next(given)
 
     return [box for _, _, box in accepted_boxes(frames, detect, config, {})]
 
@@ -91,7 +91,7 @@ def test_protocol_2_takes_the_last_box_instead():
 
 def test_margin_is_added_before_the_rules_apply():
     frames = iter([("frame", FRAME)])
-    [(_, _, box)] = accepted_boxes(frames, lambda *_: [(A, 1.0)], BiwiConfig("", ""), {})
+    [(_, _, box)] = accepted_boxes(frames, lambda *_: [A], BiwiConfig("", ""), {})
     assert box == (60, 60, 240, 240)
 
 

@@ -19,7 +19,7 @@ from fsanet_tf.options import configuration, option
 __all__ = ["BiwiConfig"]
 
 PixelBox = tuple[int, int, int, int]  # left, top, right, bottom
-FrameDetector = Callable[[Path, np.ndarray], list[tuple[PixelBox, float]]]  # of a frame and its path
+FrameDetector = Callable[[Path, np.ndarray], list[PixelBox]]  # of a frame and its path
 
 MIN_CONFIDENCE = {1: 0.90, 2: 0.95}  # of MTCNN, by protocol
 MAX_MOVE = 80  # pixels that the grown box's left may move from one frame to the next
@@ -119,25 +119,22 @@ def mtcnn_detector(protocol: int) -> FrameDetector:
     """Build MTCNN with the protocol's confidence; it receives BGR, as in the original."""
     network = load_mtcnn()
 
-    def detect(_: Path, frame: np.ndarray) -> list[tuple[PixelBox, float]]:
-        faces = []
-        for face in network.detect_faces(frame) or []:
-            left, top, width, height = face["box"]
-            if face["confidence"] > MIN_CONFIDENCE[protocol]:
-                faces.append(((left, top, left + width, top + height), float(face["confidence"])))
-        return faces
+    def detect(_: Path, frame: np.ndarray) -> list[PixelBox]:
+        faces = network.detect_faces(frame) or []
+        sizes = [face["box"] for face in faces if face["confidence"] > MIN_CONFIDENCE[protocol]]
+        return [(left, top, left + width, top + height) for left, top, width, height in sizes]
 
     return detect
 
 
-def file_detector(frame_path: Path, _: np.ndarray) -> list[tuple[PixelBox, float]]:
+def file_detector(frame_path: Path, _: np.ndarray) -> list[PixelBox]:
     """Read the box in the file next to a frame, for frames in which MTCNN finds nothing."""
     path = frame_path.with_name(frame_path.name.replace("_rgb.png", "_box.txt"))
     try:
         left, top, right, bottom = (int(float(word)) for word in path.read_text().split())
     except (OSError, ValueError) as error:
         raise InputError(f"{path.name}: expected left, top, right and bottom ({error})") from error
-    return [((left, top, right, bottom), 1.0)]
+    return [(left, top, right, bottom)]
 
 
 def choose_box(boxes: list[PixelBox], frame_shape: tuple[int, ...]) -> PixelBox:
@@ -166,7 +163,7 @@ def accepted_boxes(
             found = detect(path, frame)
         except Exception as error:
             problems[path], found = reason_of(error), []
-        grown = [grow_box(box, config.rule, frame.shape) for box, _ in found]
+        grown = [grow_box(box, config.rule, frame.shape) for box in found]
         box = choose_box(grown, frame.shape) if grown else None
         if box is not None and last is not None and abs(box[0] - last[0]) >= MAX_MOVE:
             box = None

@@ -9,7 +9,7 @@ import numpy as np
 from fsanet_tf.batch.parts import Row
 from fsanet_tf.data.preprocessing import crops
 from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, one_line, optional_dependencies
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_face
 from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.folders import describe_skipped, files_in
@@ -104,7 +104,7 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except InputError:
         raise
     except Exception as error:  # SciPy raises whatever damaged bytes lead it to
-        raise InputError(f"not a readable .mat ({' '.join(str(error).split())})") from error
+        raise InputError(f"not a readable .mat ({one_line(error)})") from error
     for key in LABELS:
         if key not in labels:
             raise InputError(f"the .mat lacks {key}")
