@@ -1,4 +1,4 @@
-"""What there is to label: photos, encoded images and videos, from folders, lists, tables and file systems."""
+"""Photos, encoded images and videos to label, from folders, lists, tables and file systems."""
 
 from __future__ import annotations
 

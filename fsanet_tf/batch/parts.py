@@ -21,6 +21,7 @@ import cv2
 
 from fsanet_tf.batch.folder import Folder
 from fsanet_tf.errors import InputError
+from fsanet_tf.io.files import SCRATCH
 from fsanet_tf.parallel import exit_with_parent, num_cores, worker_processes
 
 Row = dict[str, Any]
@@ -32,7 +33,7 @@ MAX_DEATHS = 5
 
 
 class Worker(Protocol):
-    """What a job does to an item; a process makes one and keeps it."""
+    """Protocol of what works on items; a process makes one and keeps it."""
 
     def work(self, item: Any) -> list[Row]:
         """Return the rows of an item."""
@@ -80,7 +81,7 @@ def make_parts(
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What is done to each part, and where it is written. Processes and machines get pickles of it.
+    """The work on each part and the folder that receives it. Processes and machines get pickles of it.
 
     Attributes:
         folder: Receives a file per part.
@@ -137,7 +138,7 @@ class Job:
     def tidy(self) -> None:
         """Delete what killed workers left of a job that is now finished."""
         for name in self.folder.names():
-            if name.startswith(("_tries-", "_part-", "__")):
+            if name.startswith(("_tries-", SCRATCH)):
                 self.folder.delete(name)
 
 

@@ -101,7 +101,7 @@ class FaceDataset:
 
     @property
     def crop(self) -> CropRule | None:
-        """How the crops were cut; None if that is unknown, or their margins differ."""
+        """The rule by which the crops were cut; None if it is unknown, or their margins differ."""
         margins = self.margin_ratios
         if np.isnan(margins).any() or not np.allclose(margins, margins[0], atol=MARGIN_TOLERANCE):
             return None

@@ -1,4 +1,4 @@
-"""Which faces of a dataset train a network, and which are held out."""
+"""Splits of a dataset into faces that train a network and faces that are held out."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class EvaluatedFaces:
         dataset: Its faces.
         rows: Indices of the evaluated ones, `(N,)`.
         images_left_out: How many have a larger angle.
-        notes: What to heed, such as a network that expects another crop than the file contains.
+        notes: Remarks, such as that a network expects another crop than the file contains.
         predictions_deg: Poses that the networks, and those they are compared with, predict: `(N, 3)` each, by
             corruption (`noise 2`; without one `UNCHANGED`).
     """
@@ -108,7 +108,7 @@ class EvaluationReport:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to heed, such as a network that expects another crop than the data contain."""
+        """Remarks, such as that a network expects another crop than the data contain."""
         return tuple(note for part in self.parts for note in part.notes)
 
     @cached_property

@@ -15,6 +15,7 @@ from pathlib import Path
 from fsanet_tf.errors import InputError, printable
 
 CONTROLS = "[\0-\x08\x0e-\x1a\x1c-\x1f]"  # that no text contains
+SCRATCH = ".fsanet."  # begins the names of folders and files that are being written
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -38,7 +39,7 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
     path = writable_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".fsanet.", dir=path.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=path.parent))
     except OSError as error:
         raise InputError(f"{path}: cannot write there: {error.strerror}") from error
     try:

@@ -23,6 +23,7 @@ from fsanet_tf.batch.items import Item, Items
 from fsanet_tf.batch.label import label, read_labels
 from fsanet_tf.batch.labeler import Labeler
 from fsanet_tf.batch.parts import Job, Part, make_parts, rows_of
+from fsanet_tf.batch.ray_engine import label_dataset
 from fsanet_tf.batch.table import SCHEMA, Table, as_table, encode
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
@@ -251,7 +252,7 @@ def test_a_killed_driver_is_resumed_and_leaves_no_worker(parts, photos, expected
         assert not alive
     assert subprocess.run(command(photos, output), cwd=ROOT, check=False).returncode == 1
     assert read_labels(str(output)).equals(expected)
-    assert sorted(path.name for path in output.glob("_*")) == ["_job.json", "_lock"]
+    assert {path.name for path in output.iterdir() if not path.match("part-*")} == {"_job.json", "_lock"}
 
 
 def wait_for_parts(output: Path, count: int, run: subprocess.Popen) -> None:
@@ -479,6 +480,20 @@ def test_an_address_in_a_list_is_a_failure(few, tmp_path):
     assert (
         "expected an address of a file system" in errors[0] and not errors[1] and "no such file" in errors[2]
     )
+
+
+def test_what_a_killed_write_left_is_removed(few, tmp_path):
+    config = LabelConfig(str(few), str(tmp_path / "out"), **HAAR, workers=1)
+    label(config)
+    (tmp_path / "out/.fsanet.1").mkdir()
+    (tmp_path / "out/.fsanet.1/part-000000.parquet").write_bytes(b"PAR1")
+    assert label(config).photos == 3 and not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.slow
+def test_a_stage_refuses_what_is_no_dataset_of_ray():
+    with pytest.raises(InputError, match=r"dataset: expected a ray\.data\.Dataset, received list"):
+        label_dataset(["photo.jpg"])
 
 
 @pytest.mark.slow

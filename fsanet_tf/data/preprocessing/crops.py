@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -30,6 +30,13 @@ from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
 from fsanet_tf.io.files import writable_path
 from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.options import option
+
+if TYPE_CHECKING:
+    from fsanet_tf.data.preprocessing.biwi import BiwiConfig
+    from fsanet_tf.data.preprocessing.face_table import FaceTableConfig
+    from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
+
+    PreprocessingConfig = LandmarkPairsConfig | BiwiConfig | FaceTableConfig
 
 __all__ = ["PreprocessingReport", "preprocess"]
 
@@ -116,7 +123,7 @@ def problem_row(name: str, reason: str) -> Row:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What datasets are made of.
+    """Sources of datasets, and how each becomes crops.
 
     Attributes:
         items: For each `.npz` to write, its sources; picklable and with a distinctive `repr`.
@@ -139,25 +146,6 @@ class Plan:
     skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     are_degrees: bool = False
     labeled_by: str = ""
-
-
-class PreprocessingConfig(Protocol):
-    """A kind of dataset: its options, and the plan that follows from them."""
-
-    @property
-    def image_size(self) -> int:
-        """Side of the crops in pixels."""
-
-    @property
-    def workers(self) -> int:
-        """Number of processes; 0: one per core."""
-
-    @property
-    def strict(self) -> bool:
-        """Whether to stop at the first source that yields no crop."""
-
-    def plan(self) -> Plan:
-        """Find the sources."""
 
 
 def preprocess(config: PreprocessingConfig, progress: bool = False) -> PreprocessingReport:
@@ -201,7 +189,8 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
         states = [
             (part, [_state(path) for item in part.items for path in plan.files(item)]) for part in planned
         ]
-        _claim(folder, repr((fsanet_tf.__version__, _what(config), states)))
+        options = {key: value for key, value in vars(config).items() if key not in NOT_IN_CROPS}
+        _claim(folder, repr((fsanet_tf.__version__, options, states)))
         finished = set(job.finished())
         pending = [part for part in planned if part.number not in finished]
         sizes = {part.number: len(part.items) for part in planned}
@@ -218,12 +207,6 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
         num_crops = sum(_join(output, group, plan) for output, group in read.items())
     shutil.rmtree(folder.path)
     return PreprocessingReport(num_crops + len(problems), problems, tuple(plan.items), plan.skipped)
-
-
-def _what(config: Any) -> dict[str, Any]:
-    """Return the options that change the crops."""
-    options = dataclasses.asdict(config)
-    return {name: value for name, value in options.items() if name not in NOT_IN_CROPS}
 
 
 def _state(path: Path) -> tuple[int, int] | None:

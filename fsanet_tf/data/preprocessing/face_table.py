@@ -76,7 +76,7 @@ class FaceTableConfig:
 
     @property
     def rule(self) -> CropRule:
-        """How boxes are cropped."""
+        """The rule by which boxes are cropped."""
         return CropRule(self.margin_ratio, self.square, self.sampling)
 
     def plan(self) -> crops.Plan:
@@ -221,17 +221,12 @@ def _read_labels(path: Path) -> list[Line]:
     return lines
 
 
+@dataclasses.dataclass(frozen=True)
 class FaceCropper:
-    """Crops the faces of a table's lines.
+    """Crops the faces of a table's lines; file names start from `image_dir`."""
 
-    Args:
-        config: How.
-        image_dir: Folder that the file names start from.
-    """
-
-    def __init__(self, config: FaceTableConfig, image_dir: Path):
-        self._config = config
-        self._image_dir = image_dir
+    config: FaceTableConfig
+    image_dir: Path
 
     def work(self, line: Line) -> list[Row]:
         """Return the crop of a line's face.
@@ -245,26 +240,22 @@ class FaceCropper:
         weight = line.numbers("weight")[0] if line.cells.get("weight") else 1.0
         if weight < 0:
             raise InputError(f"weight: expected a number of 0 or more, received {weight:g}")
-        box, rule, size = line.box(), self._config.rule, self._config.image_size
+        box, rule, size = line.box(), self.config.rule, self.config.image_size
         if box is not None and min(box[2] - box[0], box[3] - box[1]) < MIN_BOX:
             raise InputError(
                 f"box {box}: expected left, top, right, bottom in pixels, at least {MIN_BOX} apart"
             )
-        image = read_image(line_file(line, self._image_dir))
+        image = read_image(line_file(line, self.image_dir))
         if box is not None:
             crop = crop_face(image, box, rule, size)
         else:
-            rule = CropRule(self._margin_of_crop(line))
+            own = line.numbers("margin_ratio")[0] if line.cells.get("margin_ratio") else None
+            margin = self.config.cropped_margin_ratio if own is None else own
+            assert margin is not None  # plan has asked for it
+            rule = CropRule(margin)
             crop = crop_box(image, (0, 0, image.shape[1], image.shape[0]), size)
         name, group = printable(line.cells["file"]), printable(line.cells.get("group", ""))
         return [crop_row(name, crop, pose, rule.margin_ratio, weight, group)]
-
-    def _margin_of_crop(self, line: Line) -> float:
-        if line.cells.get("margin_ratio"):
-            return line.numbers("margin_ratio")[0]
-        margin = self._config.cropped_margin_ratio
-        assert margin is not None  # plan has asked for it
-        return margin
 
     def failure(self, line: Line, reason: str) -> Row:
         """Return why a line was left out."""

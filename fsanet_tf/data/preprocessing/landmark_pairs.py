@@ -1,5 +1,6 @@
 """300W-LP or AFLW2000, one folder of `.jpg` and `.mat`, as crops and poses."""
 
+import dataclasses
 import functools
 import math
 from pathlib import Path
@@ -124,12 +125,12 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return points, pose
 
 
+@dataclasses.dataclass(frozen=True)
 class PairCropper:
     """Crops the face of an image around the landmarks in the `.mat` of the same name."""
 
-    def __init__(self, rule: CropRule, image_size: int):
-        self._rule = rule
-        self._image_size = image_size
+    rule: CropRule
+    image_size: int
 
     def work(self, path: Path) -> list[Row]:
         """Return the crop of a `.jpg`.
@@ -143,8 +144,8 @@ class PairCropper:
                 raise InputError(f"no {kind} {printable_name(file.name)}")
         image = read_image(path)
         points, pose = read_labels(labels)
-        crop = crop_face(image, visible_box(points), self._rule, self._image_size)
-        return [crop_row(printable_name(path.stem), crop, pose, self._rule.margin_ratio)]
+        crop = crop_face(image, visible_box(points), self.rule, self.image_size)
+        return [crop_row(printable_name(path.stem), crop, pose, self.rule.margin_ratio)]
 
     def failure(self, path: Path, reason: str) -> Row:
         """Return why an image was left out."""
