@@ -40,7 +40,6 @@ class LabelReport:
         removed: Photos and videos in the table that the source no longer contains.
         skipped: Why other files and folders of the source are not in the table, by name.
         seconds: Time of this run.
-        workers: Photos and videos by worker: node or machine, and number of the process.
 
     Example:
         >>> config = fsanet_tf.LabelConfig("photo.jpg", "poses.parquet", detector="haar")
@@ -56,7 +55,6 @@ class LabelReport:
     removed: int
     skipped: dict[str, str]
     seconds: float
-    workers: dict[str, int]
 
     def table(self) -> pa.Table:
         """Read the table, in the order of the source; docs/batch.md lists its columns."""

@@ -3,7 +3,7 @@
 Preprocessing and labeling share it. A part is a few items; a worker turns each item into rows and writes the
 part as one file, named after the part's number. So a finished file is complete, a part that runs twice, after
 a kill or on two machines, leaves one file, and a later run does what has none. Readers of Parquet ignore
-names that begin with an underscore: `_job.json` describes the job, `_tries-…` counts how often an unfinished
+names that begin with an underscore: `_job.json` describes a job, `_tries-…` counts how often an unfinished
 part was begun, `_lock` is held by the run that works.
 """
 
@@ -101,7 +101,7 @@ class Job:
 
     def finished(self) -> list[int]:
         """Return the numbers of the parts whose files are there, in order."""
-        matches = (re.fullmatch(rf"part-(\d+){self.suffix}", name) for name in self.folder.names())
+        matches = (re.fullmatch(rf"part-(\d+){re.escape(self.suffix)}", name) for name in self.folder.names())
         return sorted(int(match[1]) for match in matches if match)
 
     def run(self, part: Part, worker: Worker) -> int:

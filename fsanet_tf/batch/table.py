@@ -5,11 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
-import platform
-import sys
 import warnings
-from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +39,6 @@ SCHEMA = pa.schema(
     ]
 )
 JOB = "_job.json"
-WORKER = b"fsanet_tf.worker"
 OPTIONS = ("margin_ratio", "mirror", "every_s")  # that change the labels, besides what labels
 
 
@@ -52,23 +47,15 @@ def as_table(rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 
 
-def encode(rows: list[Row]) -> Any:
-    """Return the Parquet file of a part, which also says who wrote it."""
-    return _as_parquet(as_table(rows).replace_schema_metadata({WORKER: _worker_name()}))
+def encode(rows: Sequence[Row]) -> Any:
+    """Return the Parquet file of a part."""
+    return _as_parquet(as_table(rows))
 
 
 def _as_parquet(table: pa.Table) -> Any:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     return sink.getvalue()
-
-
-def _worker_name() -> str:
-    """Name this process: the node of a Ray cluster, or the machine, and the number of the process."""
-    ray = sys.modules.get("ray")
-    if ray is not None and ray.is_initialized():
-        return f"{ray.get_runtime_context().get_node_id()[:8]}:{os.getpid()}"
-    return f"{platform.node()}:{os.getpid()}"
 
 
 class Table:
@@ -97,9 +84,9 @@ class Table:
                 f"{folder.address}/{name}: expected a part of the table, could not read it ({reason})"
             ) from error
 
-    def read(self) -> pa.Table:
+    def read(self, columns: list[str] | None = None) -> pa.Table:
         """Read the whole table: the rows in the order of the source, those of added photos last."""
-        tables = [self.part(number).replace_schema_metadata() for number in self._job.finished()]
+        tables = [self.part(number, columns).replace_schema_metadata() for number in self._job.finished()]
         return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
     def plan(self, items: Sequence[Item], config: LabelConfig) -> tuple[list[Part], int]:
@@ -194,18 +181,14 @@ class Table:
         else:
             self._job.folder.delete(self._job.name(number))
 
-    def summary(self) -> dict[str, Any]:
-        """Count `photos` (and videos), `faces` and `failures` of the table, and photos by `workers`."""
-        photos = faces = failures = 0
-        workers: Counter[str] = Counter()
-        for number in self._job.finished():
-            part = self.part(number, ["source", "yaw", "error"])
-            count = pc.count_distinct(part["source"]).as_py()
-            photos += count
-            faces += len(part) - part["yaw"].null_count
-            failures += len(part) - part["error"].null_count
-            workers[(part.schema.metadata or {}).get(WORKER, b"").decode()] += count
-        return {"photos": photos, "faces": faces, "failures": failures, "workers": dict(workers)}
+    def summary(self) -> dict[str, int]:
+        """Count `photos` (and videos), `faces` and `failures` of the table."""
+        table = self.read(["source", "yaw", "error"])
+        return {
+            "photos": pc.count_distinct(table["source"]).as_py(),
+            "faces": len(table) - table["yaw"].null_count,
+            "failures": len(table) - table["error"].null_count,
+        }
 
 
 def _earlier_job(name: str, content: bytes) -> dict[str, Any]:

@@ -1,11 +1,9 @@
 """How the preprocessing commands report."""
 
-from typing import Any
-
-from fsanet_tf.data.preprocessing.crops import preprocess
+from fsanet_tf.data.preprocessing.crops import PreprocessingConfig, preprocess
 
 
-def run(config: Any) -> None:
+def run(config: PreprocessingConfig) -> None:
     """Create a dataset, print what was left out and what was written."""
     report = preprocess(config, progress=True)
     for problem in report.problems:

@@ -20,6 +20,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import SAMPLINGS, CropRule
 from fsanet_tf.geometry.pose import within_angle
 from fsanet_tf.io.files import replace_when_done, require_file
+from fsanet_tf.options import checked
 
 __all__ = ["FaceDataset", "load_dataset", "save_dataset"]
 
@@ -92,7 +93,7 @@ class FaceDataset:
             InputError: If an array has another type or shape, or contains what cannot be true.
         """
         given = {"image": images, "pose": poses, "name": names, "weight": weights, "group": groups}
-        rule = {} if crop is None else dataclasses.asdict(crop)
+        rule = {} if crop is None else vars(checked("crop", CropRule, crop))
         unit = {"unit": DEGREES} if are_degrees else {}
         return make_dataset("FaceDataset", {**given, **rule, **unit})
 
@@ -338,7 +339,8 @@ def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
         24
     """
     several = [paths] if isinstance(paths, str | Path) else paths
-    if not isinstance(several, list | tuple) or not several:
+    are_paths = isinstance(several, list | tuple) and all(isinstance(path, str | Path) for path in several)
+    if not are_paths or not several:
         raise InputError(f"paths: expected one .npz file or several, received {paths!r}")
     parts = [make_dataset(path, read_npz(path)) for path in several]
     return parts[0] if len(parts) == 1 else _joined(several, parts)

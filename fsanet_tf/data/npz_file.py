@@ -91,7 +91,7 @@ class FileImages:
 
     def __init__(self, path: Path, images: np.ndarray):
         self.path = path
-        self.shape, self.dtype, self.ndim = images.shape, images.dtype, images.ndim
+        self.shape, self.dtype = images.shape, images.dtype
 
     def __getitem__(self, index: Any) -> np.ndarray:
         return np.array(read_npz(self.path)["image"][index])
@@ -104,7 +104,7 @@ class JoinedImages:
         self.parts = parts
         self.starts = np.cumsum([0, *(part.shape[0] for part in parts)])
         self.shape = (int(self.starts[-1]), *parts[0].shape[1:])
-        self.dtype, self.ndim = parts[0].dtype, parts[0].ndim
+        self.dtype = parts[0].dtype
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +54,14 @@ def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationRepo
     networks = [load_network(config.network, trust=config.trust)]
     if config.compare_with:
         networks.append(load_network(config.compare_with, trust=config.trust))
-    unseen = _unseen_rows(config.data, networks)
+    datasets = [load_dataset(path) for path in config.data]
+    held_out = (held_out_rows(config.data, network.card) for network in networks)
+    is_unseen = np.zeros(sum(map(len, datasets)), bool)
+    is_unseen[functools.reduce(np.intersect1d, held_out)] = True
+    unseen = np.split(is_unseen, np.cumsum([len(dataset) for dataset in datasets])[:-1])
     parts = [
-        _evaluate_file(path, rows, networks, config, progress)
-        for path, rows in zip(config.data, unseen, strict=True)
+        _evaluate_file(*file, networks, config, progress)
+        for file in zip(config.data, datasets, unseen, strict=True)
     ]
     report = EvaluationReport(config, tuple(parts))
     if config.output_dir is not None:
@@ -65,18 +69,14 @@ def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationRepo
     return report
 
 
-def _unseen_rows(paths: Sequence[str], networks: Sequence[Network]) -> list[np.ndarray]:
-    """Return the faces of each file that no network was trained on."""
-    held_out = (held_out_rows(paths, network.card) for network in networks)
-    rows = functools.reduce(np.intersect1d, held_out)
-    ends = np.cumsum([0, *(len(load_dataset(path)) for path in paths)])
-    return [rows[(rows >= start) & (rows < end)] - start for start, end in itertools.pairwise(ends)]
-
-
 def _evaluate_file(
-    path: str, unseen: np.ndarray, networks: list[Network], config: EvaluationConfig, progress: bool
+    path: str,
+    dataset: FaceDataset,
+    is_unseen: np.ndarray,
+    networks: list[Network],
+    config: EvaluationConfig,
+    progress: bool,
 ) -> EvaluatedFaces:
-    dataset = load_dataset(path)
     rows = dataset.rows_within(config.max_angle_deg)
     if not len(rows):
         raise InputError(f"{path}: no face has all angles within ±{config.max_angle_deg:g}°")
@@ -92,19 +92,7 @@ def _evaluate_file(
             f"{path}: its poses are answers of the network {dataset.labeled_by}, so the errors are "
             "differences from that network"
         )
-    unseen = np.intersect1d(rows, unseen)
-    seen = len(rows) - len(unseen)
-    trained_on = f"{path}: {seen} of its {len(rows)} faces were trained on"
-    if seen and not len(unseen):
-        notes.append(
-            f"{path}: none of its {seen} faces is known to be held out from training, so the errors may be "
-            "too small"
-        )
-    elif seen and config.held_out == "auto":
-        notes.append(f"{trained_on}; these are the {len(unseen)} others")
-        rows = unseen
-    elif seen:
-        notes.append(f"{trained_on}, so the errors are too small")
+    rows = _counted_rows(path, rows, rows[is_unseen[rows]], config, notes)
     used = [Mirrored(network) if config.mirror else network for network in networks]
     kinds = [UNCHANGED, *(f"{name} {strength}" for name, strength in config.corruptions())]
     chunks = np.array_split(rows, -(-len(rows) // BATCH))
@@ -116,6 +104,25 @@ def _evaluate_file(
             poses.append(predict_crops(network, crops)[POSE])
     predicted = {kind: tuple(map(np.concatenate, poses)) for kind, poses in found.items()}
     return EvaluatedFaces(path, dataset, rows, left_out, tuple(notes), predicted)
+
+
+def _counted_rows(
+    path: str, rows: np.ndarray, unseen: np.ndarray, config: EvaluationConfig, notes: list[str]
+) -> np.ndarray:
+    """Return the faces that count, of all and those held out from training, with a note on them."""
+    seen = len(rows) - len(unseen)
+    trained_on = f"{path}: {seen} of its {len(rows)} faces were trained on"
+    if seen and not len(unseen):
+        notes.append(
+            f"{path}: none of its {seen} faces is known to be held out from training, so the errors may be "
+            "too small"
+        )
+    elif seen and config.held_out == "auto":
+        notes.append(f"{trained_on}; these are the {len(unseen)} others")
+        return unseen
+    elif seen:
+        notes.append(f"{trained_on}, so the errors are too small")
+    return rows
 
 
 def _corrupted(dataset: FaceDataset, chunk: np.ndarray, kind: str, rule: CropRule) -> np.ndarray:

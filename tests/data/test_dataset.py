@@ -4,9 +4,11 @@ import dataclasses
 import zipfile
 
 import numpy as np
+import psutil
 import pytest
 
 from fsanet_tf.data.dataset import FaceDataset, check_poses, hash_dataset, load_dataset, save_dataset
+from fsanet_tf.data.npz_file import FileImages, JoinedImages, read_npz
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import CropRule
 
@@ -273,12 +275,29 @@ def test_sizes_that_cannot_be_true_are_refused_before_memory_is_taken(tmp_path):
         load_dataset(tmp_path / "bomb.npz")
 
 
-@pytest.mark.parametrize("paths", [[], None, 3, {}])
+@pytest.mark.parametrize("paths", [[], None, 3, {}, [None]])
 def test_no_file_at_all_is_refused(paths):
     with pytest.raises(InputError, match=r"paths: expected one \.npz file or several, received"):
         load_dataset(paths)
 
 
+def test_a_number_is_no_crop_rule():
+    with pytest.raises(InputError, match=r"crop: expected CropRule, received 0\.3"):
+        FaceDataset.from_arrays(IMAGES, POSES, crop=0.3)
+
+
 def test_only_datasets_are_written(tmp_path):
     with pytest.raises(InputError, match=r"a\.npz: expected a FaceDataset to write, received ndarray"):
         save_dataset(tmp_path / "a.npz", IMAGES)
+
+
+def test_images_of_many_files_are_one_array_without_open_files(tmp_path, rng):
+    parts = [faces(rng, count).images for count in (3, 1, 4)]
+    for number, part in enumerate(parts):
+        np.savez(tmp_path / f"{number}.npz", image=part)
+    paths = sorted(tmp_path.iterdir())
+    before = psutil.Process().num_fds()
+    joined = JoinedImages([FileImages(path, read_npz(path)["image"]) for path in paths])
+    assert psutil.Process().num_fds() == before
+    np.testing.assert_array_equal(joined[2:6], np.concatenate(parts)[2:6])
+    np.testing.assert_array_equal(joined, np.concatenate(parts))

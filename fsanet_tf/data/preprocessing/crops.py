@@ -10,18 +10,17 @@ import dataclasses
 import functools
 import hashlib
 import io
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 import fsanet_tf
-from fsanet_tf.batch.folder import LOCK, Folder
+from fsanet_tf.batch.folder import Folder
 from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts
 from fsanet_tf.data.dataset import DEGREES, make_dataset, save_dataset
 from fsanet_tf.data.npz_file import FileImages, JoinedImages, read_npz
@@ -31,18 +30,10 @@ from fsanet_tf.io.files import writable_path
 from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.options import option
 
-if TYPE_CHECKING:
-    from fsanet_tf.data.preprocessing.biwi import BiwiConfig
-    from fsanet_tf.data.preprocessing.face_table import FaceTableConfig
-    from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
-
-    PreprocessingConfig = LandmarkPairsConfig | BiwiConfig | FaceTableConfig
-
 __all__ = ["PreprocessingReport", "preprocess"]
 
 LABELS = ("pose", "name", "weight", "group", "margin_ratio")  # of each crop, named as in a dataset's file
 NOT_IN_CROPS = ("output", "workers", "strict", "degrees")  # options that do not change the crops
-RUN = "run.json"
 MAX_NAME = 240  # bytes; file systems allow 255
 PART_BYTES = 2**23  # of the crops that a process has in memory
 
@@ -148,6 +139,25 @@ class Plan:
     labeled_by: str = ""
 
 
+class PreprocessingConfig(Protocol):
+    """A kind of dataset: its options, and the plan that follows from them."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the crops in pixels."""
+
+    @property
+    def workers(self) -> int:
+        """Number of processes; 0: one per core."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether to stop at the first source that yields no crop."""
+
+    def plan(self) -> Plan:
+        """Find the sources."""
+
+
 def preprocess(config: PreprocessingConfig, progress: bool = False) -> PreprocessingReport:
     """Crop the faces of a dataset into `.npz` files; the same call resumes a job that was interrupted.
 
@@ -183,14 +193,9 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
     first_output = next(iter(plan.items))
     name = os.fsdecode(os.fsencode(first_output.name)[:MAX_NAME])
     folder = Folder(first_output.with_name(f"{name}.parts"))
-    job = Job(folder, plan.make_worker, _encode, ".npz")
     planned = [part for group in parts.values() for part in group]
     with folder.lock():
-        states = [
-            (part, [_state(path) for item in part.items for path in plan.files(item)]) for part in planned
-        ]
-        options = {key: value for key, value in vars(config).items() if key not in NOT_IN_CROPS}
-        _claim(folder, repr((fsanet_tf.__version__, options, states)))
+        job = Job(folder, plan.make_worker, _encode, f"-{_hash_job(config, plan, planned)}.npz")
         finished = set(job.finished())
         pending = [part for part in planned if part.number not in finished]
         sizes = {part.number: len(part.items) for part in planned}
@@ -218,14 +223,12 @@ def _state(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _claim(folder: Folder, job: str) -> None:
-    """Keep the parts of an earlier run of the same job; delete those of any other."""
-    digest = json.dumps(hashlib.sha256(job.encode("utf-8", "surrogatepass")).hexdigest()).encode()
-    if folder.read(RUN) != digest:
-        for name in folder.names():
-            if name != LOCK:
-                folder.delete(name)
-        folder.write(RUN, digest)
+def _hash_job(config: Any, plan: Plan, parts: Sequence[Part]) -> str:
+    """Return a hash of all that the crops depend on; parts of other jobs have other names."""
+    options = {key: value for key, value in vars(config).items() if key not in NOT_IN_CROPS}
+    states = [[_state(path) for item in part.items for path in plan.files(item)] for part in parts]
+    content = repr((fsanet_tf.__version__, options, parts, states))
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _encode(rows: list[Row]) -> bytes:
