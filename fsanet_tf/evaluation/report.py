@@ -113,7 +113,10 @@ class EvaluationReport:
 
     @cached_property
     def errors_deg(self) -> dict[str, Errors]:
-        """Errors of all faces (`all`), by range of the true |yaw| (`0-30`), and by file if several."""
+        """Errors of all faces (`all`), by range of the true |yaw| (`0-30`), and by file if several.
+
+        Files go by their names without folder and suffix, or by their paths if those are not unique.
+        """
         return self._errors(0)
 
     @cached_property
@@ -149,10 +152,10 @@ class EvaluationReport:
     def _errors(self, number: int) -> dict[str, Errors]:
         predicted, true = self.predictions_deg[number], self.true_deg
         errors = {"all": measure(predicted, true), **measure_by_yaw(predicted, true)}
-        if len(self.parts) > 1:
-            for part in self.parts:
-                poses = part.dataset.poses[part.rows]
-                errors[Path(part.path).stem] = measure(part.predictions_deg[UNCHANGED][number], poses)
+        stems = [Path(part.path).stem for part in self.parts]
+        for part, stem in zip(self.parts, stems, strict=True) if len(stems) > 1 else ():
+            name = stem if stems.count(stem) == 1 and stem not in errors else part.path
+            errors[name] = measure(part.predictions_deg[UNCHANGED][number], part.dataset.poses[part.rows])
         return errors
 
     def as_json(self) -> dict[str, Any]:
