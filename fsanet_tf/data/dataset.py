@@ -120,6 +120,7 @@ class FaceDataset:
 
     def rows_within(self, max_angle_deg: float) -> np.ndarray:
         """Return the indices of the faces whose angles lie within ±`max_angle_deg`; 0: of all."""
+        checked("max_angle_deg", float, max_angle_deg, low=0)
         if not max_angle_deg:
             return np.arange(len(self))
         return np.flatnonzero(within_angle(self.poses, max_angle_deg))
@@ -132,6 +133,7 @@ class FaceDataset:
 
     def assuming(self, rule: CropRule) -> FaceDataset:
         """Return the dataset with a crop rule in place of what is unknown."""
+        checked("rule", CropRule, rule)
         unknown = np.isnan(self.margin_ratios)
         if not unknown.any():
             return self
@@ -147,6 +149,7 @@ class FaceDataset:
         Raises:
             InputError: If a margin is unknown, or smaller than `margin_ratio`.
         """
+        checked("margin_ratio", float, margin_ratio, low=0)
         if np.isnan(self.margin_ratios).any():
             raise InputError(f"margin_ratio {margin_ratio:g}: the margins of the crops are unknown")
         smallest = float(self.margin_ratios.min())
@@ -264,7 +267,8 @@ def check_poses(name: str | Path, poses: np.ndarray, are_degrees: bool = False) 
         if (sizes > math.pi / 2).mean() <= MAX_BEYOND_QUARTER_TURN:
             raise InputError(
                 f"{name}: expected degrees, received angles within ±{sizes.max():.2f}; are these radians? "
-                "(if all look ahead, degrees of a table's preprocessing or an entry unit='degrees' says so)"
+                "(if all look ahead, degrees of a table's preprocessing, are_degrees of from_arrays or an entry "
+                "unit='degrees' says so)"
             )
         warnings.warn(f"{name}: all angles are within ±{sizes.max():.2f}, taken as degrees", stacklevel=2)
     if sizes.size and np.median(sizes) > MAX_MEDIAN_DEG:

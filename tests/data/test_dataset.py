@@ -281,9 +281,22 @@ def test_no_file_at_all_is_refused(paths):
         load_dataset(paths)
 
 
-def test_a_number_is_no_crop_rule():
-    with pytest.raises(InputError, match=r"crop: expected CropRule, received 0\.3"):
-        FaceDataset.from_arrays(IMAGES, POSES, crop=0.3)
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda data: FaceDataset.from_arrays(IMAGES, POSES, crop=0.3),
+            "crop: expected CropRule, received 0.3",
+        ),
+        (lambda data: data.assuming(0.3), "rule: expected CropRule, received 0.3"),
+        (lambda data: data.views("a"), "margin_ratio: expected a number, received 'a'"),
+        (lambda data: data.rows_within(-1), "max_angle_deg: expected a number of at least 0, received -1"),
+    ],
+)
+def test_arguments_of_another_kind_are_one_line(call, message, rng):
+    with pytest.raises(InputError) as error:
+        call(faces(rng))
+    assert str(error.value) == message
 
 
 def test_only_datasets_are_written(tmp_path):
