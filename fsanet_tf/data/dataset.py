@@ -267,8 +267,8 @@ def check_poses(name: str | Path, poses: np.ndarray, are_degrees: bool = False) 
         if (sizes > math.pi / 2).mean() <= MAX_BEYOND_QUARTER_TURN:
             raise InputError(
                 f"{name}: expected degrees, received angles within ±{sizes.max():.2f}; are these radians? "
-                "(if all look ahead, degrees of a table's preprocessing, are_degrees of from_arrays or an entry "
-                "unit='degrees' says so)"
+                "(if all look ahead, degrees of a table's preprocessing, are_degrees of from_arrays or an "
+                "entry unit='degrees' says so)"
             )
         warnings.warn(f"{name}: all angles are within ±{sizes.max():.2f}, taken as degrees", stacklevel=2)
     if sizes.size and np.median(sizes) > MAX_MEDIAN_DEG:
