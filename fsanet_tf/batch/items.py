@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fsanet_tf.batch.folder import file_system
+from fsanet_tf.batch.parts import state_of
 from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies, printable
 from fsanet_tf.io.csv_tables import describe_columns, read_csv
 from fsanet_tf.io.files import named_path, printable_name, read_text
@@ -50,11 +51,7 @@ class Item:
 def make_item(name: str, path: str, row: int | None = None) -> Item:
     """Describe a file, or an image in a Parquet file, as it is now."""
     is_video = row is None and "://" not in path and file_kind(path) == "video"
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):  # its row will say so
-        return Item(printable(name), path, row, is_video)
-    return Item(printable(name), path, row, is_video, state.st_size, state.st_mtime_ns // 1000)
+    return Item(printable(name), path, row, is_video, *state_of(path))
 
 
 class Items:

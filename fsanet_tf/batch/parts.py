@@ -12,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -140,6 +142,15 @@ class Job:
         for name in self.folder.names():
             if name.startswith(("_tries-", SCRATCH)):
                 self.folder.delete(name)
+
+
+def state_of(path: str | Path) -> tuple[int | None, int | None]:
+    """Return a file's size and the time of its last change in microseconds since 1970; None: unknown."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None, None
+    return status.st_size, status.st_mtime_ns // 1000
 
 
 def rows_of(worker: Worker, item: Any) -> list[Row]:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import fsanet_tf
 from fsanet_tf.batch.folder import Folder
-from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts
+from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts, state_of
 from fsanet_tf.data.dataset import DEGREES, make_dataset, save_dataset
 from fsanet_tf.data.npz_file import FileImages, JoinedImages, read_npz
 from fsanet_tf.errors import InputError
@@ -214,19 +214,10 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
     return PreprocessingReport(num_crops + len(problems), problems, tuple(plan.items), plan.skipped)
 
 
-def _state(path: Path) -> tuple[int, int] | None:
-    """Return size and time of a file; None if it is absent."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
-
-
 def _hash_job(config: Any, plan: Plan, parts: Sequence[Part]) -> str:
     """Return a hash of all that the crops depend on; parts of other jobs have other names."""
     options = {key: value for key, value in vars(config).items() if key not in NOT_IN_CROPS}
-    states = [[_state(path) for item in part.items for path in plan.files(item)] for part in parts]
+    states = [[state_of(path) for item in part.items for path in plan.files(item)] for part in parts]
     content = repr((fsanet_tf.__version__, options, parts, states))
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
