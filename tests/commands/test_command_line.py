@@ -50,10 +50,10 @@ def test_an_argument_may_look_like_an_option_after_two_dashes(arguments, source,
         ("--weights=a.keras", "error: --weights: is called --network since version 1.0\n"),
         ("--model=a.keras", "error: --model: is called --network since version 1.0\n"),
         ("--draw=cube", "error: --draw: is called --style since version 1.0\n"),
-        ("--layout=biwi", "error: --layout: was removed in version 1.0; heads are rendered in the layout of"),
         ("--latency_rounds=0", "error: --latency_rounds: was removed in version 1.0; python -m benchmarks"),
         ("--init_weights=a", "error: Unknown command line flag 'init_weights'"),
         ("--style=box", "error: flag --style=box: value should be one of <axes|cube>\n"),
+        ("--layout=biwi", "error: --layout: was removed in version 1.0; heads are rendered in the layout of"),
     ],
 )
 def test_an_option_of_an_earlier_version_is_answered_with_its_new_name(argument, message, capsys):
