@@ -7,7 +7,8 @@ import numpy as np
 import psutil
 import pytest
 
-from fsanet_tf.data.dataset import FaceDataset, check_poses, hash_dataset, load_dataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, hash_dataset, load_dataset, save_dataset
+from fsanet_tf.data.face_arrays import check_poses
 from fsanet_tf.data.npz_file import FileImages, JoinedImages, read_npz
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import CropRule

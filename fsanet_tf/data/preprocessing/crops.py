@@ -22,7 +22,8 @@ from tqdm import tqdm
 import fsanet_tf
 from fsanet_tf.batch.folder import Folder
 from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts, state_of
-from fsanet_tf.data.dataset import DEGREES, make_dataset, save_dataset
+from fsanet_tf.data.dataset import make_dataset, save_dataset
+from fsanet_tf.data.face_arrays import DEGREES
 from fsanet_tf.data.npz_file import FileImages, JoinedImages, read_npz
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
