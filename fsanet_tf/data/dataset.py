@@ -178,6 +178,7 @@ def save_dataset(path: str | Path, dataset: FaceDataset) -> None:
         >>> dataset = fsanet_tf.FaceDataset.from_arrays(np.zeros((2, 64, 64, 3), np.uint8), np.zeros((2, 3)))
         >>> fsanet_tf.save_dataset("two.npz", dataset)
     """
+    path = checked("path", str, path)
     if not isinstance(dataset, FaceDataset):
         raise InputError(f"{path}: expected a FaceDataset to write, received {type(dataset).__name__}")
     images = dataset.images

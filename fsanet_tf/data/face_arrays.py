@@ -18,7 +18,7 @@ from fsanet_tf.geometry.crop import SAMPLINGS
 MAX_BEYOND_QUARTER_TURN = 0.2  # share of a data set's angles, if they are radians
 MAX_MEDIAN_DEG = 120.0  # of a data set's angles; degrees that were converted as radians have larger ones
 DEGREES = "degrees"  # of the entry `unit`, which says so of angles that could be radians
-KINDS = {"numbers": "iuf", "texts": "USOiuf", "true or false": "b"}  # of NumPy's types
+KINDS = {"numbers": "iuf", "texts": "USiuf", "true or false": "b"}  # of NumPy's types
 
 
 def checked_arrays(name: str | Path, arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +80,8 @@ def _label(
         values = np.asarray(given.get(key, default))
     except ValueError:  # of lists of different lengths
         values = np.array(None)
+    if kind == "texts" and values.dtype.kind == "O" and all(isinstance(text, str) for text in values.flat):
+        values = values.astype(str)  # as columns of other libraries have them
     if values.shape not in shapes or values.dtype.kind not in KINDS[kind]:
         expected = f"{kind} {shapes[0]}" if shapes[0] else kind
         raise InputError(f"{name}: {key} must be {expected}, received {values.dtype} {values.shape}")

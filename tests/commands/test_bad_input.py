@@ -6,6 +6,7 @@ import pytest
 from fsanet_tf.batch.label import label
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.data.preprocessing.crops import preprocess
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.data.preprocessing.synthetic import synthesize
 from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation.evaluate import evaluate
@@ -99,3 +100,10 @@ def test_in_python_something_else_than_a_configuration_is_one_clear_line(functio
     with pytest.raises(InputError, match=r"config: expected .*Config, received 'photos'") as error:
         function("photos")
     assert "\n" not in str(error.value)
+
+
+def test_a_class_is_no_configuration():
+    with pytest.raises(
+        InputError, match=r"config: expected a LandmarkPairsConfig, .* or FaceTableConfig, received"
+    ):
+        preprocess(LandmarkPairsConfig)

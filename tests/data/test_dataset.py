@@ -212,6 +212,7 @@ BAD = {
         ((IMAGES[:0], POSES[:0]), r"image must be uint8 .*received uint8 \(0, 16, 16, 3\)"),
         ((IMAGES, POSES + 0.5), "FaceDataset: expected degrees, .*are these radians"),
         ((IMAGES, POSES, None, None, [-1.0, 1.0]), "weight must be 0 or more"),
+        ((IMAGES, POSES, [None, "a"]), "name must be texts .*received object"),
     ],
 )
 def test_arrays_of_another_type_or_shape_are_refused_before_they_are_written(arrays, message):
@@ -220,6 +221,8 @@ def test_arrays_of_another_type_or_shape_are_refused_before_they_are_written(arr
 
 
 def test_names_of_bytes_are_texts(tmp_path):
+    names = np.array(["a", "b"], object)
+    assert FaceDataset.from_arrays(IMAGES, POSES, names).names.tolist() == ["a", "b"]
     np.savez(tmp_path / "a.npz", image=IMAGES, pose=POSES, name=np.array([b"caf\xe9", "café".encode()]))
     assert load_dataset(tmp_path / "a.npz").names.tolist() == [r"caf\xe9", "café"]
 
@@ -303,6 +306,8 @@ def test_arguments_of_another_kind_are_one_line(call, message, rng):
 def test_only_datasets_are_written(tmp_path):
     with pytest.raises(InputError, match=r"a\.npz: expected a FaceDataset to write, received ndarray"):
         save_dataset(tmp_path / "a.npz", IMAGES)
+    with pytest.raises(InputError, match="path: expected a text, received None"):
+        save_dataset(None, FaceDataset.from_arrays(IMAGES, POSES))
 
 
 def test_images_of_many_files_are_one_array_without_open_files(tmp_path, rng):

@@ -179,7 +179,7 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
         >>> print(fsanet_tf.preprocess(fsanet_tf.LandmarkPairsConfig("heads", "heads.npz")))
         heads.npz: 4 crops of 4 sources, 0 left out
     """
-    if not hasattr(config, "plan"):
+    if isinstance(config, type) or not hasattr(config, "plan"):
         raise InputError(
             f"config: expected a LandmarkPairsConfig, BiwiConfig or FaceTableConfig, received {config!r}"
         )
