@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
+import reprlib
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -230,7 +231,7 @@ def load_dataset(paths: str | Path | Sequence[str | Path]) -> FaceDataset:
     several = [paths] if isinstance(paths, str | Path) else paths
     are_paths = isinstance(several, list | tuple) and all(isinstance(path, str | Path) for path in several)
     if not are_paths or not several:
-        raise InputError(f"paths: expected one .npz file or several, received {paths!r}")
+        raise InputError(f"paths: expected one .npz file or several, received {reprlib.repr(paths)}")
     parts = [make_dataset(path, read_npz(path)) for path in several]
     return parts[0] if len(parts) == 1 else _joined(several, parts)
 

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import io
 import os
+import reprlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -181,7 +182,8 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
     """
     if isinstance(config, type) or not hasattr(config, "plan"):
         raise InputError(
-            f"config: expected a LandmarkPairsConfig, BiwiConfig or FaceTableConfig, received {config!r}"
+            "config: expected a LandmarkPairsConfig, BiwiConfig or FaceTableConfig, received "
+            f"{reprlib.repr(config)}"
         )
     plan = config.plan()
     for output in plan.items:
