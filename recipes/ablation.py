@@ -69,7 +69,7 @@ def split(paths: list[str], folder: Path) -> FaceDataset:
     """Write the training faces, with and without weights and web faces; return those held out."""
     dataset = load_dataset(paths)
     train_rows, held_out = split_dataset(dataset, MAX_ANGLE_DEG, 0.08)
-    aflw_rows = train_rows[np.isclose(dataset.labels.margin_ratios[train_rows], MARGIN)]
+    aflw_rows = train_rows[np.isclose(dataset.margin_ratios[train_rows], MARGIN)]
     for name, rows, weighted in (
         ("all", train_rows, True), ("aflw", aflw_rows, True), ("unweighted", train_rows, False),
         ("held_out", held_out, True),
@@ -78,7 +78,7 @@ def split(paths: list[str], folder: Path) -> FaceDataset:
             part = dataset.select(rows)
             if not weighted:
                 ones = np.ones(len(rows), np.float32)
-                part = dataclasses.replace(part, labels=dataclasses.replace(part.labels, weights=ones))
+                part = dataclasses.replace(part, weights=ones)
             save_dataset(folder / f"{name}.npz", part)
     return dataset.select(held_out)
 
@@ -109,7 +109,7 @@ def run_config(change: dict, folder: Path, number: int, init_network: str, epoch
 
 def measure(network: Network, faces: FaceDataset) -> list[float]:
     """Return the geodesic errors in each view, and of the web faces at a wide margin, in degrees."""
-    views = faces.labels.views(MARGIN)
+    views = faces.views(MARGIN)
     crops = faces.images if views is None else cut_views(faces.images, views, network.image_size)
     errors = []
     for config in VIEWS.values():
@@ -118,7 +118,7 @@ def measure(network: Network, faces: FaceDataset) -> list[float]:
         )
         predicted = predict_crops(network, images.numpy())[POSE]
         errors.append(float(geodesic_errors(predicted, targets[POSE].numpy()).mean()))
-    wide = np.isclose(faces.labels.margin_ratios, WIDE_MARGIN)
+    wide = np.isclose(faces.margin_ratios, WIDE_MARGIN)
     predicted = predict_crops(network, faces.images[wide])[POSE]
     return [*errors, float(geodesic_errors(predicted, faces.poses[wide]).mean())]
 

@@ -28,13 +28,13 @@ def main() -> None:
     training, held_out = split_dataset(data, MAX_ANGLE_DEG, given.validation_fraction)
     for name in given.networks.split(","):
         network = load_network(name)
-        views = data.labels.views(network.card.crop.margin_ratio)
+        views = data.views(network.card.crop.margin_ratio)
         for part, rows in (("training", training[::EVERY]), ("held out", held_out)):
             crops = data.images[rows]
             if views is not None:
                 crops = cut_views(crops, views[rows], network.image_size)
             errors = angle_errors(predict_crops(network, crops)[POSE], data.poses[rows]).mean(axis=1)
-            certain = data.labels.weights[rows] > CERTAIN
+            certain = data.weights[rows] > CERTAIN
             print(f"{name}, {part}: {errors.mean():.2f}°, certain labels {errors[certain].mean():.2f}°")
 
 

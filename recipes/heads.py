@@ -27,8 +27,7 @@ from fsanet_tf.data.split import split_dataset
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, geodesic_errors
 from fsanet_tf.models.build import build_model
-from fsanet_tf.models.config import FSANetConfig
-from fsanet_tf.models.pose_network import architecture_of
+from fsanet_tf.models.config import FSANetConfig, variants
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.training.recipe import FaceScoreLoss
@@ -50,7 +49,7 @@ Arrays = dict[str, np.ndarray]
 
 def with_heads(network: keras.Model) -> keras.Model:
     """Build the same network with fresh heads; every weight that both have is copied."""
-    config = architecture_of(network)
+    config = getattr(network, "architecture", None) or variants()[network.name]  # 0.3 wrote the name only
     assert isinstance(config, FSANetConfig)
     width = network.get_layer("relu_block1_conv").filters / 16  # files of before 1.0 do not say it
     model = build_model(dataclasses.replace(config, width=width, localize=True, uncertainty=True))
@@ -66,7 +65,7 @@ def augmented_features(model: keras.Model, data: str, count: int, held_out: bool
     """Augment faces; return what the heads read and learn from."""
     dataset = load_dataset(data.split(","))
     rows = split_dataset(dataset, MAX_ANGLE_DEG, 0.08)[int(held_out)]
-    views = dataset.labels.views(MARGIN)
+    views = dataset.views(MARGIN)
     views = np.ones(len(dataset), np.float32) if views is None else views
     size = model.input_shape[1]
     maps, vectors = model.get_layer("locator_conv").input, model.get_layer("error_vectors").output
@@ -88,7 +87,7 @@ def augmented_features(model: keras.Model, data: str, count: int, held_out: bool
         batch = {name: values.numpy() for name, values in targets.items()}
         batch[ERROR] = geodesic_errors(found.numpy(), batch[POSE]).astype(np.float32)
         batch |= {MAPS: found_maps.numpy().astype(np.float16), VECTORS: found_vectors.numpy()}
-        batch[WEIGHT] = dataset.labels.weights[chosen]
+        batch[WEIGHT] = dataset.weights[chosen]
         for name, values in batch.items():
             parts.setdefault(name, []).append(values)
     return {name: np.concatenate(values) for name, values in parts.items()}

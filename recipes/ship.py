@@ -66,7 +66,7 @@ def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:
     dataset = load_dataset(data)
     members = [load_network(name) for name in FUSED]
     _, rows = split_dataset(dataset, MAX_ANGLE_DEG, validation_fraction)
-    views = dataset.labels.views(members[0].card.crop.margin_ratio)
+    views = dataset.views(members[0].card.crop.margin_ratio)
     crops = dataset.images[rows]
     if views is not None:
         crops = cut_views(crops, views[rows], members[0].image_size)

@@ -9,15 +9,13 @@ import time
 
 import pytest
 
-from fsanet_tf.batch.folder import open_folder
-from fsanet_tf.batch.parts import Job
+from fsanet_tf.parallel import worker_processes
 from tests.conftest import ROOT
 
 
-def test_an_interrupted_job_ends_its_workers_at_once(tmp_path):
-    job = Job(open_folder(str(tmp_path)), str, bytes, ".txt")
+def test_an_interrupted_job_ends_its_workers_at_once():
     worker = 0
-    with contextlib.suppress(KeyboardInterrupt), job.processes(1) as pool:
+    with contextlib.suppress(KeyboardInterrupt), worker_processes(1) as pool:
         worker = pool.submit(os.getpid).result()
         pool.submit(time.sleep, 600)
         raise KeyboardInterrupt

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsanet_tf.data.dataset import FaceDataset, check_poses, hash_dataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, hash_dataset, save_dataset
+from fsanet_tf.data.face_arrays import check_poses
 from fsanet_tf.data.split import held_out_rows
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import make_detector

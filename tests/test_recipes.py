@@ -60,7 +60,7 @@ def test_a_teachers_labels_become_a_dataset(tmp_path):
         "preprocess", "table", "--table=table.csv", "--image_size=96", "--output=f.npz", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
-    labels = load_dataset(tmp_path / "f.npz").labels
+    labels = load_dataset(tmp_path / "f.npz")
     assert labels.poses[:, 0].tolist() == [4, 5, 120, 7.5, 6]  # without the twin of a test photo
     assert labels.weights.tolist() == [0.5, 0.5, 0.5, 1.0, 1.0]
     assert labels.crop == CropRule(0.6, square=True)

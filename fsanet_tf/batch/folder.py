@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import filelock
 
 from fsanet_tf.errors import InputError, one_line, optional_dependencies
-from fsanet_tf.io.files import writable_folder
+from fsanet_tf.io.files import SCRATCH, replace_when_done, writable_folder
 
 LOCK = "_lock"
 
@@ -43,19 +43,16 @@ class Folder:
 
     def write(self, name: str, content: Any) -> None:
         """Write a file, which several processes may do at once: it has the content of one of them."""
-        temporary = self.path / _temporary(name)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
+        with replace_when_done(self.path / name) as temporary:
             temporary.write_bytes(content)
-            os.replace(temporary, self.path / name)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise InputError(f"{self.address}: cannot write there: {error.strerror}") from error
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is already gone is no error."""
+        """Delete a file, or what `write` left when it was killed; what is already gone is no error."""
         try:
-            (self.path / name).unlink(missing_ok=True)
+            if name.startswith(SCRATCH):
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            else:
+                (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"{self.path / name}: cannot delete it: {error.strerror}") from error
 
@@ -104,11 +101,12 @@ class RemoteFolder(Folder):
 
     def write(self, name: str, content: Any) -> None:
         system, root = file_system(self.address)
+        temporary = f"{root}/{SCRATCH}{uuid.uuid4().hex}"  # readers of Parquet ignore names that begin so
         try:
             system.create_dir(root)
-            with system.open_output_stream(f"{root}/{_temporary(name)}") as stream:
+            with system.open_output_stream(temporary) as stream:
                 stream.write(content)
-            system.move(f"{root}/{_temporary(name)}", f"{root}/{name}")
+            system.move(temporary, f"{root}/{name}")
         except OSError as error:
             raise InputError(f"{self.address}: cannot write there: {error}") from error
 
@@ -125,16 +123,6 @@ class RemoteFolder(Folder):
 def open_folder(address: str) -> Folder:
     """Return a folder by its path, or by an address such as `s3://bucket/poses.parquet`."""
     return RemoteFolder(address) if "://" in address else Folder(address)
-
-
-@functools.cache
-def _process_id() -> str:
-    return uuid.uuid4().hex
-
-
-def _temporary(name: str) -> str:
-    """Name a file while it is written; readers of Parquet ignore names that begin with an underscore."""
-    return f"_{name}.{_process_id()}"
 
 
 def file_system(address: str) -> tuple[Any, str]:

@@ -1,4 +1,4 @@
-"""What there is to label: photos, encoded images and videos, from folders, lists, tables and file systems."""
+"""Photos, encoded images and videos to label, from folders, lists, tables and file systems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fsanet_tf.batch.folder import file_system
-from fsanet_tf.errors import InputError, OptionError, optional_dependencies, printable
+from fsanet_tf.batch.parts import state_of
+from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies, printable
 from fsanet_tf.io.csv_tables import describe_columns, read_csv
 from fsanet_tf.io.files import named_path, printable_name, read_text
 from fsanet_tf.io.folders import describe_skipped, files_in
@@ -35,6 +36,7 @@ class Item:
         is_video: Whether its frames are labeled, not it.
         size: Bytes of the file; None: unknown.
         modified_us: Time of its last change in microseconds since 1970; None: unknown.
+        content: The encoded image itself, which is then not read.
     """
 
     name: str
@@ -43,16 +45,13 @@ class Item:
     is_video: bool = False
     size: int | None = None
     modified_us: int | None = None
+    content: bytes | None = dataclasses.field(default=None, repr=False)
 
 
 def make_item(name: str, path: str, row: int | None = None) -> Item:
     """Describe a file, or an image in a Parquet file, as it is now."""
     is_video = row is None and "://" not in path and file_kind(path) == "video"
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):  # its row will say so
-        return Item(printable(name), path, row, is_video)
-    return Item(printable(name), path, row, is_video, state.st_size, state.st_mtime_ns // 1000)
+    return Item(printable(name), path, row, is_video, *state_of(path))
 
 
 class Items:
@@ -159,9 +158,7 @@ class Items:
             info = system.get_file_info(root)
             infos = [info] if info.is_file else system.get_file_info(fs.FileSelector(root, recursive=True))
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{address}: could not list it ({' '.join(str(error).split())[:200]})"
-            ) from error
+            raise InputError(f"{address}: could not list it ({one_line(error)})") from error
         for info in sorted(infos, key=lambda info: info.path):
             name = base.rstrip("/") + info.path.removeprefix(root)
             if not info.is_file or (wild and not _matches(name.split("/"), parts)):

@@ -20,6 +20,7 @@ from fsanet_tf.batch.table import Table, encode
 from fsanet_tf.detection.detectors import resolve_detector
 from fsanet_tf.errors import OptionError
 from fsanet_tf.io.folders import describe_skipped
+from fsanet_tf.options import checked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +40,6 @@ class LabelReport:
         removed: Photos and videos in the table that the source no longer contains.
         skipped: Why other files and folders of the source are not in the table, by name.
         seconds: Time of this run.
-        workers: Photos and videos by worker: node or machine, and number of the process.
 
     Example:
         >>> config = fsanet_tf.LabelConfig("photo.jpg", "poses.parquet", detector="haar")
@@ -55,7 +55,6 @@ class LabelReport:
     removed: int
     skipped: dict[str, str]
     seconds: float
-    workers: dict[str, int]
 
     def table(self) -> pa.Table:
         """Read the table, in the order of the source; docs/batch.md lists its columns."""
@@ -96,6 +95,7 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
         1
     """
     start = time.monotonic()
+    checked("config", LabelConfig, config)
     for name in ("source", "output"):
         if not getattr(config, name):
             raise OptionError(name, "is required")
@@ -115,16 +115,8 @@ def label(config: LabelConfig, progress: bool = False) -> LabelReport:
                 bar.update(sizes[number])
         job.tidy()
         found = table.summary()
-    return LabelReport(
-        config.output,
-        found.photos,
-        found.faces,
-        found.failures,
-        removed,
-        sources.skipped,
-        time.monotonic() - start,
-        found.workers,
-    )
+    seconds = time.monotonic() - start
+    return LabelReport(config.output, removed=removed, skipped=sources.skipped, seconds=seconds, **found)
 
 
 def make_job(config: LabelConfig) -> Job:

@@ -12,7 +12,7 @@ import fsanet_tf
 from fsanet_tf.batch.config import LabelConfig
 from fsanet_tf.batch.folder import file_system
 from fsanet_tf.batch.items import BYTES_COLUMN, Item
-from fsanet_tf.batch.parts import Row, reason_of
+from fsanet_tf.batch.parts import Row
 from fsanet_tf.detection.detectors import make_detector, resolve_detector
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.images import decode_image, read_image
@@ -20,8 +20,6 @@ from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.estimate import find_faces
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sources import open_video
-
-BOX = ("left", "top", "right", "bottom")
 
 
 class Labeler:
@@ -49,14 +47,6 @@ class Labeler:
             rows = self._label(_read_photo(item), {})
         return [self._complete(item, row) for row in rows]
 
-    def label_bytes(self, name: str, content: bytes) -> list[Row]:
-        """Return the rows of an encoded image."""
-        item = Item(name, name, size=len(content))
-        try:
-            return [self._complete(item, row) for row in self._label(decode_image(content, name), {})]
-        except Exception as error:
-            return [self.failure(item, reason_of(error))]
-
     def failure(self, item: Item, reason: str) -> Row:
         """Return the row of an image that could not be labeled."""
         return self._complete(item, {"error": reason.encode("utf-8", "backslashreplace").decode()})
@@ -75,21 +65,7 @@ class Labeler:
 
     def _label(self, image: np.ndarray, frame: Row) -> list[Row]:
         faces = find_faces(image, self._predictor, self._detect)
-        rows = [
-            {
-                **frame,
-                "face": number,
-                **dict(zip(BOX, face.box, strict=True)),
-                "score": face.score,
-                "yaw": face.yaw,
-                "pitch": face.pitch,
-                "roll": face.roll,
-                "uncertainty_deg": face.uncertainty_deg,
-                "face_score": face.face_score,
-            }
-            for number, face in enumerate(faces)
-        ]
-        return rows or [frame]
+        return [{**frame, "face": number, **face.row()} for number, face in enumerate(faces)] or [frame]
 
 
 def about_of(config: LabelConfig) -> dict[str, str]:
@@ -102,7 +78,9 @@ def about_of(config: LabelConfig) -> dict[str, str]:
 
 
 def _read_photo(item: Item) -> np.ndarray:
-    """Read a photo from a file, from a Parquet file's row, or from a file system that pyarrow knows."""
+    """Read a photo: its bytes, a file, a Parquet file's row, or from a file system that pyarrow knows."""
+    if item.content is not None:
+        return decode_image(item.content, item.name)
     if item.row is not None:
         return decode_image(_read_row(item.path, item.row), item.name)
     if "://" not in item.path:

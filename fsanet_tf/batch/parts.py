@@ -3,7 +3,7 @@
 Preprocessing and labeling share it. A part is a few items; a worker turns each item into rows and writes the
 part as one file, named after the part's number. So a finished file is complete, a part that runs twice, after
 a kill or on two machines, leaves one file, and a later run does what has none. Readers of Parquet ignore
-names that begin with an underscore: `_job.json` describes the job, `_tries-…` counts how often an unfinished
+names that begin with an underscore: `_job.json` describes a job, `_tries-…` counts how often an unfinished
 part was begun, `_lock` is held by the run that works.
 """
 
@@ -12,16 +12,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 
 from fsanet_tf.batch.folder import Folder
 from fsanet_tf.errors import InputError
-from fsanet_tf.parallel import WorkerContext, exit_with_parent, num_cores
+from fsanet_tf.io.files import SCRATCH
+from fsanet_tf.parallel import exit_with_parent, num_cores, worker_processes
 
 Row = dict[str, Any]
 
@@ -32,7 +35,7 @@ MAX_DEATHS = 5
 
 
 class Worker(Protocol):
-    """What a job does to an item; a process makes one and keeps it."""
+    """Protocol of what works on items; a process makes one and keeps it."""
 
     def work(self, item: Any) -> list[Row]:
         """Return the rows of an item."""
@@ -80,7 +83,7 @@ def make_parts(
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What is done to each part, and where it is written. Processes and machines get pickles of it.
+    """The work on each part and the folder that receives it. Processes and machines get pickles of it.
 
     Attributes:
         folder: Receives a file per part.
@@ -100,7 +103,7 @@ class Job:
 
     def finished(self) -> list[int]:
         """Return the numbers of the parts whose files are there, in order."""
-        matches = (re.fullmatch(rf"part-(\d+){self.suffix}", name) for name in self.folder.names())
+        matches = (re.fullmatch(rf"part-(\d+){re.escape(self.suffix)}", name) for name in self.folder.names())
         return sorted(int(match[1]) for match in matches if match)
 
     def run(self, part: Part, worker: Worker) -> int:
@@ -130,24 +133,24 @@ class Job:
                     pool = stack.enter_context(self.processes(1))
                     yield [worker.failure(item, "crashes the library that reads it, or memory ran out")]
 
-    @contextlib.contextmanager
-    def processes(self, count: int) -> Iterator[ProcessPoolExecutor]:
-        """Start worker processes for a block; an error in it ends them at once, their parts unfinished."""
-        context = WorkerContext()
-        with ProcessPoolExecutor(
-            count, mp_context=context, initializer=_start_worker, initargs=(self,)
-        ) as pool:
-            try:
-                yield pool
-            except BaseException:
-                context.terminate()
-                raise
+    def processes(self, count: int) -> contextlib.AbstractContextManager[ProcessPoolExecutor]:
+        """Start processes that work on this job, as `worker_processes`."""
+        return worker_processes(count, _start_worker, (self,))
 
     def tidy(self) -> None:
         """Delete what killed workers left of a job that is now finished."""
         for name in self.folder.names():
-            if name.startswith(("_tries-", "_part-", "__")):
+            if name.startswith(("_tries-", SCRATCH)):
                 self.folder.delete(name)
+
+
+def state_of(path: str | Path) -> tuple[int | None, int | None]:
+    """Return a file's size and the time of its last change in microseconds since 1970; None: unknown."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None, None
+    return status.st_size, status.st_mtime_ns // 1000
 
 
 def rows_of(worker: Worker, item: Any) -> list[Row]:

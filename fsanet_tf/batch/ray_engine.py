@@ -13,11 +13,12 @@ from typing import Any
 import cv2
 
 from fsanet_tf.batch.config import LabelConfig
-from fsanet_tf.batch.items import make_item
+from fsanet_tf.batch.items import Item, make_item
 from fsanet_tf.batch.labeler import Labeler
 from fsanet_tf.batch.parts import Job, Part, rows_of
 from fsanet_tf.batch.table import as_table
 from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies
+from fsanet_tf.options import checked
 from fsanet_tf.parallel import num_cores
 
 __all__ = ["label_dataset"]
@@ -62,7 +63,7 @@ def ray_cluster(address: str | None, workers: int = 0, verbose: bool = False) ->
     context = DataContext.get_current()
     bars, context.enable_progress_bars = context.enable_progress_bars, verbose
     try:
-        yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        yield workers or _num_cpus()
     finally:
         context.enable_progress_bars = bars
         for logger, level in zip(loggers, levels, strict=True):
@@ -136,13 +137,7 @@ def run_in_ray(job: Job, parts: Sequence[Part], workers: int) -> Iterator[int]:
 
     rows = [{"part": pickle.dumps(part)} for part in parts]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))  # else one worker gets them all
-    numbers = dataset.map_batches(
-        PartActor,
-        fn_constructor_args=(job,),
-        batch_size=1,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(parts))),
-        num_cpus=1,
-    )
+    numbers = _map_in_actors(dataset, PartActor, job, 1, min(workers, len(parts)))
     try:
         for row in numbers.iter_rows():
             yield row["number"]
@@ -162,13 +157,13 @@ class DatasetActor:
         self._labeler = Labeler(config)
 
     def __call__(self, batch: dict[str, Any]) -> Any:
-        rows = []
-        for i, name in enumerate(map(str, batch["path"])):
-            if "bytes" in batch:
-                rows += self._labeler.label_bytes(name, batch["bytes"][i])
-            else:
-                rows += rows_of(self._labeler, make_item(name, name))
-        return as_table(rows)
+        names = [str(name) for name in batch["path"]]
+        if "bytes" in batch:
+            contents = zip(names, batch["bytes"], strict=True)
+            items = [Item(name, name, size=len(content), content=content) for name, content in contents]
+        else:
+            items = [make_item(name, name) for name in names]
+        return as_table([row for item in items for row in rows_of(self._labeler, item)])
 
 
 def label_dataset(dataset: Any, config: LabelConfig | None = None, workers: int = 0) -> Any:
@@ -198,11 +193,26 @@ def label_dataset(dataset: Any, config: LabelConfig | None = None, workers: int 
     with optional_dependencies():
         import ray
 
-    workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    if not isinstance(dataset, ray.data.Dataset):
+        raise InputError(f"dataset: expected a ray.data.Dataset, received {type(dataset).__name__}")
+    config = checked("config", LabelConfig, config or LabelConfig())
+    workers = checked("workers", int, workers, low=0) or _num_cpus()
+    return _map_in_actors(dataset, DatasetActor, config, 32, workers)
+
+
+def _num_cpus() -> int:
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _map_in_actors(dataset: Any, actor: type, argument: Any, batch_size: int, workers: int) -> Any:
+    import ray.data
+
     return dataset.map_batches(
-        DatasetActor,
-        fn_constructor_args=(config or LabelConfig(),),
-        batch_size=32,
+        actor,
+        fn_constructor_args=(argument,),
+        batch_size=batch_size,
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
         num_cpus=1,
     )

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import itertools
 import json
-import os
-import platform
-import sys
 import warnings
-from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +14,9 @@ from fsanet_tf.batch.config import LabelConfig
 from fsanet_tf.batch.items import Item
 from fsanet_tf.batch.labeler import about_of
 from fsanet_tf.batch.parts import Job, Part, Row, make_parts
+from fsanet_tf.detection.face_pose import COLUMNS
 from fsanet_tf.errors import InputError, one_line, optional_dependencies
-from fsanet_tf.io.files import sha256
+from fsanet_tf.networks.pretrained import hash_network
 
 with optional_dependencies():
     import pyarrow as pa
@@ -35,16 +31,7 @@ SCHEMA = pa.schema(
         ("frame", pa.int64()),  # number of the video's frame, from 0; null for a photo
         ("time_s", pa.float64()),  # time of that frame in seconds; null for a photo
         ("face", pa.int32()),  # number of the face in its image, from 0; null without faces
-        ("left", pa.float64()),  # face box in pixels
-        ("top", pa.float64()),
-        ("right", pa.float64()),
-        ("bottom", pa.float64()),
-        ("score", pa.float64()),  # confidence of the detector
-        ("yaw", pa.float64()),  # degrees
-        ("pitch", pa.float64()),
-        ("roll", pa.float64()),
-        ("uncertainty_deg", pa.float64()),  # expected geodesic error; null if the network does not predict it
-        ("face_score", pa.float64()),  # the network's probability of a face; null if it does not predict it
+        *((name, pa.float64()) for name in COLUMNS),  # null where there is none
         ("network", pa.string()),
         ("detector", pa.string()),
         ("version", pa.string()),  # of fsanet_tf
@@ -52,7 +39,6 @@ SCHEMA = pa.schema(
     ]
 )
 JOB = "_job.json"
-WORKER = b"fsanet_tf.worker"
 OPTIONS = ("margin_ratio", "mirror", "every_s")  # that change the labels, besides what labels
 
 
@@ -61,33 +47,15 @@ def as_table(rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 
 
-def encode(rows: list[Row]) -> Any:
-    """Return the Parquet file of a part, which also says who wrote it."""
-    return _as_parquet(as_table(rows).replace_schema_metadata({WORKER: _worker_name()}))
+def encode(rows: Sequence[Row]) -> Any:
+    """Return the Parquet file of a part."""
+    return _as_parquet(as_table(rows))
 
 
 def _as_parquet(table: pa.Table) -> Any:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     return sink.getvalue()
-
-
-def _worker_name() -> str:
-    """Name this process: the node of a Ray cluster, or the machine, and the number of the process."""
-    ray = sys.modules.get("ray")
-    if ray is not None and ray.is_initialized():
-        return f"{ray.get_runtime_context().get_node_id()[:8]}:{os.getpid()}"
-    return f"{platform.node()}:{os.getpid()}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """What a table contains: photos and videos, faces, failures, and photos and videos by worker."""
-
-    photos: int
-    faces: int
-    failures: int
-    workers: dict[str, int]
 
 
 class Table:
@@ -116,9 +84,9 @@ class Table:
                 f"{folder.address}/{name}: expected a part of the table, could not read it ({reason})"
             ) from error
 
-    def read(self) -> pa.Table:
+    def read(self, columns: list[str] | None = None) -> pa.Table:
         """Read the whole table: the rows in the order of the source, those of added photos last."""
-        tables = [self.part(number).replace_schema_metadata() for number in self._job.finished()]
+        tables = [self.part(number, columns).replace_schema_metadata() for number in self._job.finished()]
         return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
     def plan(self, items: Sequence[Item], config: LabelConfig) -> tuple[list[Part], int]:
@@ -176,7 +144,7 @@ class Table:
 
     def _claim(self, items: Sequence[Item], config: LabelConfig, labeled: set[str], repairs: bool) -> int:
         """Write down the job, unless it is there already; return the number of its first part."""
-        what = {**about_of(config), "network_sha256": network_hash(config.network)}
+        what = {**about_of(config), "network_sha256": _hash_files(config.network)}
         what |= {name: getattr(config, name) for name in OPTIONS}
         digest = hashlib.sha256("\n".join(map(repr, items)).encode("utf-8", "surrogatepass")).hexdigest()
         folder, address = self._job.folder, self._job.folder.address
@@ -213,18 +181,14 @@ class Table:
         else:
             self._job.folder.delete(self._job.name(number))
 
-    def summary(self) -> Summary:
-        """Count what the table contains."""
-        photos = faces = failures = 0
-        workers: Counter[str] = Counter()
-        for number in self._job.finished():
-            part = self.part(number, ["source", "yaw", "error"])
-            count = pc.count_distinct(part["source"]).as_py()
-            photos += count
-            faces += len(part) - part["yaw"].null_count
-            failures += len(part) - part["error"].null_count
-            workers[(part.schema.metadata or {}).get(WORKER, b"").decode()] += count
-        return Summary(photos, faces, failures, dict(workers))
+    def summary(self) -> dict[str, int]:
+        """Count `photos` (and videos), `faces` and `failures` of the table."""
+        table = self.read(["source", "yaw", "error"])
+        return {
+            "photos": pc.count_distinct(table["source"]).as_py(),
+            "faces": len(table) - table["yaw"].null_count,
+            "failures": len(table) - table["error"].null_count,
+        }
 
 
 def _earlier_job(name: str, content: bytes) -> dict[str, Any]:
@@ -245,13 +209,8 @@ def _earlier_job(name: str, content: bytes) -> dict[str, Any]:
     return job
 
 
-def network_hash(network: Sequence[str]) -> str | None:
-    """Return the SHA-256 of a network's files: other ones under the same name make another job."""
-    digests = []
-    for path in map(Path, network):
-        if path.is_dir():
-            files = "".join(sha256(file) for file in sorted(path.rglob("*")) if file.is_file())
-            digests.append(hashlib.sha256(files.encode()).hexdigest())
-        elif path.is_file():
-            digests.append(sha256(path))
-    return ",".join(digests) or None
+def _hash_files(networks: Sequence[str]) -> str | None:
+    """Return the SHA-256 of a user's network files: other ones under the same name make another job."""
+    return (
+        ",".join(digest for name in networks if Path(name).exists() for digest in hash_network(name)) or None
+    )

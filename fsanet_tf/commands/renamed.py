@@ -21,6 +21,7 @@ RENAMED_OPTIONS = {
 }
 REMOVED_OPTIONS = {
     "latency_rounds": "python -m benchmarks.latency measures the time of each file",
+    "layout": "heads are rendered in the layout of 300W-LP",
     "num_shards": "data sets are read from disk as they are, without shards",
 }
 REMOVED_COMMANDS = {

@@ -6,7 +6,7 @@ seeds, so results are reproducible.
 
 import tensorflow as tf
 
-from fsanet_tf.data.augmentation_accessories import draw_face_mask, draw_sunglasses
+from fsanet_tf.data.augmentation_accessories import draw_face_mask, draw_sunglasses, random_color
 from fsanet_tf.data.augmentation_config import AUGMENTATIONS, AugmentationConfig
 from fsanet_tf.data.augmentation_geometry import Moved, cover_strips, move
 from fsanet_tf.data.augmentation_original import shift_and_zoom
@@ -75,6 +75,6 @@ def _cover(
     ):
         if probability:
             chosen = random.happens(probability) & moved.has_face
-            color = random.uniform(0.0, brightest, (1,)) * random.uniform(0.7, 1.0, (3,))
+            color = random_color(random, 0.0, brightest)
             images = change_some(images, chosen, draw, moved.poses, center, side, color)
     return images

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from fsanet_tf.data.random_numbers import BatchRandom
 from fsanet_tf.geometry.pose import rotation_matrices
 
 # A head in units of about half its height, as `synthetic_head` has it: x to the person's left, y down, z out
@@ -42,6 +43,11 @@ def surface_points(
     discriminant = half_b**2 - a * c
     depth = (-half_b + tf.sqrt(tf.maximum(discriminant, 0.0))) / a  # toward the viewer
     return start + depth[..., None] * direction, discriminant > 0
+
+
+def random_color(random: BatchRandom, darkest: float, brightest: float) -> tf.Tensor:
+    """Draw a color of little saturation per image, `(batch, 3)`."""
+    return random.uniform(darkest, brightest, (1,)) * random.uniform(0.7, 1.0, (3,))
 
 
 def draw_face_mask(

@@ -95,7 +95,7 @@ def move(
 def _moved_poses(
     poses: np.ndarray, mirrored: np.ndarray, turn_deg: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Poses after mirror and rotation, and the rotations: 0 where an angle would leave ±99°."""
+    """Return poses after mirror and rotation, and the rotations: 0 where an angle would leave ±99°."""
     poses = np.where(mirrored[:, None], mirror_poses(poses), poses)
     turned = rotate_poses(poses, turn_deg)
     kept = within_angle(turned) & (turn_deg != 0)
@@ -106,7 +106,7 @@ def _moved_poses(
 
 
 def _outside(matrix: list[tf.Tensor], x0: tf.Tensor, y0: tf.Tensor, size: int, source: int) -> tf.Tensor:
-    """Which target pixels lie outside the source, `(batch, size, size)`."""
+    """Return which target pixels lie outside the source, `(batch, size, size)`."""
     pixel = tf.range(float(size))
     x, y = pixel[None, None, :], pixel[None, :, None]
     source_x, source_y = (

@@ -140,7 +140,12 @@ def _erase(images: tf.Tensor, probability: float, random: BatchRandom) -> tf.Ten
     size = images.shape[1]
     side = tf.where(random.happens(probability)[:, None], random.uniform(0.1, 0.5, (2,)), 0.0) * size
     start = random.uniform(shape=(2,)) * (size - side)
-    pixel = tf.range(float(size))
-    vertical, horizontal = (within(pixel, start[:, i], side[:, i]) for i in (0, 1))
-    erased = vertical[:, :, None] & horizontal[:, None, :]
-    return tf.where(erased[..., None], random.uniform(0.0, 255.0, (1, 1, 3)), images)
+    return cover_rectangle(images, start[:, ::-1], side[:, ::-1], random)  # drawn as y, x
+
+
+def cover_rectangle(images: tf.Tensor, start: tf.Tensor, side: tf.Tensor, random: BatchRandom) -> tf.Tensor:
+    """Cover a rectangle of one color, given by its upper left corner and its sides (x, y), `(batch, 2)`."""
+    pixel = tf.range(float(images.shape[1]))
+    columns, rows = (within(pixel, start[:, axis], side[:, axis]) for axis in (0, 1))
+    covered = rows[:, :, None] & columns[:, None, :]
+    return tf.where(covered[..., None], random.uniform(0.0, 255.0, (1, 1, 3)), images)

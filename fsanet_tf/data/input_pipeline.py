@@ -33,7 +33,7 @@ class Faces:
         face_share: Side of the face box as a share of that of the crops that a network sees.
 
     Raises:
-        InputError: If the margins differ, are unknown or too small, as `FaceLabels.views`.
+        InputError: If the margins differ, are unknown or too small, as `FaceDataset.views`.
     """
 
     def __init__(self, dataset: FaceDataset, rows: np.ndarray, margin_ratio: float | None = None):
@@ -41,12 +41,11 @@ class Faces:
         self.rows = rows
         self.count = len(rows)
         self.image_size = dataset.image_size
-        labels = dataset.labels
-        if margin_ratio is None and labels.crop is None and not np.isnan(labels.margin_ratios).all():
+        if margin_ratio is None and dataset.crop is None and not np.isnan(dataset.margin_ratios).all():
             raise InputError("margin_ratio: the crops have different margins, expected a common one")
-        self.views = None if margin_ratio is None else labels.views(margin_ratio)
-        if margin_ratio is None and labels.crop:
-            margin_ratio = labels.crop.margin_ratio
+        self.views = None if margin_ratio is None else dataset.views(margin_ratio)
+        if margin_ratio is None and dataset.crop:
+            margin_ratio = dataset.crop.margin_ratio
         self.face_share = FACE_SHARE if margin_ratio is None else 1 / (1 + 2 * margin_ratio)
 
     def shuffled(self, batch_size: int, seed: int, first_step: int) -> tf.data.Dataset:
@@ -76,12 +75,12 @@ class Faces:
         return self._gather(tf.data.Dataset.range(-(-self.count // batch_size)), rows_of)
 
     def _gather(self, numbers: tf.data.Dataset, rows_of: Callable[[int], np.ndarray]) -> tf.data.Dataset:
-        labels = self.dataset.labels
+        dataset = self.dataset
 
         def gather(number: np.int64) -> tuple[np.ndarray, ...]:
             rows = rows_of(int(number))
             views = np.ones(len(rows), np.float32) if self.views is None else self.views[rows]
-            return self.dataset.images[rows], labels.poses[rows], labels.weights[rows], views
+            return dataset.images[rows], dataset.poses[rows], dataset.weights[rows], views
 
         def batch(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
             images, poses, weights, views = tf.numpy_function(gather, [number], FACE_TYPES, stateful=False)

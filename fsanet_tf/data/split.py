@@ -1,4 +1,4 @@
-"""Which faces of a dataset train a network, and which are held out."""
+"""Splits of a dataset into faces that train a network and faces that are held out."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def split_dataset(
         (18, 6)
     """
     rows = dataset.rows_within(max_angle_deg)
-    return split_by_group(rows, dataset.labels.group_numbers(), validation_fraction, fold=fold)
+    return split_by_group(rows, dataset.group_numbers(), validation_fraction, fold=fold)
 
 
 def held_out_rows(paths: Sequence[str | Path], card: NetworkCard) -> np.ndarray:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from fsanet_tf.geometry.camera import pose_in_camera, position_in_camera
-from fsanet_tf.geometry.crop import Box
-from fsanet_tf.geometry.pose import quaternions, rotate_poses, rotation_matrices
+from fsanet_tf.geometry.crop import BOX_NAMES, Box
+from fsanet_tf.geometry.pose import ANGLE_NAMES, quaternions, rotate_poses, rotation_matrices
 
 __all__ = ["FacePose"]
 
+COLUMNS = (*BOX_NAMES, "score", *ANGLE_NAMES, "uncertainty_deg", "face_score")  # of a face in every table
 MIN_FACE_SCORE = 0.5  # below, a network says that its crop shows no face
 MIN_EVIDENCE = 1.45  # sum of the detector's and the network's score from which a detection is a face
 DEFAULT_FACE_SCORE = 0.85  # of networks that predict none: the detector's score must then be 0.6
@@ -55,6 +56,12 @@ class FacePose:
     def pose_deg(self) -> tuple[float, float, float]:
         """Yaw, pitch, roll in degrees."""
         return self.yaw, self.pitch, self.roll
+
+    def row(self) -> dict[str, float | None]:
+        """Return the face's values by column of a table: box, scores, pose and expected error."""
+        box = map(float, self.box)  # exact: networks crop by it
+        values = (*box, self.score, *self.pose_deg, self.uncertainty_deg, self.face_score)
+        return dict(zip(COLUMNS, values, strict=True))
 
     @property
     def rotation_matrix(self) -> np.ndarray:

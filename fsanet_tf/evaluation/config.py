@@ -14,7 +14,7 @@ ALL = "all"
 
 
 class Corruption(NamedTuple):
-    """What is done to a face: in words, and the value of each strength."""
+    """A change of a face: in words, and the value of each strength."""
 
     meaning: str
     values: tuple[float, float, float]

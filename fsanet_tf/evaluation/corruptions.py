@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from fsanet_tf.data import augmentation_pixels as pixels
-from fsanet_tf.data.augmentation_accessories import draw_face_mask, draw_sunglasses
-from fsanet_tf.data.augmentation_original import within
+from fsanet_tf.data.augmentation_accessories import draw_face_mask, draw_sunglasses, random_color
 from fsanet_tf.data.random_numbers import BatchRandom
 from fsanet_tf.evaluation.config import CORRUPTIONS
 
@@ -76,14 +75,12 @@ def corrupt(
     return np.clip(np.round(changed.numpy()), 0, 255).astype(np.uint8)
 
 
-def _face_mask(faces: Faces, top: float) -> tf.Tensor:
-    color = faces.random.uniform(*CLOTH, (1,)) * faces.random.uniform(0.7, 1.0, (3,))
-    return draw_face_mask(faces.images, faces.poses, faces.center, faces.side, color, top)
-
-
-def _sunglasses(faces: Faces, scale: float) -> tf.Tensor:
-    color = faces.random.uniform(*DARK_GLASS, (1,)) * faces.random.uniform(0.7, 1.0, (3,))
-    return draw_sunglasses(faces.images, faces.poses, faces.center, faces.side, color, scale)
+def _wear(
+    faces: Faces, draw: Callable[..., tf.Tensor], brightness: tuple[float, float], size: float
+) -> tf.Tensor:
+    """Draw a mask or glasses of a random color."""
+    color = random_color(faces.random, *brightness)
+    return draw(faces.images, faces.poses, faces.center, faces.side, color, size)
 
 
 def _hand(faces: Faces, step: float) -> tf.Tensor:
@@ -108,31 +105,9 @@ def _hand(faces: Faces, step: float) -> tf.Tensor:
 def _block(faces: Faces, share: float) -> tf.Tensor:
     """Cover a square of one color somewhere within the face box."""
     side = share * faces.side
-    start = (
-        faces.center
-        - faces.side[:, None] / 2
-        + faces.random.uniform(shape=(2,)) * (faces.side - side)[:, None]
-    )
-    pixel = tf.range(float(faces.images.shape[1]))
-    columns, rows = (within(pixel, start[:, axis], side) for axis in (0, 1))
-    covered = rows[:, :, None] & columns[:, None, :]
-    return tf.where(covered[..., None], faces.random.uniform(0.0, 255.0, (1, 1, 3)), faces.images)
-
-
-def _dark(faces: Faces, gain: float) -> tf.Tensor:
-    return pixels.expose(faces.images, faces.all(gain), faces.all(0.0))
-
-
-def _gamma(faces: Faces, gamma: float) -> tf.Tensor:
-    return pixels.change_gamma(faces.images, faces.all(gamma))
-
-
-def _overexposed(faces: Faces, gain: float) -> tf.Tensor:
-    return pixels.expose(faces.images, faces.all(gain), faces.all(60 * (gain - 1)))
-
-
-def _noise(faces: Faces, deviation: float) -> tf.Tensor:
-    return pixels.add_noise(faces.images, faces.all(deviation), faces.random.next_seed())
+    corner = faces.center - faces.side[:, None] / 2
+    start = corner + faces.random.uniform(shape=(2,)) * (faces.side - side)[:, None]
+    return pixels.cover_rectangle(faces.images, start, tf.stack([side, side], axis=1), faces.random)
 
 
 def _low_resolution(faces: Faces, side: float) -> tf.Tensor:
@@ -140,29 +115,27 @@ def _low_resolution(faces: Faces, side: float) -> tf.Tensor:
     return pixels.lower_resolution(faces.images, tf.minimum(side / faces.side, 1.0) * size)
 
 
-def _motion_blur(faces: Faces, share: float) -> tf.Tensor:
-    return pixels.smear(faces.images, share * faces.side, faces.random.happens(0.5))
-
-
-def _jpeg(faces: Faces, quality: float) -> tf.Tensor:
-    return pixels.compress(faces.images, tf.cast(faces.all(quality), tf.int32))
-
-
 def _gray(faces: Faces, share: float) -> tf.Tensor:
     return share * tf.matmul(faces.images, tf.constant(pixels.GRAY)) + (1 - share) * faces.images
 
 
 CHANGES: dict[str, Callable[[Faces, float], tf.Tensor]] = {
-    "face_mask": _face_mask,
-    "sunglasses": _sunglasses,
+    "face_mask": lambda faces, top: _wear(faces, draw_face_mask, CLOTH, top),
+    "sunglasses": lambda faces, scale: _wear(faces, draw_sunglasses, DARK_GLASS, scale),
     "hand": _hand,
     "block": _block,
-    "dark": _dark,
-    "gamma": _gamma,
-    "overexposed": _overexposed,
-    "noise": _noise,
+    "dark": lambda faces, gain: pixels.expose(faces.images, faces.all(gain), faces.all(0.0)),
+    "gamma": lambda faces, gamma: pixels.change_gamma(faces.images, faces.all(gamma)),
+    "overexposed": lambda faces, gain: pixels.expose(
+        faces.images, faces.all(gain), faces.all(60 * (gain - 1))
+    ),
+    "noise": lambda faces, deviation: pixels.add_noise(
+        faces.images, faces.all(deviation), faces.random.next_seed()
+    ),
     "low_resolution": _low_resolution,
-    "motion_blur": _motion_blur,
-    "jpeg": _jpeg,
+    "motion_blur": lambda faces, share: pixels.smear(
+        faces.images, share * faces.side, faces.random.happens(0.5)
+    ),
+    "jpeg": lambda faces, quality: pixels.compress(faces.images, tf.cast(faces.all(quality), tf.int32)),
     "gray": _gray,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +15,15 @@ from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.data.split import held_out_rows
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.evaluation.config import EvaluationConfig
-from fsanet_tf.evaluation.report import EvaluatedFaces, EvaluationReport
+from fsanet_tf.evaluation.report import UNCHANGED, EvaluatedFaces, EvaluationReport
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.files import replace_when_done, writable_folder, write_json
 from fsanet_tf.networks.card import POSE
 from fsanet_tf.networks.network import BATCH, Mirrored, Network, load_network, predict_crops
+from fsanet_tf.options import checked
 
 __all__ = ["evaluate"]
-
-Kind = tuple[str, int]  # a corruption and its strength
-UNCHANGED: Kind = ("", 0)
 
 
 def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationReport:
@@ -50,15 +48,20 @@ def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationRepo
         >>> sorted(report.errors_deg)[-1]
         'all'
     """
+    checked("config", EvaluationConfig, config)
     if config.output_dir is not None:
         writable_folder(config.output_dir)
     networks = [load_network(config.network, trust=config.trust)]
     if config.compare_with:
         networks.append(load_network(config.compare_with, trust=config.trust))
-    unseen = _unseen_rows(config.data, networks)
+    datasets = [load_dataset(path) for path in config.data]
+    held_out = (held_out_rows(config.data, network.card) for network in networks)
+    is_unseen = np.zeros(sum(map(len, datasets)), bool)
+    is_unseen[functools.reduce(np.intersect1d, held_out)] = True
+    unseen = np.split(is_unseen, np.cumsum([len(dataset) for dataset in datasets])[:-1])
     parts = [
-        _evaluate_file(path, rows, networks, config, progress)
-        for path, rows in zip(config.data, unseen, strict=True)
+        _evaluate_file(*file, networks, config, progress)
+        for file in zip(config.data, datasets, unseen, strict=True)
     ]
     report = EvaluationReport(config, tuple(parts))
     if config.output_dir is not None:
@@ -66,18 +69,14 @@ def evaluate(config: EvaluationConfig, progress: bool = False) -> EvaluationRepo
     return report
 
 
-def _unseen_rows(paths: Sequence[str], networks: Sequence[Network]) -> list[np.ndarray]:
-    """Return the faces of each file that no network was trained on."""
-    held_out = (held_out_rows(paths, network.card) for network in networks)
-    rows = functools.reduce(np.intersect1d, held_out)
-    ends = np.cumsum([0, *(len(load_dataset(path)) for path in paths)])
-    return [rows[(rows >= start) & (rows < end)] - start for start, end in itertools.pairwise(ends)]
-
-
 def _evaluate_file(
-    path: str, unseen: np.ndarray, networks: list[Network], config: EvaluationConfig, progress: bool
+    path: str,
+    dataset: FaceDataset,
+    is_unseen: np.ndarray,
+    networks: list[Network],
+    config: EvaluationConfig,
+    progress: bool,
 ) -> EvaluatedFaces:
-    dataset = load_dataset(path)
     rows = dataset.rows_within(config.max_angle_deg)
     if not len(rows):
         raise InputError(f"{path}: no face has all angles within ±{config.max_angle_deg:g}°")
@@ -88,12 +87,29 @@ def _evaluate_file(
         for network in networks
         if dataset.crop != network.card.crop
     ]
-    if dataset.labels.labeled_by:
+    if dataset.labeled_by:
         notes.append(
-            f"{path}: its poses are answers of the network {dataset.labels.labeled_by}, so the errors are "
+            f"{path}: its poses are answers of the network {dataset.labeled_by}, so the errors are "
             "differences from that network"
         )
-    unseen = np.intersect1d(rows, unseen)
+    rows = _counted_rows(path, rows, rows[is_unseen[rows]], config, notes)
+    used = [Mirrored(network) if config.mirror else network for network in networks]
+    kinds = [UNCHANGED, *(f"{name} {strength}" for name, strength in config.corruptions())]
+    chunks = np.array_split(rows, -(-len(rows) // BATCH))
+    found: dict[str, list[list[np.ndarray]]] = {kind: [[] for _ in used] for kind in kinds}
+    rounds = list(itertools.product(kinds, chunks))
+    for kind, chunk in tqdm(rounds, desc=Path(path).name, unit="batch", disable=not progress):
+        crops = _corrupted(dataset, chunk, kind, used[0].card.crop)
+        for network, poses in zip(used, found[kind], strict=True):
+            poses.append(predict_crops(network, crops)[POSE])
+    predicted = {kind: tuple(map(np.concatenate, poses)) for kind, poses in found.items()}
+    return EvaluatedFaces(path, dataset, rows, left_out, tuple(notes), predicted)
+
+
+def _counted_rows(
+    path: str, rows: np.ndarray, unseen: np.ndarray, config: EvaluationConfig, notes: list[str]
+) -> np.ndarray:
+    """Return the faces that count, of all and those held out from training, with a note on them."""
     seen = len(rows) - len(unseen)
     trained_on = f"{path}: {seen} of its {len(rows)} faces were trained on"
     if seen and not len(unseen):
@@ -103,39 +119,22 @@ def _evaluate_file(
         )
     elif seen and config.held_out == "auto":
         notes.append(f"{trained_on}; these are the {len(unseen)} others")
-        rows = unseen
+        return unseen
     elif seen:
         notes.append(f"{trained_on}, so the errors are too small")
-    used = [Mirrored(network) if config.mirror else network for network in networks]
-    kinds = [UNCHANGED, *config.corruptions()]
-    rounds = [(kind, chunk) for kind in kinds for chunk in _chunks(rows)]
-    found: dict[Kind, list[list[np.ndarray]]] = {kind: [[] for _ in used] for kind in kinds}
-    for kind, chunk in tqdm(rounds, desc=Path(path).name, unit="batch", disable=not progress):
-        crops = _corrupted(dataset, chunk, kind, used[0].card.crop)
-        for network, poses in zip(used, found[kind], strict=True):
-            poses.append(predict_crops(network, crops)[POSE])
-    predicted, *corrupted = (tuple(map(np.concatenate, found[kind])) for kind in kinds)
-    by_corruption = dict(zip(map(_title, kinds[1:]), corrupted, strict=True))
-    return EvaluatedFaces(path, dataset, rows, left_out, predicted, tuple(notes), by_corruption)
+    return rows
 
 
-def _corrupted(dataset: FaceDataset, chunk: np.ndarray, kind: Kind, rule: CropRule) -> np.ndarray:
+def _corrupted(dataset: FaceDataset, chunk: np.ndarray, kind: str, rule: CropRule) -> np.ndarray:
     """Return crops, corrupted or as they are."""
-    crops, (name, strength) = dataset.images[chunk], kind
+    crops = dataset.images[chunk]
     if kind == UNCHANGED:
         return crops
     with optional_dependencies():
         from fsanet_tf.evaluation.corruptions import corrupt
+    name, strength = kind.split()
     face_share = 1 / (1 + 2 * (dataset.crop or rule).margin_ratio)
-    return corrupt(crops, dataset.poses[chunk], name, strength, face_share, int(chunk[0]))
-
-
-def _title(kind: Kind) -> str:
-    return f"{kind[0]} {kind[1]}"
-
-
-def _chunks(rows: np.ndarray) -> list[np.ndarray]:
-    return np.array_split(rows, -(-len(rows) // BATCH))
+    return corrupt(crops, dataset.poses[chunk], name, int(strength), face_share, int(chunk[0]))
 
 
 def _write(report: EvaluationReport, output_dir: Path) -> None:

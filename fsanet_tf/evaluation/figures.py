@@ -24,15 +24,11 @@ def draw_report(report: EvaluationReport, output_dir: Path) -> None:
         output_dir: Receives `error_against_yaw.png`, `cumulative_error.png`, `worst_faces.png` and, if two
             networks are compared, `comparison.png`.
     """
-    angles, (worst_first, *_) = (
-        angle_errors(report.predicted_deg, report.true_deg),
-        report.geodesic_errors_deg,
-    )
-    draw_error_against_yaw(angles, worst_first, report.true_deg[:, 0], output_dir / "error_against_yaw.png")
-    draw_cumulative_error(angles, worst_first, output_dir / "cumulative_error.png")
-    _draw_sheet(
-        report, np.argsort(-worst_first, kind="stable")[:NUM_WORST], 1, output_dir / "worst_faces.png"
-    )
+    angles, geodesic = angle_errors(report.predicted_deg, report.true_deg), report.geodesic_errors_deg[0]
+    draw_error_against_yaw(angles, geodesic, report.true_deg[:, 0], output_dir / "error_against_yaw.png")
+    draw_cumulative_error(angles, geodesic, output_dir / "cumulative_error.png")
+    worst = np.argsort(-geodesic, kind="stable")[:NUM_WORST]
+    _draw_sheet(report, worst, 1, output_dir / "worst_faces.png")
     if len(report.predictions_deg) > 1:
         apart = geodesic_errors(*report.predictions_deg)
         most = np.argsort(-apart, kind="stable")[:NUM_APART]

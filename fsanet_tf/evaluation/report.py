@@ -23,10 +23,11 @@ from fsanet_tf.evaluation.metrics import (
     measure_by_yaw,
 )
 from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
-from fsanet_tf.io.files import sha256
-from fsanet_tf.networks.pretrained import FUSION, fusion_members, network_file
+from fsanet_tf.networks.pretrained import hash_network
 
 __all__ = ["EvaluationReport"]
+
+UNCHANGED = ""  # the faces as they are, among corruptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,18 +39,17 @@ class EvaluatedFaces:
         dataset: Its faces.
         rows: Indices of the evaluated ones, `(N,)`.
         images_left_out: How many have a larger angle.
-        predictions_deg: Poses that the networks, and those they are compared with, predict: `(N, 3)` each.
-        notes: What to heed, such as a network that expects another crop than the file contains.
-        corrupted_deg: Poses as in `predictions_deg` under each corruption, by its name and strength.
+        notes: Remarks, such as that a network expects another crop than the file contains.
+        predictions_deg: Poses that the networks, and those they are compared with, predict: `(N, 3)` each, by
+            corruption (`noise 2`; without one `UNCHANGED`).
     """
 
     path: str
     dataset: FaceDataset
     rows: np.ndarray
     images_left_out: int
-    predictions_deg: tuple[np.ndarray, ...]
     notes: tuple[str, ...]
-    corrupted_deg: Mapping[str, tuple[np.ndarray, ...]]
+    predictions_deg: Mapping[str, tuple[np.ndarray, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ class EvaluationReport:
     @cached_property
     def predictions_deg(self) -> tuple[np.ndarray, ...]:
         """Poses by the networks and, if there are such, by those they are compared with: `(N, 3)` each."""
-        return tuple(map(np.concatenate, zip(*(part.predictions_deg for part in self.parts), strict=True)))
+        return self._predictions(UNCHANGED)
 
     @property
     def predicted_deg(self) -> np.ndarray:
@@ -97,7 +97,7 @@ class EvaluationReport:
         """Number of each face's group, `(N,)`; those of different files are different."""
         groups: list[np.ndarray] = []
         for part in self.parts:
-            numbers = np.unique(part.dataset.labels.group_numbers()[part.rows], return_inverse=True)[1]
+            numbers = np.unique(part.dataset.group_numbers()[part.rows], return_inverse=True)[1]
             groups.append(numbers + (groups[-1].max() + 1 if groups else 0))
         return np.concatenate(groups)
 
@@ -108,12 +108,15 @@ class EvaluationReport:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to heed, such as a network that expects another crop than the data contain."""
+        """Remarks, such as that a network expects another crop than the data contain."""
         return tuple(note for part in self.parts for note in part.notes)
 
     @cached_property
     def errors_deg(self) -> dict[str, Errors]:
-        """Errors of all faces (`all`), by range of the true |yaw| (`0-30`), and by file if several."""
+        """Errors of all faces (`all`), by range of the true |yaw| (`0-30`), and by file if several.
+
+        Files go by their names without folder and suffix, or by their paths if those are not unique.
+        """
         return self._errors(0)
 
     @cached_property
@@ -124,16 +127,11 @@ class EvaluationReport:
     @cached_property
     def corrupted_errors_deg(self) -> tuple[dict[str, Errors], ...]:
         """Errors under each corruption (`noise 2`), of the networks and of those compared with."""
-        names = self.parts[0].corrupted_deg
-        return tuple(
-            {
-                name: measure(
-                    np.concatenate([p.corrupted_deg[name][number] for p in self.parts]), self.true_deg
-                )
-                for name in names
-            }
-            for number in range(len(self.predictions_deg))
-        )
+        errors: tuple[dict[str, Errors], ...] = tuple({} for _ in self.predictions_deg)
+        for kind in filter(None, self.parts[0].predictions_deg):
+            for rows, poses in zip(errors, self._predictions(kind), strict=True):
+                rows[kind] = measure(poses, self.true_deg)
+        return errors
 
     @cached_property
     def difference_deg(self) -> dict[str, Difference] | None:
@@ -147,13 +145,17 @@ class EvaluationReport:
             "geodesic": bootstrap_difference(geodesic[0], geodesic[1], self.groups),
         }
 
+    def _predictions(self, kind: str) -> tuple[np.ndarray, ...]:
+        by_file = (part.predictions_deg[kind] for part in self.parts)
+        return tuple(map(np.concatenate, zip(*by_file, strict=True)))
+
     def _errors(self, number: int) -> dict[str, Errors]:
         predicted, true = self.predictions_deg[number], self.true_deg
         errors = {"all": measure(predicted, true), **measure_by_yaw(predicted, true)}
-        if len(self.parts) > 1:
-            for part in self.parts:
-                poses = part.dataset.poses[part.rows]
-                errors[Path(part.path).stem] = measure(part.predictions_deg[number], poses)
+        stems = [Path(part.path).stem for part in self.parts]
+        for part, stem in zip(self.parts, stems, strict=True) if len(stems) > 1 else ():
+            name = stem if stems.count(stem) == 1 and stem not in errors else part.path
+            errors[name] = measure(part.predictions_deg[UNCHANGED][number], part.dataset.poses[part.rows])
         return errors
 
     def as_json(self) -> dict[str, Any]:
@@ -187,14 +189,10 @@ class EvaluationReport:
                 f"MAE {self.difference_deg['mae']}, geodesic {self.difference_deg['geodesic']}, "
                 f"resampled over {self.difference_deg['mae'].groups} groups"
             ]
-        if config.corrupt:
-            for networks, errors in zip(
-                (config.network, config.compare_with), self.corrupted_errors_deg, strict=False
-            ):
-                lines += [
-                    f"{network_names(networks)} on corrupted faces:",
-                    format_table(errors, "corruption"),
-                ]
+        networks = (config.network, config.compare_with)
+        for names, errors in zip(networks, self.corrupted_errors_deg, strict=False):
+            if errors:
+                lines += [f"{network_names(names)} on corrupted faces:", format_table(errors, "corruption")]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
@@ -212,11 +210,10 @@ def _as_dicts(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _identify(networks: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return name and hash of each network's files; an object of a user's has none."""
+    """Return name and hashes of each network; an object of a user's has none."""
     found = []
     for name in map(_name, networks):
-        files: list[Path] = []
+        found.append({"name": name, "sha256": []})
         with contextlib.suppress(InputError):
-            files = list(fusion_members().values()) if name == FUSION else [network_file(name)]
-        found.append({"name": name, "sha256": [sha256(file) for file in files if file.is_file()]})
+            found[-1]["sha256"] = hash_network(name)
     return found

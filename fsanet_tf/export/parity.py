@@ -106,7 +106,7 @@ def load_samples(path: str | None, image_size: int) -> Samples | None:
         raise InputError(f"{path}: no face with angles within 99 degrees")
     crops = resize_crops(data.images[rows], image_size).astype(np.float32)
     origin = f"{len(rows)} faces of {path}"
-    if network := data.labels.labeled_by:
+    if network := data.labeled_by:
         return Samples(crops, None, f"{origin}, labeled by {network}")
     return Samples(crops, data.poses[rows], origin)
 

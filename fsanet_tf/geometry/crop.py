@@ -21,6 +21,7 @@ STRIP_PIXELS = 1 << 17  # that are averaged at a time: as float32 they fit a pro
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+BOX_NAMES = ("left", "top", "right", "bottom")  # in tables
 SAMPLINGS = ("original", "filtered")
 
 

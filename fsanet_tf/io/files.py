@@ -15,6 +15,7 @@ from pathlib import Path
 from fsanet_tf.errors import InputError, printable
 
 CONTROLS = "[\0-\x08\x0e-\x1a\x1c-\x1f]"  # that no text contains
+SCRATCH = ".fsanet."  # begins the names of folders and files that are being written
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -38,7 +39,7 @@ def replace_when_done(path: str | Path) -> Iterator[Path]:
     path = writable_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".fsanet.", dir=path.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=path.parent))
     except OSError as error:
         raise InputError(f"{path}: cannot write there: {error.strerror}") from error
     try:
@@ -216,7 +217,10 @@ def require_file(path: str | Path, expected: str) -> Path:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's content as hexadecimal digits."""
+    """Return the SHA-256 of a file's content, or of those of a folder's files, as hexadecimal digits."""
+    if Path(path).is_dir():
+        digests = "".join(sha256(file) for file in sorted(Path(path).rglob("*")) if file.is_file())
+        return hashlib.sha256(digests.encode()).hexdigest()
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):

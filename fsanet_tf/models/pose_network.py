@@ -5,13 +5,7 @@ from typing import Any
 import keras
 
 import fsanet_tf.layers  # noqa: F401  this module is all that Keras needs to read a network's file
-from fsanet_tf.models.config import (
-    FSANetConfig,
-    SSRNetConfig,
-    config_from_dict,
-    config_to_dict,
-    variants,
-)
+from fsanet_tf.models.config import config_from_dict, config_to_dict
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 
 
@@ -48,12 +42,3 @@ class PoseNetwork(keras.Model):
     def get_config(self):
         architecture = None if self.architecture is None else config_to_dict(self.architecture)
         return {**super().get_config(), "architecture": architecture, "card": self.card}
-
-
-def architecture_of(model: keras.Model) -> FSANetConfig | SSRNetConfig | None:
-    """Return the configuration of a single network; None if it is another model.
-
-    Files of earlier versions contain no configuration: there, the name is that of a variant.
-    """
-    config = getattr(model, "architecture", None) or variants().get(model.name)
-    return config if isinstance(config, FSANetConfig | SSRNetConfig) else None

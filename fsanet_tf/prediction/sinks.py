@@ -19,7 +19,7 @@ from typing import Literal, TypeVar
 import cv2
 import numpy as np
 
-from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.detection.face_pose import COLUMNS, FacePose
 from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.io.files import library_path, printable_name, replace_when_done
 from fsanet_tf.io.images import as_bgr
@@ -33,10 +33,7 @@ MAX_TIME_BASE = 65535  # of MPEG-4: frames per second times a power of ten may n
 MIN_RATE = 0.5  # frames per second; OpenCV's encoder crashes the process at 0.1
 MAX_PENDING = 4  # frames that wait to be encoded
 PROBE_BYTES = 1 << 16
-FIELDS = (
-    "frame", "time_s", "track", "left", "top", "right", "bottom", "score", "yaw", "pitch", "roll",
-    "uncertainty_deg", "face_score", "x_mm", "y_mm", "z_mm",
-)  # fmt: skip
+FIELDS = ("frame", "time_s", "track", *COLUMNS, "x_mm", "y_mm", "z_mm")
 MIN_SHARE = 0.1  # of the longest track; shorter ones are spurious detections
 
 SinkType = TypeVar("SinkType", bound="FileSink")
@@ -267,11 +264,7 @@ def _values(frame: Frame, face: FacePose) -> tuple:
         printable_name(frame.name),
         round(frame.time_s, 3),
         face.track,
-        *map(float, face.box),  # exact: networks crop by it
-        face.score,
-        *face.pose_deg,
-        face.uncertainty_deg,
-        face.face_score,
+        *face.row().values(),
         *(face.position_mm or (None, None, None)),
     )
 

@@ -139,8 +139,7 @@ def _load(config: TrainingConfig, paths: tuple[str, ...]) -> FaceDataset:
     """Load a dataset whose crop rule is known, or was given."""
     dataset = load_dataset(paths)
     if config.margin_ratio is not None:
-        rule = CropRule(config.margin_ratio, config.square)
-        return dataclasses.replace(dataset, labels=dataset.labels.assuming(rule))
+        return dataset.assuming(CropRule(config.margin_ratio, config.square))
     if dataset.crop is None:
         raise OptionError(
             "margin_ratio",
@@ -152,9 +151,8 @@ def _load(config: TrainingConfig, paths: tuple[str, ...]) -> FaceDataset:
 
 def _rule(config: TrainingConfig, dataset: FaceDataset) -> CropRule:
     """Return how the crops of a dataset look once they are cut to the common margin."""
-    labels, margin = dataset.labels, config.margin_ratio
-    own = float(labels.margin_ratios[0])
-    return CropRule(round(own, 6) if margin is None else margin, labels.square, labels.sampling)
+    own, margin = float(dataset.margin_ratios[0]), config.margin_ratio
+    return CropRule(round(own, 6) if margin is None else margin, dataset.square, dataset.sampling)
 
 
 def _new_model(config: TrainingConfig) -> tuple[keras.Model, dict[str, Any] | None]:

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
+from fsanet_tf.batch.label import label
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
+from fsanet_tf.data.preprocessing.crops import preprocess
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
+from fsanet_tf.data.preprocessing.synthetic import synthesize
+from fsanet_tf.errors import InputError
+from fsanet_tf.evaluation.evaluate import evaluate
 from fsanet_tf.geometry.crop import CropRule
 from tests.conftest import assert_one_clear_line, run_fsanet
 
@@ -87,3 +93,17 @@ def test_mistake_is_one_clear_line(arguments, message, workplace):
     after = {path for path in workplace.rglob("*") if "out" not in path.relative_to(workplace).parts[0]}
     assert after == before
     assert not {path.suffix for path in workplace.rglob("out*")} & {".npz", ".keras", ".h5", ".part"}
+
+
+@pytest.mark.parametrize("function", [label, evaluate, preprocess, synthesize])
+def test_in_python_something_else_than_a_configuration_is_one_clear_line(function):
+    with pytest.raises(InputError, match=r"config: expected .*Config, received 'photos'") as error:
+        function("photos")
+    assert "\n" not in str(error.value)
+
+
+def test_a_class_is_no_configuration():
+    with pytest.raises(
+        InputError, match=r"config: expected a LandmarkPairsConfig, .* or FaceTableConfig, received"
+    ):
+        preprocess(LandmarkPairsConfig)

@@ -55,6 +55,7 @@ def test_an_argument_may_look_like_an_option_after_two_dashes(arguments, source,
         ("--latency_rounds=0", "error: --latency_rounds: was removed in version 1.0; python -m benchmarks"),
         ("--init_weights=a", "error: Unknown command line flag 'init_weights'"),
         ("--style=box", "error: flag --style=box: value should be one of <axes|cube>\n"),
+        ("--layout=biwi", "error: --layout: was removed in version 1.0; heads are rendered in the layout of"),
     ],
 )
 def test_an_option_of_an_earlier_version_is_answered_with_its_new_name(argument, message, capsys):

@@ -8,8 +8,7 @@ from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.data.preprocessing.biwi import (
     BiwiConfig,
     VideoCropper,
-    accepted_boxes,
-    choose_box,
+    accepted_box,
     pose_from_biwi_rotation,
     read_pose,
     split_videos,
@@ -57,19 +56,17 @@ def test_pose_file_is_read_and_a_broken_one_refused(tmp_path):
 
 def test_of_several_faces_the_one_nearest_two_thirds_is_chosen():
     near, far = (400, 300, 500, 400), (10, 10, 400, 400)  # ⅔ of 640×480 is (427, 320)
-    assert choose_box([far, near], FRAME.shape) == near
+    assert accepted_box([far, near], None, FRAME.shape, BiwiConfig("", "", margin_ratio=0.0)) == near
 
 
 def boxes_of(detections, protocol):
-    """The boxes accepted for frames whose detector gives `detections`, margins left out."""
-    frames = ((f"frame{i}", FRAME) for i in range(len(detections)))
-    given = iter(detections)
+    """The boxes accepted for frames in which `detections` were found, margins left out."""
     config = BiwiConfig("", "", protocol=protocol, margin_ratio=0.0)
-
-    def detect(*_):
-        return [(box, 1.0) for box in next(given)]
-
-    return [box for _, _, box in accepted_boxes(frames, detect, config, {})]
+    boxes, last = [], None
+    for found in detections:
+        boxes.append(accepted_box(found, last, FRAME.shape, config))
+        last = boxes[-1] or last
+    return boxes
 
 
 A, NEAR, FAR = (100, 100, 200, 200), (179, 100, 279, 200), (180, 100, 280, 200)
@@ -90,9 +87,7 @@ def test_protocol_2_takes_the_last_box_instead():
 
 
 def test_margin_is_added_before_the_rules_apply():
-    frames = iter([("frame", FRAME)])
-    [(_, _, box)] = accepted_boxes(frames, lambda *_: [(A, 1.0)], BiwiConfig("", ""), {})
-    assert box == (60, 60, 240, 240)
+    assert accepted_box([A], None, FRAME.shape, BiwiConfig("", "")) == (60, 60, 240, 240)
 
 
 def test_crop_keeps_the_far_edge(hpdb):

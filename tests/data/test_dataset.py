@@ -4,9 +4,12 @@ import dataclasses
 import zipfile
 
 import numpy as np
+import psutil
 import pytest
 
-from fsanet_tf.data.dataset import FaceDataset, check_poses, hash_dataset, load_dataset, save_dataset
+from fsanet_tf.data.dataset import FaceDataset, hash_dataset, load_dataset, save_dataset
+from fsanet_tf.data.face_arrays import check_poses
+from fsanet_tf.data.npz_file import FileImages, JoinedImages, read_npz
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import CropRule
 
@@ -68,11 +71,11 @@ def test_unknown_margins_stay_unknown_until_they_are_assumed(tmp_path, rng):
     save_dataset(tmp_path / "known.npz", data)
     np.savez(tmp_path / "original.npz", image=data.images, pose=data.poses)
     joined = load_dataset([tmp_path / "original.npz", tmp_path / "known.npz"])
-    assert joined.crop is None and np.isnan(joined.labels.margin_ratios).tolist() == [True] * 4 + [False] * 4
+    assert joined.crop is None and np.isnan(joined.margin_ratios).tolist() == [True] * 4 + [False] * 4
     with pytest.raises(InputError, match="the margins of the crops are unknown"):
-        joined.labels.views(0.6)
-    assert joined.labels.assuming(CropRule(0.6, square=True)).crop == CropRule(0.6)  # the known ones' rule
-    alone = load_dataset(tmp_path / "original.npz").labels.assuming(CropRule(0.4, square=True))
+        joined.views(0.6)
+    assert joined.assuming(CropRule(0.6, square=True)).crop == CropRule(0.6)  # the known ones' rule
+    alone = load_dataset(tmp_path / "original.npz").assuming(CropRule(0.4, square=True))
     assert alone.crop == CropRule(0.4, square=True)
 
 
@@ -106,11 +109,10 @@ def test_labels_that_are_odd_but_true_are_kept():
 def test_whose_answers_the_poses_are_travels_with_them(tmp_path, rng):
     for name in ("", "var", "1x1"):
         data = faces(rng)
-        labels = dataclasses.replace(data.labels, labeled_by=name)
-        save_dataset(tmp_path / f"{name}.npz", dataclasses.replace(data, labels=labels))
-    assert [load_dataset(tmp_path / f"{name}.npz").labels.labeled_by for name in ("", "var")] == ["", "var"]
+        save_dataset(tmp_path / f"{name}.npz", dataclasses.replace(data, labeled_by=name))
+    assert [load_dataset(tmp_path / f"{name}.npz").labeled_by for name in ("", "var")] == ["", "var"]
     joined = load_dataset([tmp_path / f"{name}.npz" for name in ("var", "", "1x1", "var")])
-    assert joined.select(np.arange(3)).labels.labeled_by == "var, 1x1"
+    assert joined.select(np.arange(3)).labeled_by == "var, 1x1"
 
 
 def test_radians_are_told_from_faces_that_look_ahead(rng):
@@ -132,7 +134,13 @@ def test_small_angles_are_degrees_where_the_file_says_so(tmp_path, rng):
     with pytest.raises(InputError, match="unit='degrees' says so"):
         load_dataset(tmp_path / "silent.npz")
     np.savez(tmp_path / "stated.npz", **arrays, unit="degrees")
-    np.testing.assert_allclose(load_dataset(tmp_path / "stated.npz").poses, poses, atol=1e-6)
+    stated = load_dataset(tmp_path / "stated.npz")
+    np.testing.assert_allclose(stated.poses, poses, atol=1e-6)
+    save_dataset(tmp_path / "again.npz", stated.select(np.arange(2)))
+    assert load_dataset(tmp_path / "again.npz").are_degrees
+    data = FaceDataset.from_arrays(arrays["image"], poses, are_degrees=True)
+    save_dataset(tmp_path / "own.npz", data)
+    assert len(load_dataset([tmp_path / "own.npz", tmp_path / "stated.npz"])) == 8
 
 
 def test_a_selection_keeps_each_face_with_its_labels(rng):
@@ -156,12 +164,12 @@ BAD = {
     "float images": ({"image": IMAGES.astype(float), "pose": POSES}, "image must be uint8"),
     "oblong images": ({"image": np.zeros((2, 16, 8, 3), np.uint8), "pose": POSES}, "image must be uint8"),
     "no faces": ({"image": IMAGES[:0], "pose": POSES[:0]}, "image must be uint8"),
-    "too few poses": ({"image": IMAGES, "pose": POSES[:1]}, r"pose must be \(2, 3\)"),
+    "too few poses": ({"image": IMAGES, "pose": POSES[:1]}, r"pose must be numbers \(2, 3\)"),
     "poses of text": ({"image": IMAGES, "pose": POSES.astype(str)}, "pose must be"),
     "a pose of NaN": ({"image": IMAGES, "pose": POSES * np.nan}, "pose 0 is not finite"),
     "too few names": (
         {"image": IMAGES, "pose": POSES, "name": np.array(["a"])},
-        r"2 entries, received \(1,\)",
+        r"name must be texts \(2,\), received <U1 \(1,\)",
     ),
     "radians": ({"image": IMAGES, "pose": POSES + 0.5}, r"expected degrees, received angles within ±0\.50"),
     "degrees taken for radians": ({"image": IMAGES, "pose": POSES - 1310}, "mostly exceed ±120"),
@@ -176,7 +184,7 @@ BAD = {
     ),
     "a single name": (
         {"image": IMAGES, "pose": POSES, "name": "a"},
-        r"name must have 2 entries, received \(\)",
+        r"name must be texts \(2,\), received <U1 \(\)",
     ),
     "square as text": ({"image": IMAGES, "pose": POSES, "square": "no"}, "square must be true or false"),
     "squares": ({"image": IMAGES, "pose": POSES, "square": np.ones(2, bool)}, "square must be true or false"),
@@ -193,11 +201,18 @@ BAD = {
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ((IMAGES / 255, POSES), "images: expected uint8 images"),
-        ((IMAGES.transpose(0, 3, 1, 2), POSES), "images: expected uint8 images"),
-        ((IMAGES, POSES.T), r"poses: expected an array \(2, 3\), received \(3, 2\)"),
-        ((IMAGES, POSES, np.array(["a"])), r"names: expected an array \(2,\), received \(1,\)"),
-        ((IMAGES, POSES.astype(object)), "poses: expected numbers, received object"),
+        ((IMAGES / 255, POSES), r"FaceDataset: image must be uint8 \(N, S, S, 3\), received"),
+        ((IMAGES.transpose(0, 3, 1, 2), POSES), r"FaceDataset: image must be uint8 \(N, S, S, 3\), received"),
+        ((IMAGES, POSES.T), r"pose must be numbers \(2, 3\), received float64 \(3, 2\)"),
+        ((IMAGES, POSES, np.array(["a"])), r"name must be texts \(2,\), received <U1 \(1,\)"),
+        ((IMAGES, POSES.astype(object)), "pose must be numbers .*received object"),
+        ((IMAGES, [[1, 2], [3]]), "pose must be numbers .*received object"),
+        ((IMAGES.tolist(), POSES), "image must be uint8 .*received list"),
+        ((None, POSES), "image missing"),
+        ((IMAGES[:0], POSES[:0]), r"image must be uint8 .*received uint8 \(0, 16, 16, 3\)"),
+        ((IMAGES, POSES + 0.5), "FaceDataset: expected degrees, .*are these radians"),
+        ((IMAGES, POSES, None, None, [-1.0, 1.0]), "weight must be 0 or more"),
+        ((IMAGES, POSES, [None, "a"]), "name must be texts .*received object"),
     ],
 )
 def test_arrays_of_another_type_or_shape_are_refused_before_they_are_written(arrays, message):
@@ -206,6 +221,8 @@ def test_arrays_of_another_type_or_shape_are_refused_before_they_are_written(arr
 
 
 def test_names_of_bytes_are_texts(tmp_path):
+    names = np.array(["a", "b"], object)
+    assert FaceDataset.from_arrays(IMAGES, POSES, names).names.tolist() == ["a", "b"]
     np.savez(tmp_path / "a.npz", image=IMAGES, pose=POSES, name=np.array([b"caf\xe9", "café".encode()]))
     assert load_dataset(tmp_path / "a.npz").names.tolist() == [r"caf\xe9", "café"]
 
@@ -260,3 +277,46 @@ def test_sizes_that_cannot_be_true_are_refused_before_memory_is_taken(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", image=images, pose=np.zeros((25_000, 3)))
     with pytest.raises(InputError, match=r"bomb\.npz: image expands from \d+ to \d+ bytes"):
         load_dataset(tmp_path / "bomb.npz")
+
+
+@pytest.mark.parametrize("paths", [[], None, 3, {}, [None]])
+def test_no_file_at_all_is_refused(paths):
+    with pytest.raises(InputError, match=r"paths: expected one \.npz file or several, received"):
+        load_dataset(paths)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda data: FaceDataset.from_arrays(IMAGES, POSES, crop=0.3),
+            "crop: expected CropRule, received 0.3",
+        ),
+        (lambda data: data.assuming(0.3), "rule: expected CropRule, received 0.3"),
+        (lambda data: data.views("a"), "margin_ratio: expected a number, received 'a'"),
+        (lambda data: data.rows_within(-1), "max_angle_deg: expected a number of at least 0, received -1"),
+    ],
+)
+def test_arguments_of_another_kind_are_one_line(call, message, rng):
+    with pytest.raises(InputError) as error:
+        call(faces(rng))
+    assert str(error.value) == message
+
+
+def test_only_datasets_are_written(tmp_path):
+    with pytest.raises(InputError, match=r"a\.npz: expected a FaceDataset to write, received ndarray"):
+        save_dataset(tmp_path / "a.npz", IMAGES)
+    with pytest.raises(InputError, match="path: expected a text, received None"):
+        save_dataset(None, FaceDataset.from_arrays(IMAGES, POSES))
+
+
+def test_images_of_many_files_are_one_array_without_open_files(tmp_path, rng):
+    parts = [faces(rng, count).images for count in (3, 1, 4)]
+    for number, part in enumerate(parts):
+        np.savez(tmp_path / f"{number}.npz", image=part)
+    paths = sorted(tmp_path.iterdir())
+    before = psutil.Process().num_fds()
+    joined = JoinedImages([FileImages(path, read_npz(path)["image"]) for path in paths])
+    assert psutil.Process().num_fds() == before
+    np.testing.assert_array_equal(joined[2:6], np.concatenate(parts)[2:6])
+    np.testing.assert_array_equal(joined, np.concatenate(parts))

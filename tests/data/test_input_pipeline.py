@@ -19,7 +19,7 @@ def test_crops_of_several_margins_are_cut_to_a_common_one():
     images[0, 24:72, 24:72] = 255  # margin 0: the square covers half of the crop
     images[1, 36:60, 36:60] = 255  # margin 0.5: of twice the field of view
     dataset = FaceDataset.from_arrays(images, np.zeros((2, 3)), crop=CropRule(0.0, square=True))
-    dataset.labels.margin_ratios[1] = 0.5
+    dataset.margin_ratios[1] = 0.5
     with pytest.raises(
         InputError, match="margin_ratio: the crops have different margins, expected a common one"
     ):

@@ -99,6 +99,16 @@ def test_the_report_compares_on_several_datasets(tmp_path):
     ]  # fmt: skip
 
 
+def test_files_of_one_name_have_rows_of_their_own(tmp_path):
+    paths = [tmp_path / name for name in ("a/faces.npz", "b/faces.npz", "all.npz", "c.npz")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        write_noise_faces(path, 4)
+    errors = evaluate(EvaluationConfig(network="1x1", data=paths)).errors_deg
+    assert errors["all"].images == 16
+    assert [errors[name].images for name in (*map(str, paths[:3]), "c")] == [4] * 4
+
+
 def test_a_loaded_network_is_evaluated_as_its_file_is(tmp_path):
     write_noise_faces(tmp_path / "faces.npz", 8)
     data = str(tmp_path / "faces.npz")
@@ -111,8 +121,7 @@ def test_a_loaded_network_is_evaluated_as_its_file_is(tmp_path):
 def test_errors_against_a_networks_answers_are_said_to_be_that(tmp_path):
     write_noise_faces(tmp_path / "noise.npz", 4)
     data = load_dataset(tmp_path / "noise.npz")
-    labels = dataclasses.replace(data.labels, labeled_by="wide")
-    save_dataset(tmp_path / "faces.npz", dataclasses.replace(data, labels=labels))
+    save_dataset(tmp_path / "faces.npz", dataclasses.replace(data, labeled_by="wide"))
     report = evaluate(EvaluationConfig(network="1x1", data=str(tmp_path / "faces.npz")))
     assert "its poses are answers of the network wide" in report.notes[0]
     samples = load_samples(str(tmp_path / "faces.npz"), 64)  # of an export's comparison

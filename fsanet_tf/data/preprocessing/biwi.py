@@ -1,7 +1,7 @@
 """BIWI Kinect Head Pose as crops and poses, by the paper's protocol 1 (all frames) or 2 (16/8 videos)."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from fsanet_tf.options import configuration, option
 __all__ = ["BiwiConfig"]
 
 PixelBox = tuple[int, int, int, int]  # left, top, right, bottom
-FrameDetector = Callable[[Path, np.ndarray], list[tuple[PixelBox, float]]]  # of a frame and its path
+FrameDetector = Callable[[Path, np.ndarray], list[PixelBox]]  # of a frame and its path
 
 MIN_CONFIDENCE = {1: 0.90, 2: 0.95}  # of MTCNN, by protocol
 MAX_MOVE = 80  # pixels that the grown box's left may move from one frame to the next
@@ -57,7 +57,7 @@ class BiwiConfig:
 
     @property
     def rule(self) -> CropRule:
-        """How boxes are cropped."""
+        """The rule by which boxes are cropped."""
         return CropRule(self.margin_ratio)
 
     def plan(self) -> crops.Plan:
@@ -119,62 +119,44 @@ def mtcnn_detector(protocol: int) -> FrameDetector:
     """Build MTCNN with the protocol's confidence; it receives BGR, as in the original."""
     network = load_mtcnn()
 
-    def detect(_: Path, frame: np.ndarray) -> list[tuple[PixelBox, float]]:
-        faces = []
-        for face in network.detect_faces(frame) or []:
-            left, top, width, height = face["box"]
-            if face["confidence"] > MIN_CONFIDENCE[protocol]:
-                faces.append(((left, top, left + width, top + height), float(face["confidence"])))
-        return faces
+    def detect(_: Path, frame: np.ndarray) -> list[PixelBox]:
+        faces = network.detect_faces(frame) or []
+        sizes = [face["box"] for face in faces if face["confidence"] > MIN_CONFIDENCE[protocol]]
+        return [(left, top, left + width, top + height) for left, top, width, height in sizes]
 
     return detect
 
 
-def file_detector(frame_path: Path, _: np.ndarray) -> list[tuple[PixelBox, float]]:
+def file_detector(frame_path: Path, _: np.ndarray) -> list[PixelBox]:
     """Read the box in the file next to a frame, for frames in which MTCNN finds nothing."""
     path = frame_path.with_name(frame_path.name.replace("_rgb.png", "_box.txt"))
     try:
         left, top, right, bottom = (int(float(word)) for word in path.read_text().split())
     except (OSError, ValueError) as error:
         raise InputError(f"{path.name}: expected left, top, right and bottom ({error})") from error
-    return [((left, top, right, bottom), 1.0)]
+    return [(left, top, right, bottom)]
 
 
-def choose_box(boxes: list[PixelBox], frame_shape: tuple[int, ...]) -> PixelBox:
-    """Choose the grown box whose left and top are nearest ⅔ of the frame's width and height.
+def accepted_box(
+    found: list[PixelBox], last: PixelBox | None, frame_shape: tuple[int, ...], config: BiwiConfig
+) -> PixelBox | None:
+    """Return the grown box of a frame, or None if the protocol drops the frame.
 
-    The distance is the sum of both differences, in pixels.
+    Of several boxes it is the one whose left and top are nearest ⅔ of the frame's width and height, by the
+    sum of both differences. One whose left moved by 80 pixels or more is rejected.
+
+    Args:
+        found: Boxes of the frame.
+        last: The last accepted box of the video.
+        frame_shape: Height and width of the frame.
+        config: Margin and protocol; protocol 2 uses the last box in place of none.
     """
     height, width = frame_shape[:2]
-    return min(boxes, key=lambda box: abs(box[0] - width * 2 / 3) + abs(box[1] - height * 2 / 3))
-
-
-def accepted_boxes(
-    frames: Iterator[tuple[Path, np.ndarray]],
-    detect: FrameDetector,
-    config: BiwiConfig,
-    problems: dict[Path, str],
-) -> Iterator[tuple[Path, np.ndarray, PixelBox | None]]:
-    """Yield the grown box of each frame, or None if the protocol drops the frame.
-
-    A box whose left moved by 80 pixels or more from the last accepted frame's is rejected. A frame that the
-    detector refuses is one without a face; `problems` receives why.
-    """
-    last: PixelBox | None = None
-    for path, frame in frames:
-        try:
-            found = detect(path, frame)
-        except Exception as error:
-            problems[path], found = reason_of(error), []
-        grown = [grow_box(box, config.rule, frame.shape) for box, _ in found]
-        box = choose_box(grown, frame.shape) if grown else None
-        if box is not None and last is not None and abs(box[0] - last[0]) >= MAX_MOVE:
-            box = None
-        if box is None and config.protocol == 2:
-            box = last
-        if box is not None:
-            last = box
-        yield path, frame, box
+    grown = [grow_box(box, config.rule, frame_shape) for box in found]
+    box = min(grown, key=lambda box: abs(box[0] - width * 2 / 3) + abs(box[1] - height * 2 / 3), default=None)
+    if box is not None and last is not None and abs(box[0] - last[0]) >= MAX_MOVE:
+        box = None
+    return last if box is None and config.protocol == 2 else box
 
 
 class VideoCropper:
@@ -190,33 +172,28 @@ class VideoCropper:
 
     def work(self, video: Path) -> list[Row]:
         """Return a row for each frame: its crop, or why it was left out."""
-        problems: dict[Path, str] = {}
         rows = []
-        for path, frame, box in accepted_boxes(
-            self._readable(video, problems), self._detect, self._config, problems
-        ):
-            if box is None:
-                problems.setdefault(path, "no face accepted")
-                continue
+        last: PixelBox | None = None
+        for path in video_frames(video):
+            reason = "no face accepted"
             try:
+                frame = read_image(path)
+                try:
+                    found = self._detect(path, frame)
+                except Exception as error:  # as if there was no face
+                    found, reason = [], reason_of(error)
+                box = accepted_box(found, last, frame.shape, self._config)
+                if box is None:
+                    raise InputError(reason)
+                last = box
                 rows.append(self._crop(path, frame, box))
-                problems.pop(path, None)
             except Exception as error:
-                problems[path] = reason_of(error)
-        return rows + [self._problem(path, reason) for path, reason in sorted(problems.items())]
+                rows.append(problem_row(printable_name(f"{video.name}/{path.name}"), reason_of(error)))
+        return rows
 
     def failure(self, video: Path, reason: str) -> Row:
         """Return why a folder was left out."""
         return problem_row(printable_name(video.name), reason)
-
-    def _readable(self, video: Path, problems: dict[Path, str]) -> Iterator[tuple[Path, np.ndarray]]:
-        for path in video_frames(video):
-            try:
-                frame = read_image(path)
-            except Exception as error:
-                problems[path] = reason_of(error)
-            else:
-                yield path, frame
 
     def _crop(self, path: Path, frame: np.ndarray, box: PixelBox) -> Row:
         pose = read_pose(path.with_name(path.name.replace("_rgb.png", "_pose.txt")))
@@ -224,9 +201,6 @@ class VideoCropper:
         video = printable_name(path.parent.name)
         name = f"{video}/{path.name.removesuffix('_rgb.png')}"
         return crop_row(name, crop, pose, self._config.margin_ratio, group=video)
-
-    def _problem(self, path: Path, reason: str) -> Row:
-        return problem_row(printable_name(f"{path.parent.name}/{path.name}"), reason)
 
 
 def video_frames(video: Path) -> list[Path]:

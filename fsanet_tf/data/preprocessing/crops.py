@@ -10,8 +10,8 @@ import dataclasses
 import functools
 import hashlib
 import io
-import json
 import os
+import reprlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,9 +21,11 @@ import numpy as np
 from tqdm import tqdm
 
 import fsanet_tf
-from fsanet_tf.batch.folder import LOCK, Folder
-from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts
-from fsanet_tf.data.dataset import FaceLabels, check_poses, check_weights, write_dataset
+from fsanet_tf.batch.folder import Folder
+from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts, state_of
+from fsanet_tf.data.dataset import make_dataset, save_dataset
+from fsanet_tf.data.face_arrays import DEGREES
+from fsanet_tf.data.npz_file import FileImages, JoinedImages, read_npz
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
 from fsanet_tf.io.files import writable_path
@@ -32,9 +34,8 @@ from fsanet_tf.options import option
 
 __all__ = ["PreprocessingReport", "preprocess"]
 
-COLUMNS = ("pose", "name", "weight", "group", "margin_ratio")  # the first fields of FaceLabels
+LABELS = ("pose", "name", "weight", "group", "margin_ratio")  # of each crop, named as in a dataset's file
 NOT_IN_CROPS = ("output", "workers", "strict", "degrees")  # options that do not change the crops
-RUN = "run.json"
 MAX_NAME = 240  # bytes; file systems allow 255
 PART_BYTES = 2**23  # of the crops that a process has in memory
 
@@ -115,7 +116,7 @@ def problem_row(name: str, reason: str) -> Row:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What datasets are made of.
+    """Sources of datasets, and how each becomes crops.
 
     Attributes:
         items: For each `.npz` to write, its sources; picklable and with a distinctive `repr`.
@@ -179,6 +180,11 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
         >>> print(fsanet_tf.preprocess(fsanet_tf.LandmarkPairsConfig("heads", "heads.npz")))
         heads.npz: 4 crops of 4 sources, 0 left out
     """
+    if isinstance(config, type) or not hasattr(config, "plan"):
+        raise InputError(
+            "config: expected a LandmarkPairsConfig, BiwiConfig or FaceTableConfig, received "
+            f"{reprlib.repr(config)}"
+        )
     plan = config.plan()
     for output in plan.items:
         if writable_path(output).is_dir() or output.suffix != ".npz":
@@ -190,13 +196,9 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
     first_output = next(iter(plan.items))
     name = os.fsdecode(os.fsencode(first_output.name)[:MAX_NAME])
     folder = Folder(first_output.with_name(f"{name}.parts"))
-    job = Job(folder, plan.make_worker, _encode, ".npz")
     planned = [part for group in parts.values() for part in group]
     with folder.lock():
-        states = [
-            (part, [_state(path) for item in part.items for path in plan.files(item)]) for part in planned
-        ]
-        _claim(folder, repr((fsanet_tf.__version__, _what(config), states)))
+        job = Job(folder, plan.make_worker, _encode, f"-{_hash_job(config, plan, planned)}.npz")
         finished = set(job.finished())
         pending = [part for part in planned if part.number not in finished]
         sizes = {part.number: len(part.items) for part in planned}
@@ -204,81 +206,57 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
         with tqdm(total=sum(sizes.values()), unit="image", initial=done, disable=not progress) as bar:
             for number in run_parts(job, pending, config.workers) if pending else ():
                 bar.update(sizes[number])
-                if config.strict and (problems := _read(job, number)[1]):
-                    raise InputError(str(problems[0]))
-        problems = [problem for part in planned for problem in _read(job, part.number)[1]]
+                if config.strict and (found := _read(job, number)[1]):
+                    raise InputError(str(found[0]))
+        read = {output: [_read(job, part.number) for part in group] for output, group in parts.items()}
+        problems = tuple(problem for group in read.values() for _, found in group for problem in found)
         if config.strict and problems:
             raise InputError(str(problems[0]))
-        counts = [_join(job, group, plan, output, config.image_size) for output, group in parts.items()]
+        num_crops = sum(_join(output, group, plan) for output, group in read.items())
     shutil.rmtree(folder.path)
-    return PreprocessingReport(sum(counts) + len(problems), tuple(problems), tuple(plan.items), plan.skipped)
+    return PreprocessingReport(num_crops + len(problems), problems, tuple(plan.items), plan.skipped)
 
 
-def _what(config: Any) -> dict[str, Any]:
-    """Return the options that change the crops."""
-    options = dataclasses.asdict(config)
-    return {name: value for name, value in options.items() if name not in NOT_IN_CROPS}
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    """Return size and time of a file; None if it is absent."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
-
-
-def _claim(folder: Folder, job: str) -> None:
-    """Keep the parts of an earlier run of the same job; delete those of any other."""
-    digest = json.dumps(hashlib.sha256(job.encode("utf-8", "surrogatepass")).hexdigest()).encode()
-    if folder.read(RUN) != digest:
-        for name in folder.names():
-            if name != LOCK:
-                folder.delete(name)
-        folder.write(RUN, digest)
+def _hash_job(config: Any, plan: Plan, parts: Sequence[Part]) -> str:
+    """Return a hash of all that the crops depend on; parts of other jobs have other names."""
+    options = {key: value for key, value in vars(config).items() if key not in NOT_IN_CROPS}
+    states = [[state_of(path) for item in part.items for path in plan.files(item)] for part in parts]
+    content = repr((fsanet_tf.__version__, options, parts, states))
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _encode(rows: list[Row]) -> bytes:
-    """Return the `.npz` of a part."""
+    """Return the `.npz` of a part: crops and labels as in a dataset, and `problems`."""
     crops = [row for row in rows if "error" not in row]
     problems = [(row["name"], row["error"]) for row in rows if "error" in row]
     arrays: dict[str, Any] = {
-        key: np.array([row[key] for row in crops]) for key in ("image", *COLUMNS) if crops
+        key: np.array([row[key] for row in crops]) for key in ("image", *LABELS) if crops
     }
     stream = io.BytesIO()
     np.savez(stream, problems=np.array(problems, str).reshape(-1, 2), **arrays)
     return stream.getvalue()
 
 
-def _read(job: Job, number: int) -> tuple[dict[str, np.ndarray], list[Problem]]:
-    """Read the crops and the problems of a finished part; the crops' arrays are missing if there is none."""
-    with np.load(io.BytesIO(job.folder.read(job.name(number)) or b"")) as part:
-        arrays = {key: part[key] for key in part.files}
-    return arrays, [Problem(*row) for row in arrays.pop("problems").tolist()]
+def _read(job: Job, number: int) -> tuple[dict[str, Any], list[Problem]]:
+    """Read a finished part: crops, which stay in the file, with their labels (none if there are none)."""
+    path = job.folder.path / job.name(number)
+    arrays: dict[str, Any] = read_npz(path)
+    problems = [Problem(*row) for row in arrays.pop("problems").tolist()]
+    if arrays:
+        arrays["image"] = FileImages(path, arrays["image"])
+    return arrays, problems
 
 
-def _join(job: Job, parts: Sequence[Part], plan: Plan, output: Path, image_size: int) -> int:
-    """Write one `.npz` from parts, one part in memory at a time; return the number of crops."""
-    found = []
-    problems: list[Problem] = []
-    for part in parts:
-        arrays, others = _read(job, part.number)
-        problems += others
-        if arrays:
-            found.append((part.number, [arrays[key] for key in COLUMNS]))
+def _join(output: Path, parts: Sequence[tuple[dict[str, Any], list[Problem]]], plan: Plan) -> int:
+    """Write the crops of parts as a dataset; return their number."""
+    found = [arrays for arrays, _ in parts if arrays]
     if not found:
-        first = f" ({problems[0]})" if problems else ""
+        first = next((f" ({problem})" for _, problems in parts for problem in problems), "")
         raise InputError(f"{output}: no source yielded a crop, nothing to write{first}")
-    poses, names, weights, groups, margins = map(
-        np.concatenate, zip(*(columns for _, columns in found), strict=True)
-    )
-    check_poses(plan.source, poses, plan.are_degrees)
-    weights, margins = weights.astype(np.float32), margins.astype(np.float32)
-    check_weights(plan.source, weights)
-    labels = FaceLabels(
-        poses, names, weights, groups, margins, plan.rule.square, plan.rule.sampling, plan.labeled_by
-    )
-    images = (_read(job, number)[0]["image"] for number, _ in found)
-    write_dataset(output, images, labels, image_size, plan.are_degrees)
-    return len(labels)
+    labels = {key: np.concatenate([arrays[key] for arrays in found]) for key in LABELS}
+    rule = {"square": plan.rule.square, "sampling": plan.rule.sampling, "labeled_by": plan.labeled_by}
+    unit = DEGREES if plan.are_degrees else None
+    images = JoinedImages([arrays["image"] for arrays in found])
+    dataset = make_dataset(plan.source, {"image": images, **labels, **rule, "unit": unit})
+    save_dataset(output, dataset)
+    return len(dataset)

@@ -21,7 +21,7 @@ from fsanet_tf.batch.parts import Row
 from fsanet_tf.data.preprocessing import crops
 from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
 from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies, printable
-from fsanet_tf.geometry.crop import Box, CropRule, crop_box, crop_face
+from fsanet_tf.geometry.crop import BOX_NAMES, Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.csv_tables import MAX_SHOWN, describe_columns, read_csv
 from fsanet_tf.io.files import library_path, named_path, require_file
@@ -30,10 +30,9 @@ from fsanet_tf.options import configuration, option
 
 __all__ = ["FaceTableConfig"]
 
-BOX = ("left", "top", "right", "bottom")
 SIZE = ("width", "height")
 REQUIRED_COLUMNS = ("file", *ANGLE_NAMES)
-COLUMNS = (*REQUIRED_COLUMNS, *BOX, *SIZE, "margin_ratio", "weight", "group")
+COLUMNS = (*REQUIRED_COLUMNS, *BOX_NAMES, *SIZE, "margin_ratio", "weight", "group")
 # Names of boxes in other tables, without case and punctuation.
 OTHER_BOX = re.compile(
     "(bbox|box|rect|roi)?|"
@@ -77,7 +76,7 @@ class FaceTableConfig:
 
     @property
     def rule(self) -> CropRule:
-        """How boxes are cropped."""
+        """The rule by which boxes are cropped."""
         return CropRule(self.margin_ratio, self.square, self.sampling)
 
     def plan(self) -> crops.Plan:
@@ -90,7 +89,7 @@ class FaceTableConfig:
         lines = read_table(table)
         if self.cropped_margin_ratio is None:
             for line in lines:
-                if not any(line.cells.get(column) for column in (*BOX, *SIZE, "margin_ratio")):
+                if not any(line.cells.get(column) for column in (*BOX_NAMES, *SIZE, "margin_ratio")):
                     raise OptionError(
                         "cropped_margin_ratio",
                         f"is required: line {line.number} of {table} has no box (left, top, right, bottom), "
@@ -140,16 +139,16 @@ class Line:
         Raises:
             InputError: If a part of it is missing or not a number.
         """
-        given = [column for column in (*BOX, *SIZE) if self.cells.get(column)]
+        given = [column for column in (*BOX_NAMES, *SIZE) if self.cells.get(column)]
         if not given:
             return None
         if all(column in given for column in SIZE) and not {"right", "bottom"} & set(given):
             left, top, width, height = self.numbers("left", "top", *SIZE)
             return left, top, left + width, top + height
-        missing = [column for column in BOX if column not in given]
+        missing = [column for column in BOX_NAMES if column not in given]
         if missing:
-            raise InputError(f"box: expected {', '.join(BOX)}, {' and '.join(missing)} missing")
-        left, top, right, bottom = self.numbers(*BOX)
+            raise InputError(f"box: expected {', '.join(BOX_NAMES)}, {' and '.join(missing)} missing")
+        left, top, right, bottom = self.numbers(*BOX_NAMES)
         return left, top, right, bottom
 
 
@@ -186,7 +185,8 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
     box = [name for name in names if OTHER_BOX.fullmatch(re.sub("[^a-z0-9]", "", name.lower()))]
     if box and not {"left", "top"}.issubset(names):
         raise InputError(
-            f"{path}: expected a box as {', '.join(BOX)} or left, top, width, height, found {', '.join(box)}"
+            f"{path}: expected a box as {', '.join(BOX_NAMES)} or left, top, width, height, "
+            f"found {', '.join(box)}"
         )
     unused = [name for name in names if name not in COLUMNS]
     if unused:
@@ -199,7 +199,7 @@ def _read_labels(path: Path) -> list[Line]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-    columns = {"source": "file", **{name: name for name in (*ANGLE_NAMES, *BOX)}}
+    columns = {"source": "file", **{name: name for name in (*ANGLE_NAMES, *BOX_NAMES)}}
     try:
         with library_path(path) as name:
             labels = pq.read_table(name, columns=[*columns, "frame", "network"]).to_pylist()
@@ -221,17 +221,12 @@ def _read_labels(path: Path) -> list[Line]:
     return lines
 
 
+@dataclasses.dataclass(frozen=True)
 class FaceCropper:
-    """Crops the faces of a table's lines.
+    """Crops the faces of a table's lines; file names start from `image_dir`."""
 
-    Args:
-        config: How.
-        image_dir: Folder that the file names start from.
-    """
-
-    def __init__(self, config: FaceTableConfig, image_dir: Path):
-        self._config = config
-        self._image_dir = image_dir
+    config: FaceTableConfig
+    image_dir: Path
 
     def work(self, line: Line) -> list[Row]:
         """Return the crop of a line's face.
@@ -245,26 +240,22 @@ class FaceCropper:
         weight = line.numbers("weight")[0] if line.cells.get("weight") else 1.0
         if weight < 0:
             raise InputError(f"weight: expected a number of 0 or more, received {weight:g}")
-        box, rule, size = line.box(), self._config.rule, self._config.image_size
+        box, rule, size = line.box(), self.config.rule, self.config.image_size
         if box is not None and min(box[2] - box[0], box[3] - box[1]) < MIN_BOX:
             raise InputError(
                 f"box {box}: expected left, top, right, bottom in pixels, at least {MIN_BOX} apart"
             )
-        image = read_image(line_file(line, self._image_dir))
+        image = read_image(line_file(line, self.image_dir))
         if box is not None:
             crop = crop_face(image, box, rule, size)
         else:
-            rule = CropRule(self._margin_of_crop(line))
+            own = line.numbers("margin_ratio")[0] if line.cells.get("margin_ratio") else None
+            margin = self.config.cropped_margin_ratio if own is None else own
+            assert margin is not None  # plan has asked for it
+            rule = CropRule(margin)
             crop = crop_box(image, (0, 0, image.shape[1], image.shape[0]), size)
         name, group = printable(line.cells["file"]), printable(line.cells.get("group", ""))
         return [crop_row(name, crop, pose, rule.margin_ratio, weight, group)]
-
-    def _margin_of_crop(self, line: Line) -> float:
-        if line.cells.get("margin_ratio"):
-            return line.numbers("margin_ratio")[0]
-        margin = self._config.cropped_margin_ratio
-        assert margin is not None  # plan has asked for it
-        return margin
 
     def failure(self, line: Line, reason: str) -> Row:
         """Return why a line was left out."""

@@ -1,5 +1,6 @@
 """300W-LP or AFLW2000, one folder of `.jpg` and `.mat`, as crops and poses."""
 
+import dataclasses
 import functools
 import math
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from fsanet_tf.batch.parts import Row
 from fsanet_tf.data.preprocessing import crops
 from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, one_line, optional_dependencies
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_face
 from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.folders import describe_skipped, files_in
@@ -104,7 +105,7 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except InputError:
         raise
     except Exception as error:  # SciPy raises whatever damaged bytes lead it to
-        raise InputError(f"not a readable .mat ({' '.join(str(error).split())})") from error
+        raise InputError(f"not a readable .mat ({one_line(error)})") from error
     for key in LABELS:
         if key not in labels:
             raise InputError(f"the .mat lacks {key}")
@@ -124,12 +125,12 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return points, pose
 
 
+@dataclasses.dataclass(frozen=True)
 class PairCropper:
     """Crops the face of an image around the landmarks in the `.mat` of the same name."""
 
-    def __init__(self, rule: CropRule, image_size: int):
-        self._rule = rule
-        self._image_size = image_size
+    rule: CropRule
+    image_size: int
 
     def work(self, path: Path) -> list[Row]:
         """Return the crop of a `.jpg`.
@@ -143,8 +144,8 @@ class PairCropper:
                 raise InputError(f"no {kind} {printable_name(file.name)}")
         image = read_image(path)
         points, pose = read_labels(labels)
-        crop = crop_face(image, visible_box(points), self._rule, self._image_size)
-        return [crop_row(printable_name(path.stem), crop, pose, self._rule.margin_ratio)]
+        crop = crop_face(image, visible_box(points), self.rule, self.image_size)
+        return [crop_row(printable_name(path.stem), crop, pose, self.rule.margin_ratio)]
 
     def failure(self, path: Path, reason: str) -> Row:
         """Return why an image was left out."""

@@ -111,7 +111,7 @@ def render(
 
 
 def _intersect(origin, rays, center, radii) -> np.ndarray:
-    """Distance along each ray to an ellipsoid; infinite if the ray misses it."""
+    """Return the distance along each ray to an ellipsoid; infinite if the ray misses it."""
     start, direction = (origin - center) / radii, rays / radii
     a = np.sum(direction**2, -1)
     half_b = direction @ start
@@ -121,7 +121,7 @@ def _intersect(origin, rays, center, radii) -> np.ndarray:
 
 
 def _colors(part: str, points: np.ndarray, person: Person) -> np.ndarray:
-    """Texture of a part at surface points `(N, 3)`: BGR `(N, 3)`."""
+    """Return the texture of a part at surface points `(N, 3)`: BGR `(N, 3)`."""
     x, y, z = points.T
     phase = np.random.default_rng(person.texture_seed).uniform(0, 6.3, 3)
     grain = np.sin(23 * x + phase[0]) * np.sin(29 * y + phase[1]) * np.sin(17 * z + phase[2])

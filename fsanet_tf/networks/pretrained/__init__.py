@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.disagreement import ErrorCalibration
+from fsanet_tf.io.files import sha256
 
 __all__ = ["list_networks"]
 
@@ -53,6 +54,16 @@ def network_file(network: str | Path) -> Path:
             f"{network}: no such network (a file, or a shipped one: {', '.join(list_networks())})"
         )
     return path
+
+
+def hash_network(network: str | Path) -> list[str]:
+    """Return the SHA-256 of the files that inference loads: of one, or of each member's of `fusion`.
+
+    Raises:
+        InputError: If there is no such network.
+    """
+    is_fusion = str(network) == FUSION
+    return [sha256(path) for path in (fusion_members().values() if is_fusion else [network_file(network)])]
 
 
 def keras_file(network: str | Path) -> Path:
