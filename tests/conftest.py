@@ -5,18 +5,21 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import hypothesis
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from fsanet_tf.commands.main import main
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.data.preprocessing.crops import preprocess
 from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.models.config import BACKBONES
 
 ROOT = Path(__file__).parent.parent
 # No time limit on a busy machine; the same examples each run: HYPOTHESIS_PROFILE=search looks for others.
@@ -49,10 +52,29 @@ def released(reference) -> Path:
 
 @pytest.fixture(scope="session")
 def aflw2000(reference, tmp_path_factory) -> Path:
-    """AFLW2000 through our preprocessing, made once a session."""
-    output = tmp_path_factory.mktemp("aflw2000") / "aflw2000.npz"
-    preprocess(LandmarkPairsConfig(reference / "data/AFLW2000", output))
+    """AFLW2000 through our preprocessing, made once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    output = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "aflw2000.npz"
+    with FileLock(f"{output}.lock"):
+        if not output.exists():
+            preprocess(LandmarkPairsConfig(reference / "data/AFLW2000", output))
     return output
+
+
+@pytest.fixture(scope="session")
+def first64(reference) -> Path:
+    """The first faces of AFLW2000 as the original cropped them."""
+    return reference / "golden/aflw2000_crops_first64.npz"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[None]:
+    """Register the backbone `tiny`."""
+    from tests.small_networks import TINY
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES._entries, "tiny", TINY)
+        yield
 
 
 @pytest.fixture

@@ -96,14 +96,19 @@ np.testing.assert_allclose(np.asarray(rotation(crops)["pose"]), [[-45, 0, 0]] * 
 assert float(config.loss(np.full((1, 3), 20.0), np.zeros((1, 3)))) == np.float32(20 * np.log(2))
 striped = np.asarray(AUGMENTATIONS["stripes"](np.full((64, 4, 4, 3), 100, "float32"), [1, 2]))
 assert set(striped[:, 0].ravel()) == {70, 100} and set(striped[:, 1].ravel()) == {100}
-print("all is well")
 """
 
 
-def test_every_model_of_the_page_is_built_saved_and_loaded(folder):
-    (folder / "build.py").write_text(BUILD)
-    result = run_process("build.py", cwd=folder, PYTHONPATH=str(ROOT))
-    assert result.stdout == "all is well\n", result.stderr
+def test_every_model_of_the_page_is_built_saved_and_loaded(folder, monkeypatch):
+    for table in map(import_thing, TABLES.values()):
+        monkeypatch.setattr(table, "_entries", dict(table._entries))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.chdir(folder)
+    try:
+        exec(BUILD, {})
+    finally:
+        for name in FILES:
+            sys.modules.pop(name.removesuffix(".py"), None)
 
 
 def test_a_detector_in_one_file_is_used_by_name(folder):

@@ -1,6 +1,7 @@
 """Two thousand damaged files: every reader answers with its own error or a sound result, and nothing else."""
 
 import faulthandler
+import functools
 import json
 import os
 import warnings
@@ -22,6 +23,7 @@ from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import NetworkCard, read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import load_network
+from fsanet_tf.networks.released import legacy
 from fsanet_tf.prediction.sources import Video
 from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import config_as_json, is_finished
@@ -82,7 +84,7 @@ def write_video(path):
 
 
 def small_model():
-    return build_model("fsanet_noS_metric", image_size=16)
+    return build_model("fsanet_noS_metric_tiny", image_size=16)
 
 
 def write_network(path):
@@ -139,7 +141,8 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_damaged_files_are_refused_in_one_way(name, tmp_path):
+def test_damaged_files_are_refused_in_one_way(name, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(legacy, "build_model", functools.cache(build_model))  # which takes most of the time
     write, read, count = READERS[name]
     path, rng = tmp_path / name, np.random.default_rng(7)
     write(path)

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import runpy
 import subprocess
 import sys
 
@@ -37,7 +38,12 @@ def test_a_recipe_that_is_none_is_one_clear_line(tmp_path):
     assert_one_clear_line(run_fsanet("train", absent), "error: Unable to open flagfile", "absent.flags'")
 
 
-def test_a_teachers_labels_become_a_dataset(tmp_path):
+def test_a_teachers_labels_become_a_dataset(tmp_path, monkeypatch, capsys):
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(ROOT / "recipes" / name), run_name="__main__")
+
+    monkeypatch.chdir(tmp_path)
     columns = ("name", "source", "yaw_teacher", "pitch_teacher", "roll_teacher",
                "teacher_mirror_disagreement_deg", "yaw_mix", "pitch_mix", "roll_mix", "group",
                "near_aflw2000")  # fmt: skip
@@ -47,31 +53,23 @@ def test_a_teachers_labels_become_a_dataset(tmp_path):
         ("face10.jpg", "mask", 6, 0, 0, 0, "", "", "", "17", ""),
         ("face11.jpg", "web", 7, 0, 0, 0, "", "", "", "", "image00002"),
     ]
-    with (tmp_path / "web_labels.csv").open("w", newline="") as file:
+    with open("web_labels.csv", "w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     for name, *_ in rows:
         cv2.imwrite(str(tmp_path / name), np.full((96, 96, 3), 90, np.uint8))
-    command = [sys.executable, str(ROOT / "recipes/teacher_tables.py"), "--labels=web_labels.csv"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(
-        [*command, "--margin_ratio=0.6", "--output=table.csv"], cwd=tmp_path, check=True, env=environment
-    )
-    result = run_fsanet(
-        "preprocess", "table", "--table=table.csv", "--image_size=96", "--output=f.npz", cwd=tmp_path
-    )
+    run("teacher_tables.py", "--labels=web_labels.csv", "--margin_ratio=0.6", "--output=table.csv")
+    result = run_fsanet("preprocess", "table", "--table=table.csv", "--image_size=96", "--output=f.npz")
     assert result.returncode == 0, result.stderr
-    labels = load_dataset(tmp_path / "f.npz")
+    labels = load_dataset("f.npz")
     assert labels.poses[:, 0].tolist() == [4, 5, 120, 7.5, 6]  # without the twin of a test photo
     assert labels.weights.tolist() == [0.5, 0.5, 0.5, 1.0, 1.0]
     assert labels.crop == CropRule(0.6, square=True)
     assert labels.groups.tolist() == [
         "web:video000", "web:video000", "web:video001", "web:face9.jpg", "web:17",
     ]  # fmt: skip
-    diagnosis = [sys.executable, str(ROOT / "recipes/diagnosis.py"), "--data=f.npz", "--networks=var"]
-    printed = subprocess.run(
-        [*diagnosis, "--validation_fraction=0.5"], cwd=tmp_path, check=True, capture_output=True, text=True,
-        env=environment,
-    ).stdout  # fmt: skip
+    capsys.readouterr()
+    run("diagnosis.py", "--data=f.npz", "--networks=var", "--validation_fraction=0.5")
+    printed = capsys.readouterr().out
     assert [line.split(":")[0] for line in printed.splitlines()] == ["var, training", "var, held out"]
 
 

@@ -18,6 +18,7 @@ from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import load_network
 from tests.conftest import run_fsanet, write_noise_faces
 
+pytestmark = pytest.mark.usefixtures("tiny")
 TRAINING = {"validation_fraction": 0.25, "max_angle_deg": 99.0, "validation_data": []}
 
 
@@ -28,7 +29,7 @@ def folder(tmp_path_factory):
     for name, count in (("own", 24), ("other", 8)):
         write_noise_faces(path / f"{name}.npz", count)
     data = [{"file": "own.npz", "sha256": hash_dataset(path / "own.npz")}]
-    model = build_model("fsanet_noS_metric", image_size=16)
+    model = build_model("fsanet_noS_metric_tiny", image_size=16)
     for fold in (0, 1):
         about = {"data": data, "training": {**TRAINING, "fold": fold}}
         save_model(
@@ -91,7 +92,7 @@ def test_files_in_different_folders_that_were_trained_on_together(folder, tmp_pa
         {"file": f"{name}.npz", "sha256": hash_dataset(path)} for name, path in zip("ab", paths, strict=True)
     ]
     card = NetworkCard(16, CropRule(0.29, square=True), about={"data": data, "training": TRAINING})
-    save_model(tmp_path / "net.keras", build_model("fsanet_noS_metric", image_size=16), card)
+    save_model(tmp_path / "net.keras", build_model("fsanet_noS_metric_tiny", image_size=16), card)
     network = str(tmp_path / "net.keras")
     both = evaluate(EvaluationConfig(network=network, data=tuple(paths)))
     _, held_out = split_dataset(load_dataset(paths), 99.0, 0.25)
@@ -107,7 +108,7 @@ def test_what_else_a_card_says_of_data_is_no_error(folder, tmp_path):
     ):
         path = tmp_path / f"{number}.keras"
         card = NetworkCard(16, CropRule(0.29, square=True), about=about)
-        save_model(path, build_model("fsanet_noS_metric", image_size=16), card)
+        save_model(path, build_model("fsanet_noS_metric_tiny", image_size=16), card)
         report = evaluate(EvaluationConfig(network=str(path), data=str(folder / "own.npz")))
         assert report.errors_deg["all"].images == 24 and not report.notes
 

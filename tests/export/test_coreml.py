@@ -18,8 +18,8 @@ ct = pytest.importorskip("coremltools")
 CARD = NetworkCard(32, CropRule(0.29, True, "filtered"), OUTPUTS, {"variant": "small"})
 
 
-def test_the_package_has_a_bgr_image_named_outputs_and_the_card(tmp_path):
-    model = build_model("fsanet_1x1_metric", image_size=32, width=0.5, localize=True, uncertainty=True)
+def test_the_package_has_a_bgr_image_named_outputs_and_the_card(tiny, tmp_path):
+    model = build_model("fsanet_1x1_metric_tiny", image_size=32, localize=True, uncertainty=True)
     set_weights(model)
     export_coreml(model, tmp_path / "net.mlpackage", CARD)
     spec = ct.utils.load_spec(str(tmp_path / "net.mlpackage"))

@@ -36,35 +36,32 @@ from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import Mirrored, load_network
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, run_process
+from tests.golden.seeded import set_weights
+from tests.small_networks import pooled
 
-NAME = "fsanet_var_capsule"
+NAME, WEIGHTS = "fsanet_var_capsule", "fsanet_var_capsule_3_16_2_21_5.h5"
 EXACT = tuple(NAME + suffix for suffix in ("_saved_model", ".pb", ".onnx", "_float32.tflite"))
 SMALL = {"float16": (0.02, 560), "dynamic": (0.05, 480), "int8": (0.05, 480)}  # degrees of MAE, KiB
 
 
 @pytest.fixture(scope="module")
-def few_faces(aflw2000, tmp_path_factory):
-    data = load_dataset(aflw2000)
-    few = FaceDataset.from_arrays(data.images[:64], data.poses[:64], data.names[:64], data.crop)
-    path = tmp_path_factory.mktemp("few") / "few.npz"
-    save_dataset(path, few)
-    return path
-
-
-@pytest.fixture(scope="module")
-def exported(released, aflw2000, tmp_path_factory):
+def exported(released, first64, tmp_path_factory):
+    """Released weights in every format that float32 determines."""
     folder = tmp_path_factory.mktemp("exported")
-    weights = released / "fsanet_var_capsule_3_16_2_21_5.h5"
-    data = f"--representative_data={aflw2000}"
-    result = run_fsanet("export", f"--network={weights}", f"--output_dir={folder}", data)
+    formats = "--formats=saved_model,frozen_graph,onnx,tflite_float32"
+    options = (formats, f"--parity_data={first64}", f"--output_dir={folder}")
+    result = run_fsanet("export", f"--network={released / WEIGHTS}", *options)
     assert result.returncode == 0, result.stderr
-    assert "1969 faces of" in result.stdout and "left out" not in result.stdout
     return folder
 
 
 @pytest.mark.slow
-def test_parity_on_aflw2000(exported):
-    report = json.loads((exported / "parity.json").read_text())
+def test_parity_on_aflw2000(released, aflw2000, tmp_path):
+    data = f"--representative_data={aflw2000}"
+    result = run_fsanet("export", f"--network={released / WEIGHTS}", f"--output_dir={tmp_path}", data)
+    assert result.returncode == 0, result.stderr
+    assert "1969 faces of" in result.stdout and "left out" not in result.stdout
+    report = json.loads((tmp_path / "parity.json").read_text())
     rows = {row["file"]: row for row in report["files"]}
     assert set(rows) == {*EXACT, *(f"{NAME}_{precision}.tflite" for precision in SMALL)}
     for name in EXACT:
@@ -75,35 +72,55 @@ def test_parity_on_aflw2000(exported):
         row = rows[f"{NAME}_{precision}.tflite"]
         assert abs(row["mae_increase_deg"]) < degrees and row["bytes"] <= kib * 1024
         assert row["worst_face_deg"] < 15 and row["gpu_refused"] == []
+        require_released_card(tmp_path / row["file"], released)
+    int8 = tmp_path / f"{NAME}_int8.tflite"
+    require_integers(int8, num_convolutions=32, num_large=3)  # two structure mappings and the capsules'
+    crop = load_dataset(aflw2000).images[:1].astype(np.float32)
+    poses = [load_network(path).predict(crop)["pose"] for path in (int8, tmp_path / EXACT[0])]
+    np.testing.assert_allclose(*poses, atol=3)
 
 
-def test_int8_holds_every_convolution_and_large_dense_layer(exported):
-    operations = read_operations((exported / f"{NAME}_int8.tflite").read_bytes())
+def require_integers(path, num_convolutions: int, num_large: int) -> None:
+    """Require that the file's convolutions and large dense layers are int8, and what suffers from it not."""
+    operations = read_operations(path.read_bytes())
     convolutions = [op for op in operations if op.kind in CONVOLUTIONS]
-    assert len(convolutions) == 32 and {op.output_type for op in convolutions} == {"INT8"}
+    assert len(convolutions) == num_convolutions and {op.output_type for op in convolutions} == {"INT8"}
     large = [op for op in operations if op.kind in DENSE and op.num_weights >= LARGE]
-    assert len(large) == 3  # two structure mappings and the capsules' transformation
-    assert {op.weight_type for op in large} == {"INT8"}
+    assert len(large) == num_large and {op.weight_type for op in large} == {"INT8"}
     floats = {op.kind for op in operations if op.output_type == "FLOAT32"}
     assert {"DIV", "RSQRT", "SOFTMAX", "SQUARED_DIFFERENCE"} <= floats
 
 
-def test_cards_are_inside(exported, released):
-    for name in (*EXACT, *(f"{NAME}_{precision}.tflite" for precision in SMALL)):
-        card = read_card(exported / name)
-        assert card.about["training"] == {"data": ["300W_LP"]} and card.crop == CropRule(0.6)
-        assert card.outputs == {"pose": OUTPUTS["pose"]}
-        assert card.about["source_sha256"] == {
-            "fsanet_var_capsule_3_16_2_21_5.h5": sha256(released / "fsanet_var_capsule_3_16_2_21_5.h5")
-        }
+def require_released_card(path, released) -> None:
+    card = read_card(path)
+    assert card.about["training"] == {"data": ["300W_LP"]} and card.crop == CropRule(0.6)
+    assert card.outputs == {"pose": OUTPUTS["pose"]}
+    assert card.about["source_sha256"] == {WEIGHTS: sha256(released / WEIGHTS)}
 
 
-@pytest.mark.parametrize("name", [*EXACT, f"{NAME}_int8.tflite"])
-def test_every_format_is_loaded(exported, aflw2000, name):
-    crop = load_dataset(aflw2000).images[:1].astype(np.float32)
-    pose = load_network(exported / name).predict(crop)["pose"]
-    expected = load_network(exported / EXACT[0]).predict(crop)["pose"]
-    np.testing.assert_allclose(pose, expected, atol=1e-3 if name in EXACT else 3)
+def test_an_int8_file_holds_every_convolution_and_large_dense_layer(tiny, first64, tmp_path):
+    model = build_model(f"{NAME}_tiny", image_size=32)
+    set_weights(model)
+    save_model(tmp_path / "net.keras", model, NetworkCard(32))
+    data = (f"--representative_data={first64}", "--max_mae_increase=5")
+    options = (f"--network={tmp_path / 'net.keras'}", "--formats=tflite_int8", *data)
+    result = run_fsanet("export", *options, f"--output_dir={tmp_path}")
+    assert result.returncode == 0, result.stderr
+    file = tmp_path / f"{NAME}_tiny_int8.tflite"
+    require_integers(file, num_convolutions=8, num_large=3)
+    crops = astronaut_samples(32, CropRule(0.6)).crops
+    expected = model.predict(crops, verbose=0)["pose"]
+    difference = np.abs(load_network(file).predict(crops)["pose"] - expected)
+    assert difference.mean() < 0.2 * expected.std(axis=0).mean()
+
+
+def test_released_weights_keep_their_poses_and_their_card_in_every_format(exported, released, first64):
+    report = json.loads((exported / "parity.json").read_text())
+    rows = {row["file"]: row for row in report["files"]}
+    assert set(rows) == set(EXACT) and all(row["max_deg"] < 1e-3 for row in rows.values())
+    assert rows[f"{NAME}.onnx"]["bytes"] < 1.1 * rows[f"{NAME}.pb"]["bytes"]  # no second copy of weights
+    for name in EXACT:
+        require_released_card(exported / name, released)
 
 
 def test_warmup_requests_are_answered(exported):
@@ -119,8 +136,8 @@ def test_warmup_requests_are_answered(exported):
 
 
 @pytest.mark.slow
-def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path):
-    data = load_dataset(few_faces)
+def test_a_poisoned_representative_set_is_refused(released, first64, tmp_path):
+    data = load_dataset(first64)
     black = dataclasses.replace(data, images=np.zeros_like(data.images))
     save_dataset(tmp_path / "black.npz", black)
     network, output = str(released / "fsanet_capsule_3_16_2_21_5.h5"), str(tmp_path / "out")
@@ -129,7 +146,7 @@ def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path)
         output,
         "tflite_int8",
         representative_data=str(tmp_path / "black.npz"),
-        parity_data=str(few_faces),
+        parity_data=str(first64),
     )
     report = export_model(config)
     assert not report.files and "not written: its MAE is" in report.refused[0]
@@ -137,8 +154,8 @@ def test_a_poisoned_representative_set_is_refused(released, few_faces, tmp_path)
 
 
 @pytest.mark.slow
-def test_integer_io_and_equal_bytes(few_faces, tmp_path, capsys):
-    crops = load_dataset(few_faces).images.astype(np.float32)[:24]
+def test_integer_io_and_equal_bytes(first64, tmp_path, capsys):
+    crops = load_dataset(first64).images.astype(np.float32)[:24]
     model = build_model("fsanet_1x1_metric", localize=True, uncertainty=True)
     card = NetworkCard(64)
     for name in "ab":
@@ -157,8 +174,8 @@ def test_integer_io_and_equal_bytes(few_faces, tmp_path, capsys):
     assert b"/tmp" not in (tmp_path / "a.tflite").read_bytes()
 
 
-def test_ready_for_int8_keeps_the_poses(released, few_faces):
-    crops = load_dataset(few_faces).images.astype(np.float32)[:24]
+def test_ready_for_int8_keeps_the_poses(released, first64):
+    crops = load_dataset(first64).images.astype(np.float32)[:24]
     model = load_model(released / "ssrnet_mt.h5")
     ready = ready_for_int8(model, crops)
     # not exact: the first kernels are on their int8 grid already
@@ -203,8 +220,8 @@ def test_what_int8_must_not_rescale_is_left_alone():
     np.testing.assert_allclose(*poses, rtol=0.05, atol=0.5)
 
 
-def test_saved_model_answers_without_this_package(exported, aflw2000, reference, tmp_path):
-    crops = load_dataset(aflw2000).images[:4]
+def test_saved_model_answers_without_this_package(exported, first64, reference, tmp_path):
+    crops = load_dataset(first64).images[:4]
     np.save(tmp_path / "crops.npy", crops)
     for i, crop in enumerate(crops):
         cv2.imwrite(str(tmp_path / f"{i}.png"), crop)
@@ -250,8 +267,8 @@ def standard_metadata(path: Path) -> list[list[tuple[str, str]]]:
     return [[(text(tensor, 0), text(tensor, 1)) for tensor in tables(graph, slot)] for slot in (2, 3)]
 
 
-def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tmp_path):
-    model = build_model("fsanet_noS_metric", image_size=32, localize=True, uncertainty=True)
+def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tiny, tmp_path):
+    model = build_model("fsanet_noS_metric_tiny", image_size=32, localize=True, uncertainty=True)
     rule = CropRule(0.29, square=True, sampling="filtered")
     save_model(tmp_path / "net.keras", model, NetworkCard(32, rule, about={"training": {"data": ["mine"]}}))
     output = tmp_path / ("caf\udce9" if sys.platform == "linux" else "out")  # not UTF-8
@@ -284,7 +301,7 @@ def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tmp
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         for here in (b"/tmp/", str(ROOT).encode(), str(tmp_path).encode(), sys.prefix.encode()):
             assert here not in path.read_bytes(), path
-    meta = onnxruntime.InferenceSession((output / "fsanet_noS_metric.onnx").read_bytes())
+    meta = onnxruntime.InferenceSession((output / "fsanet_noS_metric_tiny.onnx").read_bytes())
     assert np.isnan(meta.run(["pose"], {"image": broken})[0]).any(axis=1).tolist() == [False, True]
     assert meta.run(["pose"], {"image": broken[:0]})[0].shape == (0, 3)
     assert {tensor.shape[0] for tensor in (*meta.get_inputs(), *meta.get_outputs())} == {"batch"}
@@ -293,9 +310,8 @@ def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tmp
 
 
 def test_a_network_of_nan_is_refused_without_labels(tmp_path):
-    model = build_model("ssrnet_mt", image_size=32)
-    layer = model.get_layer("stage1_relu_conv")
-    layer.set_weights([np.full_like(weights, np.nan) for weights in layer.get_weights()])
+    model = pooled(32)
+    model.layers[-1].bias.assign([np.nan] * 3)
     save_model(tmp_path / "net.keras", model, NetworkCard(32))
     report = export_model(
         ExportConfig(str(tmp_path / "net.keras"), str(tmp_path / "out"), ("onnx", "tflite_float32"))
@@ -307,7 +323,7 @@ def test_a_network_of_nan_is_refused_without_labels(tmp_path):
 def test_a_file_far_from_keras_is_refused_without_labels(tmp_path, monkeypatch):
     from fsanet_tf.export import export
 
-    model = build_model("ssrnet_mt", image_size=32)
+    model = pooled(32)
     other = keras.Model(model.input, {"pose": model.output["pose"] + 1.0})
     save_model(tmp_path / "net.keras", model, NetworkCard(32))
     write = lambda job, path: export.export_frozen_graph(other, path, job.card)  # noqa: E731
@@ -317,7 +333,7 @@ def test_a_file_far_from_keras_is_refused_without_labels(tmp_path, monkeypatch):
 
 
 def test_a_networks_own_labels_are_no_truth(tmp_path):
-    model = load_model("var")
+    model = pooled()
     save_model(tmp_path / "net.keras", model)
     images = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), np.uint8)
     poses = model.predict(images.astype(np.float32), verbose=0)["pose"]
@@ -382,7 +398,7 @@ def test_mistakes_are_one_clear_line(tmp_path):
         run_fsanet("export", output, network, "--formats=tflite_int8"), "--representative_data"
     )
     assert_one_clear_line(run_fsanet("export", output, network), "could not read it")
-    save_model(tmp_path / "net.keras", build_model("fsanet_noS_metric"), NetworkCard(64))
+    save_model(tmp_path / "net.keras", pooled(), NetworkCard(64))
     assert_one_clear_line(
         run_fsanet("export", output, f"--network=var,{tmp_path / 'net.keras'}"),
         "var.keras expects square boxes with a margin of 0.29",
@@ -392,7 +408,7 @@ def test_mistakes_are_one_clear_line(tmp_path):
 
 
 def test_killed_in_the_middle_nothing_half_written_has_its_name(tmp_path):
-    save_model(tmp_path / "net.keras", build_model("fsanet_noS_metric", image_size=32), NetworkCard(32))
+    save_model(tmp_path / "net.keras", pooled(32), NetworkCard(32))
     out = tmp_path / "out"
     command = [sys.executable, "export.py", f"--network={tmp_path / 'net.keras'}", f"--output_dir={out}"]
     process = subprocess.Popen([*command, "--formats=saved_model"], cwd=ROOT)

@@ -17,7 +17,7 @@ from fsanet_tf.geometry.crop import CropRule, crop_box, crop_face, grow_box
 from fsanet_tf.io.images import read_image
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import NetworkCard
-from fsanet_tf.networks.keras_files import load_model
+from tests.golden.seeded import set_weights
 
 FRAME = read_image("astronaut")
 BOXES = [
@@ -100,8 +100,9 @@ def test_a_big_endian_or_damaged_exif_segment_is_read_or_ignored():
 
 
 @pytest.fixture(scope="module", params=["original", "filtered"])
-def served(request, tmp_path_factory):
-    model, path = load_model("1x1"), tmp_path_factory.mktemp("served") / "net"
+def served(request, tiny, tmp_path_factory):
+    model, path = build_model("fsanet_noS_metric_tiny"), tmp_path_factory.mktemp("served") / "net"
+    set_weights(model)
     card = NetworkCard(64, CropRule(0.29, square=True, sampling=request.param))
     export_saved_model(model, path, card)
     return model, card, tf.saved_model.load(str(path)).signatures
@@ -110,6 +111,7 @@ def served(request, tmp_path_factory):
 def test_served_network_takes_pictures_and_boxes(served):
     model, card, signatures = served
     expected = model.predict(np.stack([crop_face(FRAME, box, card.crop) for box in BOXES]), verbose=0)["pose"]
+    assert np.ptp(expected, axis=0).max() > 1  # the crops make a difference
     boxes = tf.constant([*BOXES, *OUTSIDE])
     content = tf.constant(cv2.imencode(".png", FRAME)[1].tobytes())
     for answers in (
@@ -150,8 +152,8 @@ def test_no_face_and_faces_of_nan_are_answered(served):
     assert np.isfinite(poses[0]).all() and np.isnan(poses[1]).all()
 
 
-def test_the_card_and_every_output_of_a_localizing_network_are_in_the_folder(tmp_path):
-    model = build_model("fsanet_noS_metric", image_size=32, localize=True)
+def test_the_card_and_every_output_of_a_localizing_network_are_in_the_folder(tiny, tmp_path):
+    model = build_model("fsanet_noS_metric_tiny", image_size=32, localize=True)
     export_saved_model(model, tmp_path / "net", NetworkCard(32))
     answers = tf.saved_model.load(str(tmp_path / "net")).signatures["serving_default"](
         image=tf.zeros((2, 32, 32, 3))

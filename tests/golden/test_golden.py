@@ -59,6 +59,7 @@ def test_shipped_networks_equal_their_goldens(name, faces):
     np.testing.assert_allclose(answer(load_model(name), faces), golden, atol=TOLERANCE_DEG)
 
 
+@pytest.mark.slow  # against the original's outputs on more faces: tests/models/test_models.py
 @pytest.mark.parametrize("name", GOLDEN["released"])
 def test_released_networks_equal_their_goldens(name, faces, released):
     poses = load_network(released / f"{name}.h5").predict(faces)["pose"]

@@ -31,8 +31,8 @@ def ignore_missing_cards():
 
 
 @pytest.fixture(scope="module")
-def model():
-    return build_model("fsanet_noS_metric", image_size=SIZE, uncertainty=True)
+def model(tiny):
+    return build_model("fsanet_noS_metric_tiny", image_size=SIZE, uncertainty=True)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import Ensemble, FileNetwork, Mirrored, load_network, predict_crops
 from tests.conftest import run_process
+from tests.small_networks import pooled
 
 RULE = CropRule(0.29, square=True, sampling="filtered")
 
@@ -28,7 +29,7 @@ def crops():
 
 
 def test_a_keras_file_moved_alone_still_says_how_to_crop(tmp_path):
-    save_model(tmp_path / "net.keras", build_model("ssrnet_mt"), NetworkCard(64, RULE, about={"note": "é"}))
+    save_model(tmp_path / "net.keras", pooled(), NetworkCard(64, RULE, about={"note": "é"}))
     moved = (tmp_path / "net.keras").rename(tmp_path / "moved.keras")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -39,20 +40,20 @@ def test_a_keras_file_moved_alone_still_says_how_to_crop(tmp_path):
 
 
 def test_a_file_that_does_not_say_warns_with_the_rule_that_is_assumed(tmp_path):
-    build_model("ssrnet_mt").save(tmp_path / "net.keras")
+    pooled().save(tmp_path / "net.keras")
     with pytest.warns(UserWarning, match="assuming stretched boxes with a margin of 0.6"):
         assert load_network(tmp_path / "net.keras").card.crop == LANDMARK_CROP
 
 
 def test_a_card_of_version_0_3_next_to_the_file_is_read(tmp_path):
-    build_model("ssrnet_mt").save(tmp_path / "net.keras")
+    pooled().save(tmp_path / "net.keras")
     (tmp_path / "net.json").write_text(json.dumps({"margin_ratio": 0.29, "square": True, "variant": "x"}))
     card = read_card(tmp_path / "net.keras")
     assert card.crop == CropRule(0.29, square=True) and card.about == {"variant": "x"}
 
 
 def test_a_damaged_card_is_named(tmp_path):
-    build_model("ssrnet_mt").save(tmp_path / "net.keras")
+    pooled().save(tmp_path / "net.keras")
     for content in ("[]", "{", json.dumps({"margin_ratio": -1})):
         (tmp_path / "net.json").write_text(content)
         with pytest.raises(InputError, match=r"net\.keras: expected the card of a network"):
@@ -100,7 +101,7 @@ def test_copies_predict_the_same_and_lose_nothing(make, crops):
 
 
 def test_networks_of_different_crops_are_not_averaged(tmp_path):
-    save_model(tmp_path / "net.keras", build_model("ssrnet_mt"), NetworkCard(64, RULE))
+    save_model(tmp_path / "net.keras", pooled(), NetworkCard(64, RULE))
     with pytest.raises(InputError, match="networks of one input"):
         load_network([tmp_path / "net.keras", "1x1"])
     with pytest.raises(InputError, match="networks of one crop"):
@@ -143,7 +144,7 @@ def test_a_crop_of_nan_has_no_pose_whatever_the_file_answers(crops):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 def test_a_keras_network_says_that_it_was_forked_and_does_not_hang(tmp_path):
-    save_model(tmp_path / "net.keras", build_model("ssrnet_mt"))
+    save_model(tmp_path / "net.keras", pooled())
     code = (
         "import os, signal, numpy as np, fsanet_tf\n"
         "network, crops = fsanet_tf.load_network('net.keras'), np.zeros((1, 64, 64, 3), np.float32)\n"

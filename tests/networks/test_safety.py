@@ -12,10 +12,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.formats import export_saved_model
-from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
+from tests.small_networks import pooled
 
 TRAPS = {
     "WriteFile": lambda image, path: tf.io.write_file(path, "caught"),
@@ -70,7 +70,7 @@ def test_a_saved_model_that_writes_is_refused_unless_it_is_trusted(tmp_path):
 
 
 def test_a_trap_in_a_function_with_a_savers_name_is_refused_if_something_calls_it(tmp_path):
-    export_saved_model(build_model("fsanet_noS_metric", image_size=32), tmp_path / "net", NetworkCard(32))
+    export_saved_model(pooled(32), tmp_path / "net", NetworkCard(32))
     load_network(tmp_path / "net")  # our own passes
     shutil.copytree(tmp_path / "net", tmp_path / "bad")
     content = (tmp_path / "bad/saved_model.pb").read_bytes()

@@ -24,10 +24,10 @@ NUM_THREADS, NUM_CALLS = 8, 400
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(tiny, tmp_path_factory):
     """One network in every format."""
     folder = tmp_path_factory.mktemp("formats")
-    model, card = build_model("fsanet_var_capsule", image_size=32), NetworkCard(32)
+    model, card = build_model("fsanet_var_capsule_tiny", image_size=32), NetworkCard(32)
     save_model(folder / "net.keras", model, card)
     export_saved_model(model, folder / "saved_model", card)
     export_frozen_graph(model, folder / "net.pb", card)

@@ -9,6 +9,7 @@ from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.training.config import TrainingConfig
 
 VARIANT = "fsanet_noS_metric"
+TINY_VARIANT = f"{VARIANT}_tiny"  # of the fixture `tiny`
 EXTENSION = """
 import keras
 import fsanet_tf
@@ -38,5 +39,5 @@ def save_faces(path: Path, count: int = 60, seed: int = 0) -> Path:
 
 def small(faces: Path, output_dir: Path, **changes) -> TrainingConfig:
     """Return a run of two epochs of six steps."""
-    values = {"variant": VARIANT, "image_size": 16, "batch_size": 8, "epochs": 2}
+    values = {"variant": TINY_VARIANT, "image_size": 16, "batch_size": 8, "epochs": 2}
     return TrainingConfig(data=str(faces), output_dir=str(output_dir), **{**values, **changes})

@@ -13,7 +13,9 @@ from fsanet_tf.models.build import build_model
 from fsanet_tf.registry import import_thing
 from fsanet_tf.training import config, recipe
 from fsanet_tf.training.config import TrainingConfig
-from tests.training.runs import VARIANT
+from tests.training.runs import TINY_VARIANT
+
+pytestmark = pytest.mark.usefixtures("tiny")
 
 
 def run(**fields) -> TrainingConfig:
@@ -97,7 +99,7 @@ def test_cosine_schedule():
 
 def test_weights_decide_how_much_a_face_counts():
     images, poses = np.zeros((16, 16, 16, 3), np.uint8), np.repeat([[0.0, 0, 0], [50.0, 0, 0]], 8, axis=0)
-    model, losses = build_model(VARIANT, image_size=16), []
+    model, losses = build_model(TINY_VARIANT, image_size=16), []
     model.compile(loss={"pose": "mae"}, run_eagerly=True)
     for weight in (1.0, 0.0):
         weights = np.repeat([1.0, weight], 8)
@@ -134,6 +136,6 @@ def test_an_option_that_cannot_be_is_refused_by_its_name(fields, message):
 
 @pytest.mark.parametrize(("chosen", "expected"), [(None, False), (False, False), (True, True)])
 def test_a_processor_does_not_compile_unless_asked(chosen, expected):
-    model = build_model(VARIANT)
+    model = build_model(TINY_VARIANT)
     recipe.compile_network(model, run(jit_compile=chosen), 10)
     assert model.jit_compile is expected

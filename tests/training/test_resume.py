@@ -26,6 +26,7 @@ from fsanet_tf.training.trainer import train
 from tests.conftest import ROOT, run_process
 from tests.training.runs import EXTENSION, VARIANT, save_faces, small
 
+pytestmark = pytest.mark.usefixtures("tiny")
 KILL_STEP = 4  # within the first epoch of six steps, right after a checkpoint
 AVERAGED = {
     "optimizer": "adamw",
@@ -60,10 +61,9 @@ def extension(tmp_path, monkeypatch):
     return path
 
 
-@pytest.mark.slow
-def test_a_killed_run_ends_with_the_weights_and_the_log_of_a_whole_one(extension, tmp_path, monkeypatch):
-    """A run's folder is copied while it trains, as a kill leaves it; another process resumes the copy."""
-    faces, cut = save_faces(tmp_path / "faces.npz"), []
+@pytest.fixture
+def copied(monkeypatch):
+    """A run's folder is copied while it trains, as a kill leaves it, to one with the suffix `.cut`."""
     save = Checkpoints._save
 
     def save_and_copy(self, name, **state):
@@ -72,8 +72,23 @@ def test_a_killed_run_ends_with_the_weights_and_the_log_of_a_whole_one(extension
             shutil.copytree(self.output_dir, self.output_dir.with_suffix(".cut"))
 
     monkeypatch.setattr(Checkpoints, "_save", save_and_copy)
+
+
+def test_a_killed_run_ends_with_the_network_and_the_log_of_a_whole_one(copied, tmp_path):
+    config = small(save_faces(tmp_path / "faces.npz"), tmp_path / "run", save_every=2, ema=0.9)
+    whole = train(config)
+    assert not (tmp_path / "run.cut/final.keras").exists()
+    resumed = train(dataclasses.replace(config, output_dir=str(tmp_path / "run.cut")))
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert (tmp_path / "run.cut/log.csv").read_text() == (tmp_path / "run/log.csv").read_text()
+
+
+@pytest.mark.slow
+def test_every_recipe_is_resumed_in_another_process(extension, copied, tmp_path):
+    """Another process resumes the copies."""
+    faces, cut = save_faces(tmp_path / "faces.npz"), []
     for name in RECIPES:
-        config = small(faces, tmp_path / f"{name}.run", save_every=2, **RECIPES[name])
+        config = small(faces, tmp_path / f"{name}.run", variant=VARIANT, save_every=2, **RECIPES[name])
         train(config)
         assert keras.config.dtype_policy().name == "float32"
         cut.append({**config_as_json(config), "output_dir": str(tmp_path / f"{name}.cut")})

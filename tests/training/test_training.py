@@ -20,7 +20,9 @@ from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import is_finished
 from fsanet_tf.training.trainer import copy_matching_weights, load_training_faces, train
 from tests.conftest import assert_one_clear_line, run_fsanet, run_process
-from tests.training.runs import VARIANT, save_faces, small
+from tests.training.runs import TINY_VARIANT, VARIANT, save_faces, small
+
+pytestmark = pytest.mark.usefixtures("tiny")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_the_card_says_what_was_trained_on_what(faces, finished):
     card = read_card(finished / "final.keras")
     assert card.crop == CropRule(0.29, square=True) and card.image_size == 16
     about = card.about
-    assert about["variant"] == VARIANT and about["data"][0]["file"] == "faces.npz"
+    assert about["variant"] == TINY_VARIANT and about["data"][0]["file"] == "faces.npz"
     assert 0 < about["validation_mae_deg"] < about["validation_geodesic_deg"] < 180
     assert about["training"]["batch_size"] == 8 and about["training"]["seed"] == 0
     assert about["versions"]["keras"] == keras.__version__ and "output_dir" not in about["training"]
@@ -115,7 +117,7 @@ def test_mirrored_on_two_devices_equals_one(faces, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(faces, tmp_path):
-    poisoned = build_model(VARIANT, image_size=16)
+    poisoned = build_model(TINY_VARIANT, image_size=16)
     poisoned.get_layer("stage1_bin_scales").bias.assign([np.nan] * 3)
     save_model(tmp_path / "nan.keras", poisoned)
     config = small(faces, tmp_path / "run", init_network=str(tmp_path / "nan.keras"), save_every=2)
@@ -125,7 +127,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(f
 
 
 def test_starting_from_another_variant_has_to_be_asked_for(faces, tmp_path):
-    save_model(tmp_path / "capsule.keras", build_model("fsanet_noS_capsule", image_size=16))
+    save_model(tmp_path / "capsule.keras", build_model("fsanet_noS_capsule_tiny", image_size=16))
     config = {"init_network": str(tmp_path / "capsule.keras"), "epochs": 1}
     with pytest.raises(
         InputError, match=r"init_network: .*capsule\.keras: has \d+ of the \d+ weights of fsanet_noS"
@@ -150,7 +152,7 @@ def test_weights_are_copied_by_path_and_shape():
 
 
 def test_each_member_of_a_fusion_gets_its_own_weights(rng):
-    source, target = (build_model("fsanet_fusion_metric", image_size=16) for _ in range(2))
+    source, target = (build_model("fsanet_fusion_metric_tiny", image_size=16) for _ in range(2))
     for weight in source.weights:
         weight.assign(rng.normal(size=weight.shape))
     assert copy_matching_weights(source, target) == len(target.weights)
