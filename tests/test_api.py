@@ -30,7 +30,7 @@ IMPORTS = {
 }
 
 # What trains or exports a whole network, or starts Ray.
-SLOW_EXAMPLES = ("export_model", "label_dataset", "train")
+SLOW_EXAMPLES = ("ExportReport", "export_model", "label_dataset", "train")
 
 
 def test_import_is_light_and_shows_the_public_names():
