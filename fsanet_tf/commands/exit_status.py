@@ -1,6 +1,6 @@
 """How every command ends: its errors and remarks in one line each, its exit status, and signals.
 
-Signals are heeded from here on, so this module imports nothing that takes long.
+It imports nothing that takes long, so that signals are heeded soon.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import codecs
 import contextlib
 import io
 import os
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TextIO
 
+from fsanet_tf.commands.signals import interruptions
 from fsanet_tf.errors import InputError, optional_dependencies, printable
 from fsanet_tf.io.native_output import silence_native_output
 
@@ -81,38 +80,6 @@ def _silence_absl() -> None:
     from absl import logging
 
     logging.set_verbosity(logging.WARNING)  # TensorFlow reports progress through this logger
-
-
-@contextlib.contextmanager
-def interruptions() -> Iterator[list[int]]:
-    """Raise `KeyboardInterrupt` in the main thread for SIGINT, SIGTERM and SIGHUP alike.
-
-    Signals that the process was told to ignore stay ignored, as with `nohup`.
-
-    Yields:
-        The signals that were received.
-    """
-    received: list[int] = []
-    process = os.getpid()
-
-    def interrupt(number: int, _frame: object) -> None:
-        if os.getpid() != process:  # a fork, which ends as if there was no handler
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        received.append(number)
-        raise KeyboardInterrupt
-
-    replaced = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
-            number = getattr(signal, name, None)
-            if number and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                replaced[number] = signal.signal(number, interrupt)
-    try:
-        yield received
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
 
 
 def _print_note(message: Warning | str, *_: object, **__: object) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fsanet_tf.commands.command_line import Command
+from fsanet_tf.commands.signals import finish_on_signals
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.drawing.faces import face_numbers
 from fsanet_tf.drawing.poses import write_text
@@ -240,47 +239,6 @@ class Attached:
         if isinstance(error, InputError | OSError | cv2.error):
             self._reasons.append(_reason(sink.path, error))
             self.failed = True
-
-
-@contextlib.contextmanager
-def finish_on_signals(stop: Callable[[], None] = lambda: None) -> Iterator[list[int]]:
-    """Let the block finish its frame and its files before SIGINT, SIGTERM or SIGHUP end it.
-
-    A second signal interrupts it at once, further ones do nothing. Afterwards the first is delivered to
-    whoever handled it before.
-
-    Args:
-        stop: Called by a signal; ends waiting for a frame.
-
-    Yields:
-        The signals that were received.
-    """
-    received: list[int] = []
-
-    def receive(number: int, _frame: object) -> None:
-        received.append(number)
-        stop()
-        if len(received) == 2:
-            raise KeyboardInterrupt
-
-    interrupted: KeyboardInterrupt | None = None
-    replaced = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows lacks the last
-            number = getattr(signal, name, None)
-            if number and signal.getsignal(number) != signal.SIG_IGN:
-                replaced[number] = signal.signal(number, receive)
-    try:
-        yield received
-    except KeyboardInterrupt as error:
-        interrupted = error
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
-    if received:
-        signal.raise_signal(received[0])
-    if interrupted:
-        raise interrupted
 
 
 def describe(name: str, frame: Frame) -> list[str]:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import fsanet_tf
-from fsanet_tf.commands.exit_status import interruptions
-from fsanet_tf.commands.predict import Attached, finish_on_signals
+from fsanet_tf.commands.predict import Attached
+from fsanet_tf.commands.signals import finish_on_signals, interruptions
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import DETECTORS, DetectorKind
