@@ -22,7 +22,7 @@ KEY = "fsanet_tf.option"
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What a field states about its values besides the default.
+    """Meaning, choices and range of a field.
 
     Attributes:
         meaning: One or two sentences for `--help`, the docstring and the documentation's tables.

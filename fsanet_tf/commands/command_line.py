@@ -1,4 +1,4 @@
-"""How every command parses its options."""
+"""Commands: parsing of their options, help, and checks."""
 
 from __future__ import annotations
 

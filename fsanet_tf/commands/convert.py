@@ -8,7 +8,7 @@ from fsanet_tf.options import configuration, option
 
 @configuration
 class ConvertConfig:
-    """What `fsanet convert` converts."""
+    """Options of `fsanet convert`."""
 
     network: str = option(meaning="A released .h5 file.")
     output: str = option(meaning="The .keras file to write.")

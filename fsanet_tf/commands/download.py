@@ -10,7 +10,7 @@ from fsanet_tf.options import configuration, option
 
 @configuration
 class DownloadConfig:
-    """What `fsanet download` fetches."""
+    """Options of `fsanet download`."""
 
     output_dir: str = option(meaning="Folder that receives 300W_LP_models/ and BIWI_models/.")
     names: tuple[str, ...] = option((), "Files to fetch; by default all.", choices=tuple(RELEASED))

@@ -1,4 +1,4 @@
-"""How every command ends: its errors and remarks in one line each, its exit status, and signals.
+"""The end of every command: errors and remarks in one line each, and the exit status.
 
 It imports nothing that takes long, so that signals are heeded soon.
 """

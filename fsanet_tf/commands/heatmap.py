@@ -14,7 +14,7 @@ from fsanet_tf.prediction.sources import photo_paths
 
 @configuration
 class HeatmapConfig:
-    """What `fsanet heatmap` draws."""
+    """Options of `fsanet heatmap`."""
 
     source: str = option(ASTRONAUT, "A photo.")
     network: str = option("var", "A 1x1 or var network: .keras, .h5, or a shipped name.")

@@ -1,4 +1,4 @@
-"""What earlier versions offered: names that an error message answers with today's."""
+"""Options and commands of earlier versions, with what replaces them, for error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands heed SIGINT, SIGTERM and SIGHUP, all alike.
+"""Handlers of SIGINT, SIGTERM and SIGHUP, which end a command alike.
 
 Signals are heeded from the start on, so this module imports nothing that takes long.
 """

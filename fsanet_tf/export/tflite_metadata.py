@@ -1,4 +1,4 @@
-"""What a `.tflite` file says of itself: our card, and TensorFlow Lite's standard metadata.
+"""Metadata of `.tflite` files: the card of the network, and TensorFlow Lite's standard metadata.
 
 The standard metadata (TensorFlow Lite's `metadata_schema.fbs`) name and describe the tensors for tools that
 show or wrap models. Its writers are no dependencies: `tflite-support` is no longer released, `mediapipe`

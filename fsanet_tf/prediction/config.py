@@ -14,7 +14,7 @@ from fsanet_tf.prediction.sources import as_source
 
 @configuration
 class PredictionConfig:
-    """What `fsanet predict` reads, how it predicts, and what it writes.
+    """Options of `fsanet predict`: source, network, detector, outputs.
 
     Raises:
         OptionError: If an option is invalid.
