@@ -27,8 +27,7 @@ from fsanet_tf.data.split import split_dataset
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, geodesic_errors
 from fsanet_tf.models.build import build_model
-from fsanet_tf.models.config import FSANetConfig
-from fsanet_tf.models.pose_network import architecture_of
+from fsanet_tf.models.config import FSANetConfig, variants
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.training.recipe import FaceScoreLoss
@@ -50,7 +49,7 @@ Arrays = dict[str, np.ndarray]
 
 def with_heads(network: keras.Model) -> keras.Model:
     """Build the same network with fresh heads; every weight that both have is copied."""
-    config = architecture_of(network)
+    config = network.architecture or variants().get(network.name)  # 0.3 has none in the file
     assert isinstance(config, FSANetConfig)
     width = network.get_layer("relu_block1_conv").filters / 16  # files of before 1.0 do not say it
     model = build_model(dataclasses.replace(config, width=width, localize=True, uncertainty=True))

@@ -1,13 +1,11 @@
 """Assembly of a network by the name of its variant."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from fsanet_tf.models.config import FSANetConfig, FusionConfig, SSRNetConfig, VariantConfig, variant_config
+from fsanet_tf.models.config import SSRNetConfig, VariantConfig, variant_config
 from fsanet_tf.models.fsanet import build_fsanet
-from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.models.ssrnet import build_ssrnet
 
 __all__ = ["build_model"]
@@ -18,7 +16,7 @@ def build_model(variant: str | VariantConfig, **fields: Any) -> keras.Model:
 
     Args:
         variant: One of `list_variants()`, or a configuration.
-        fields: Further fields of a named variant's configuration, such as `image_size`, `width` or `localize`
+        fields: Further fields of the configuration, such as `image_size`, `width` or `localize`
             (see `FSANetConfig`).
 
     Returns:
@@ -32,16 +30,5 @@ def build_model(variant: str | VariantConfig, **fields: Any) -> keras.Model:
         >>> fsanet_tf.build_model("fsanet_var_capsule").count_params()
         238406
     """
-    config = variant_config(variant, **fields) if isinstance(variant, str) else variant
-    return BUILDERS[type(config)](config)
-
-
-def _build_members(config: FusionConfig) -> keras.Model:
-    return build_fusion([build_fsanet(member) for member in config.members], config.name)
-
-
-BUILDERS: dict[type, Callable[..., keras.Model]] = {
-    FSANetConfig: build_fsanet,
-    FusionConfig: _build_members,
-    SSRNetConfig: build_ssrnet,
-}
+    config = variant_config(variant, **fields)
+    return build_ssrnet(config) if isinstance(config, SSRNetConfig) else build_fsanet(config)

@@ -5,13 +5,7 @@ from typing import Any
 import keras
 
 import fsanet_tf.layers  # noqa: F401  this module is all that Keras needs to read a network's file
-from fsanet_tf.models.config import (
-    FSANetConfig,
-    SSRNetConfig,
-    config_from_dict,
-    config_to_dict,
-    variants,
-)
+from fsanet_tf.models.config import config_from_dict, config_to_dict
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 
 
@@ -23,7 +17,7 @@ class PoseNetwork(keras.Model):
         inputs: The image.
         outputs: Outputs by name; a single tensor, as in files of version 0.3, is the pose.
         name: Name of the model.
-        architecture: The configuration that it was built from, or its fields; None for a fusion.
+        architecture: The configuration that it was built from, or its fields; None if there is none.
         card: The card of its file, as JSON represents it (see `NetworkCard`).
 
     Attributes:
@@ -48,12 +42,3 @@ class PoseNetwork(keras.Model):
     def get_config(self):
         architecture = None if self.architecture is None else config_to_dict(self.architecture)
         return {**super().get_config(), "architecture": architecture, "card": self.card}
-
-
-def architecture_of(model: keras.Model) -> FSANetConfig | SSRNetConfig | None:
-    """Return the configuration of a single network; None if it is another model.
-
-    Files of earlier versions contain no configuration: there, the name is that of a variant.
-    """
-    config = getattr(model, "architecture", None) or variants().get(model.name)
-    return config if isinstance(config, FSANetConfig | SSRNetConfig) else None
