@@ -17,7 +17,7 @@ from fsanet_tf.export.config import ExportConfig
 from fsanet_tf.export.export import export_model
 from fsanet_tf.geometry.crop import LANDMARK_CROP
 from fsanet_tf.networks.network import Network, load_network
-from fsanet_tf.networks.pretrained import keras_file
+from fsanet_tf.networks.pretrained import network_files
 
 ORIGINAL = "original's frozen graph"
 PEER = "PyTorch port's ONNX"
@@ -53,7 +53,7 @@ def networks_of(variant: str, reference: Path, exports: str | None, threads: int
     for path in (reference / "peers").glob(f"fsanet-{variant}-*.onnx"):
         networks[PEER] = port(path, threads)
     networks["Keras predict"] = load_network(released_weights(reference, VARIANTS[variant]))
-    networks["Keras predict, shipped"] = load_network(keras_file(variant))
+    networks["Keras predict, shipped"] = load_network(network_files(variant, ".keras")[0])
     networks["TFLite, shipped"] = load_network(variant, threads)
     files = exported(reference, variant, Path(exports)) if exports else {}
     return networks | {name: load_network(path, threads) for name, path in files.items()}

@@ -20,7 +20,7 @@ from fsanet_tf.batch.items import Item
 from fsanet_tf.batch.labeler import about_of
 from fsanet_tf.batch.parts import Job, Part, Row, make_parts
 from fsanet_tf.errors import InputError, one_line, optional_dependencies
-from fsanet_tf.io.files import sha256
+from fsanet_tf.networks.pretrained import network_sha256
 
 with optional_dependencies():
     import pyarrow as pa
@@ -247,11 +247,5 @@ def _earlier_job(name: str, content: bytes) -> dict[str, Any]:
 
 def network_hash(network: Sequence[str]) -> str | None:
     """Return the SHA-256 of a network's files: other ones under the same name make another job."""
-    digests = []
-    for path in map(Path, network):
-        if path.is_dir():
-            files = "".join(sha256(file) for file in sorted(path.rglob("*")) if file.is_file())
-            digests.append(hashlib.sha256(files.encode()).hexdigest())
-        elif path.is_file():
-            digests.append(sha256(path))
-    return ",".join(digests) or None
+    files = [name for name in network if Path(name).exists()]  # not the shipped ones
+    return ",".join(digest for name in files for digest in network_sha256(name).values()) or None

@@ -23,8 +23,7 @@ from fsanet_tf.evaluation.metrics import (
     measure_by_yaw,
 )
 from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
-from fsanet_tf.io.files import sha256
-from fsanet_tf.networks.pretrained import FUSION, fusion_members, network_file
+from fsanet_tf.networks.pretrained import network_sha256
 
 __all__ = ["EvaluationReport"]
 
@@ -215,8 +214,8 @@ def _identify(networks: Sequence[Any]) -> list[dict[str, Any]]:
     """Return name and hash of each network's files; an object of a user's has none."""
     found = []
     for name in map(_name, networks):
-        files: list[Path] = []
+        digests: list[str] = []
         with contextlib.suppress(InputError):
-            files = list(fusion_members().values()) if name == FUSION else [network_file(name)]
-        found.append({"name": name, "sha256": [sha256(file) for file in files if file.is_file()]})
+            digests = list(network_sha256(name).values())
+        found.append({"name": name, "sha256": digests})
     return found
