@@ -126,7 +126,7 @@ def _corrupted(dataset: FaceDataset, chunk: np.ndarray, kind: Kind, rule: CropRu
         return crops
     with optional_dependencies():
         from fsanet_tf.evaluation.corruptions import corrupt
-    face_share = 1 / (1 + 2 * (dataset.crop or rule).margin_ratio)
+    face_share = 1 / (dataset.crop or rule).growth
     return corrupt(crops, dataset.poses[chunk], name, strength, face_share, int(chunk[0]))
 
 
