@@ -18,7 +18,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tqdm import tqdm
 
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
-from fsanet_tf.errors import OptionError
+from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.export.config import FORMATS, ExportConfig
 from fsanet_tf.export.export import export_model
 from fsanet_tf.export.formats import export_int8
@@ -268,11 +268,22 @@ def test_a_network_of_nan_is_refused_without_labels(tmp_path):
     layer = model.get_layer("stage1_relu_conv")
     layer.set_weights([np.full_like(weights, np.nan) for weights in layer.get_weights()])
     save_model(tmp_path / "net.keras", model, NetworkCard(32))
-    report = export_model(
-        ExportConfig(str(tmp_path / "net.keras"), str(tmp_path / "out"), ("onnx", "tflite_float32"))
-    )
-    assert report.files == () and len(report.refused) == 2
-    assert "finite" in report.refused[0] and [p.name for p in (tmp_path / "out").iterdir()] == ["parity.json"]
+    with pytest.raises(InputError, match=r"net\.keras: pose of face 0 is not finite"):
+        export_model(ExportConfig(tmp_path / "net.keras", tmp_path / "out", ("onnx", "tflite_float32")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_nan_is_refused_by_its_own_name(tmp_path, monkeypatch):
+    from fsanet_tf.export import export
+
+    model = build_model("ssrnet_mt", image_size=32)
+    broken = keras.Model(model.input, {"pose": keras.ops.log(-1 - keras.ops.abs(model.output["pose"]))})
+    save_model(tmp_path / "net.keras", model, NetworkCard(32))
+    write = lambda job, path: export.export_frozen_graph(broken, path, job.card)  # noqa: E731
+    monkeypatch.setitem(export.WRITERS, "frozen_graph", write)
+    report = export_model(ExportConfig(tmp_path / "net.keras", tmp_path / "out", "frozen_graph"))
+    assert report.refused[0].startswith("ssrnet_mt.pb: expected finite outputs, received pose [nan")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["parity.json"]
 
 
 def test_a_file_far_from_keras_is_refused_without_labels(tmp_path, monkeypatch):
@@ -356,8 +367,8 @@ def test_mistakes_are_one_clear_line(tmp_path):
     save_model(tmp_path / "net.keras", build_model("fsanet_noS_metric"), NetworkCard(64))
     assert_one_clear_line(
         run_fsanet("export", output, f"--network=var,{tmp_path / 'net.keras'}"),
-        "var.keras expects square boxes with a margin of 0.29",
-        "net.keras expects stretched boxes with a margin of 0.6",
+        "var.keras: 64 pixels, square boxes with a margin of 0.29",
+        "net.keras: 64 pixels, stretched boxes with a margin of 0.6",
     )
     assert not (tmp_path / "out").exists()
 
