@@ -175,7 +175,7 @@ def margin_rows(reference: Path) -> list[str]:
 def refined_at_margins(reference: Path) -> list[str]:
     """Measure the default network from boxes that are too large or too small, corrected once."""
     predictor = PosePredictor(DEFAULT, refine=1)
-    own_side = 1 + 2 * predictor.crop_rule.margin_ratio
+    own_side = predictor.crop_rule.growth
     poses: dict[float, list] = {margin: [] for margin in MARGINS}
     true_deg = []
     for image, box, pose in labeled_pictures(reference / "data/AFLW2000", 2000, "refined"):

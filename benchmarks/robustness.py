@@ -26,7 +26,7 @@ from fsanet_tf.networks.card import POSE
 from fsanet_tf.networks.network import Network, load_network, predict_crops
 
 SURROUNDINGS = CropRule(0.6, square=True)  # as far as any network looks
-FACE_SHARE = 1 / (1 + 2 * SURROUNDINGS.margin_ratio)
+FACE_SHARE = 1 / SURROUNDINGS.growth
 SIDE = 192  # of the surroundings, in pixels: opentrack's network, the finest, sees 130 of them
 UNCHANGED = "none"
 TILE = 96

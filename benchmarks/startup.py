@@ -10,7 +10,7 @@ from absl import flags
 from benchmarks.harness import Comparison, compare, peak_mib, run_benchmark
 from benchmarks.peers import ORIGINAL, frozen_graph
 from fsanet_tf.errors import InputError
-from fsanet_tf.networks.pretrained import keras_file
+from fsanet_tf.networks.pretrained import network_files
 
 CODE = """
 import sys
@@ -38,7 +38,7 @@ def start(arguments: list[str]) -> tuple[float, float]:
 def measure() -> list[Comparison]:
     ways = {
         ORIGINAL: [str(frozen_graph(Path(flags.FLAGS.reference), "1x1"))],
-        "Keras": [str(keras_file("1x1"))],
+        "Keras": [str(network_files("1x1", ".keras")[0])],
         "shipped TFLite": ["1x1"],
         "shipped fusion, TFLite": ["fusion"],
         "Python and NumPy alone": [],

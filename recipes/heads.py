@@ -49,7 +49,7 @@ Arrays = dict[str, np.ndarray]
 
 def with_heads(network: keras.Model) -> keras.Model:
     """Build the same network with fresh heads; every weight that both have is copied."""
-    config = getattr(network, "architecture", None) or variants()[network.name]  # 0.3 wrote the name only
+    config = network.architecture or variants().get(network.name)  # 0.3 has none in the file
     assert isinstance(config, FSANetConfig)
     width = network.get_layer("relu_block1_conv").filters / 16  # files of before 1.0 do not say it
     model = build_model(dataclasses.replace(config, width=width, localize=True, uncertainty=True))

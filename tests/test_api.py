@@ -16,7 +16,7 @@ import pytest
 import fsanet_tf
 from fsanet_tf.commands.main import COMMANDS, load_command
 from fsanet_tf.models.build import build_model
-from fsanet_tf.networks.pretrained import keras_file
+from fsanet_tf.networks.pretrained import network_files
 from fsanet_tf.registry import TABLES, import_thing
 from tests.conftest import ROOT, run_fsanet, run_process, write_noise_faces
 from tests.legacy_files import legacy_arrays, write_legacy
@@ -125,7 +125,7 @@ def test_the_readmes_code_is_clean_under_strict_types(tmp_path):
 
 @pytest.mark.slow
 def test_keras_reads_our_files_once_their_classes_are_imported():
-    path = str(keras_file("var"))
+    path = str(network_files("var", ".keras")[0])
     code = "import sys, keras; {0}print(keras.models.load_model(sys.argv[1]).name)"
     ours = run_process("-c", code.format("import fsanet_tf.models.pose_network; "), path)
     assert ours.stdout.split()[-1] == "fsanet_var_capsule", ours.stderr

@@ -16,7 +16,7 @@ from fsanet_tf.batch.labeler import about_of
 from fsanet_tf.batch.parts import Job, Part, Row, make_parts
 from fsanet_tf.detection.face_pose import COLUMNS
 from fsanet_tf.errors import InputError, one_line, optional_dependencies
-from fsanet_tf.networks.pretrained import hash_network
+from fsanet_tf.networks.pretrained import network_sha256
 
 with optional_dependencies():
     import pyarrow as pa
@@ -144,7 +144,7 @@ class Table:
 
     def _claim(self, items: Sequence[Item], config: LabelConfig, labeled: set[str], repairs: bool) -> int:
         """Write down the job, unless it is there already; return the number of its first part."""
-        what = {**about_of(config), "network_sha256": _hash_files(config.network)}
+        what = {**about_of(config), "network_sha256": network_hash(config.network)}
         what |= {name: getattr(config, name) for name in OPTIONS}
         digest = hashlib.sha256("\n".join(map(repr, items)).encode("utf-8", "surrogatepass")).hexdigest()
         folder, address = self._job.folder, self._job.folder.address
@@ -209,8 +209,7 @@ def _earlier_job(name: str, content: bytes) -> dict[str, Any]:
     return job
 
 
-def _hash_files(networks: Sequence[str]) -> str | None:
-    """Return the SHA-256 of a user's network files: other ones under the same name make another job."""
-    return (
-        ",".join(digest for name in networks if Path(name).exists() for digest in hash_network(name)) or None
-    )
+def network_hash(network: Sequence[str]) -> str | None:
+    """Return the SHA-256 of a network's files: other ones under the same name make another job."""
+    files = [name for name in network if Path(name).exists()]  # not the shipped ones
+    return ",".join(digest for name in files for digest in network_sha256(name).values()) or None

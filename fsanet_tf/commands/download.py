@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from fsanet_tf.commands.command_line import Command
-from fsanet_tf.networks.released.download import download_released
-from fsanet_tf.networks.released.table import BASE_URL, RELEASED
+from fsanet_tf.networks.released.table import BASE_URL, RELEASED, download_released
 from fsanet_tf.options import configuration, option
 
 
@@ -20,7 +19,7 @@ class DownloadConfig:
 def run(config: DownloadConfig) -> None:
     """Download the files one after the other."""
     for name in config.names or RELEASED:
-        print(download_released(RELEASED[name], Path(config.output_dir), config.base_url, progress=True))
+        print(download_released(name, Path(config.output_dir), config.base_url, progress=True))
 
 
 COMMAND = Command(

@@ -133,7 +133,7 @@ def _corrupted(dataset: FaceDataset, chunk: np.ndarray, kind: str, rule: CropRul
     with optional_dependencies():
         from fsanet_tf.evaluation.corruptions import corrupt
     name, strength = kind.split()
-    face_share = 1 / (1 + 2 * (dataset.crop or rule).margin_ratio)
+    face_share = 1 / (dataset.crop or rule).growth
     return corrupt(crops, dataset.poses[chunk], name, int(strength), face_share, int(chunk[0]))
 
 

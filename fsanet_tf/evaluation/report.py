@@ -23,7 +23,7 @@ from fsanet_tf.evaluation.metrics import (
     measure_by_yaw,
 )
 from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
-from fsanet_tf.networks.pretrained import hash_network
+from fsanet_tf.networks.pretrained import network_sha256
 
 __all__ = ["EvaluationReport"]
 
@@ -213,7 +213,8 @@ def _identify(networks: Sequence[Any]) -> list[dict[str, Any]]:
     """Return name and hashes of each network; an object of a user's has none."""
     found = []
     for name in map(_name, networks):
-        found.append({"name": name, "sha256": []})
+        digests: list[str] = []
         with contextlib.suppress(InputError):
-            found[-1]["sha256"] = hash_network(name)
+            digests = list(network_sha256(name).values())
+        found.append({"name": name, "sha256": digests})
     return found

@@ -60,7 +60,7 @@ class ExportConfig:
     )
     web_runtime: str | None = option(
         None,
-        "Copy of onnxruntime-web for `web`; by default FSANET_WEB_RUNTIME, or downloaded once with npm.",
+        "Copy of onnxruntime-web for `web`; by default FSANET_WEB_RUNTIME, or downloaded once.",
     )
 
     def __post_init__(self):

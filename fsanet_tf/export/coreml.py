@@ -12,7 +12,6 @@ import keras
 import fsanet_tf
 from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.formats import freeze
-from fsanet_tf.io.files import replace_when_done
 from fsanet_tf.networks.card import CARD_KEY, NetworkCard
 from fsanet_tf.networks.runtimes import FROZEN_INPUT
 
@@ -49,8 +48,7 @@ def export_coreml(model: keras.Model, path: Path, card: NetworkCard) -> None:
     package.input_description[IMAGE] = f"{card.input_description()}; 8-bit pixels, N is 1"
     for name, meaning in card.outputs.items():
         package.output_description[name] = meaning
-    with replace_when_done(path) as temporary:
-        package.save(str(temporary))
+    package.save(str(path))
 
 
 def import_coremltools() -> Any:

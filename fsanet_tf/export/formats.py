@@ -23,7 +23,7 @@ from fsanet_tf.export.picture_decoding import decode_picture
 from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
 from fsanet_tf.export.tflite_metadata import embed_metadata
 from fsanet_tf.geometry.pose import ANGLE_NAMES
-from fsanet_tf.io.files import replace_when_done, write_json
+from fsanet_tf.io.files import write_json
 from fsanet_tf.networks.card import CARD_KEY, POSE, NetworkCard
 from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
 
@@ -70,8 +70,7 @@ def export_frozen_graph(model: keras.Model, path: Path, card: NetworkCard) -> No
     constant = graph_def.node.add(name=CARD_KEY, op="Const")
     constant.attr["dtype"].type = text.dtype
     constant.attr["value"].tensor.CopyFrom(text)
-    with replace_when_done(path) as temporary:
-        temporary.write_bytes(graph_def.SerializeToString(deterministic=True))
+    path.write_bytes(graph_def.SerializeToString(deterministic=True))
 
 
 def export_onnx(model: keras.Model, path: Path, card: NetworkCard) -> None:
@@ -92,8 +91,7 @@ def export_onnx(model: keras.Model, path: Path, card: NetworkCard) -> None:
     for tensor in (*proto.graph.input, *proto.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
     proto.metadata_props.add(key=CARD_KEY, value=json.dumps(card.as_json()))
-    with replace_when_done(path) as temporary:
-        temporary.write_bytes(proto.SerializeToString(deterministic=True))
+    path.write_bytes(proto.SerializeToString(deterministic=True))
 
 
 def export_saved_model(model: keras.Model, path: Path, card: NetworkCard) -> None:
@@ -153,10 +151,9 @@ def export_saved_model(model: keras.Model, path: Path, card: NetworkCard) -> Non
     signatures = {f.__name__: f for f in served}
     for name, function in signatures.items():
         setattr(module, name, function)
-    with replace_when_done(path) as temporary:
-        tf.saved_model.save(module, str(temporary), signatures=signatures)
-        write_json(temporary / "assets.extra" / "card.json", card.as_json())
-        _write_warmup_requests(temporary / "assets.extra" / "tf_serving_warmup_requests", size)
+    tf.saved_model.save(module, str(path), signatures=signatures)
+    write_json(path / "assets.extra" / "card.json", card.as_json())
+    _write_warmup_requests(path / "assets.extra" / "tf_serving_warmup_requests", size)
 
 
 def _write_warmup_requests(path: Path, size: int) -> None:
@@ -201,9 +198,7 @@ def export_tflite(
     Raises:
         ValueError: If the precision is unknown.
     """
-    content = _convert(model, precision, batch)
-    with replace_when_done(path) as temporary:
-        temporary.write_bytes(embed_metadata(content, card))
+    path.write_bytes(embed_metadata(_convert(model, precision, batch), card))
 
 
 def export_int8(
@@ -229,8 +224,7 @@ def export_int8(
     """
     content = _convert(ready_for_int8(model, faces), "float32", 1)
     content, trials = quantize(content, faces, integer_io, progress)
-    with replace_when_done(path) as temporary:
-        temporary.write_bytes(embed_metadata(content, card))
+    path.write_bytes(embed_metadata(content, card))
     return trials
 
 

@@ -57,14 +57,3 @@ def read_operations(content: bytes) -> list[Operation]:
             )
         )
     return operations
-
-
-def read_signature(content: bytes) -> tuple[dict[str, str], dict[str, str]]:
-    """Read the names of the tensors behind the inputs and outputs of the first signature."""
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    tensors, signature = model.subgraphs[0].tensors, model.signatureDefs[0]
-
-    def names(entries) -> dict[str, str]:
-        return {entry.name.decode(): tensors[entry.tensorIndex].name.decode() for entry in entries}
-
-    return names(signature.inputs), names(signature.outputs)

@@ -48,7 +48,7 @@ def face_windows(boxes: tf.Tensor, rule: CropRule) -> tf.Tensor:
     half = (high - low) / 2
     if rule.square:
         half = tf.reduce_max(half, axis=1, keepdims=True)
-    half *= 1 + 2 * rule.margin_ratio
+    half *= rule.growth
     return tf.concat([(low + high) / 2 - half, (low + high) / 2 + half], axis=1)
 
 

@@ -6,7 +6,7 @@ round-off friendly: the first separable convolutions become plain ones, whose in
 integer already; channels between a ReLU and the convolutions that read it, and those within separable
 convolutions, get equal ranges (Nagel et al., Data-Free Quantization Through Weight Equalization, ICCV 2019).
 What can be rewritten is found from the Keras graph, so that it works for backbones of extensions too. Then
-the convolutions and large dense layers become int8, and every other kind of operation is tried in turn.
+the convolutions and large dense layers become int8, and every other kind of large operation is tried in turn.
 """
 
 import contextlib
@@ -21,11 +21,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 from tqdm import tqdm
 
 from fsanet_tf.errors import optional_dependencies
-from fsanet_tf.export.operations import Operation, read_operations, read_signature
+from fsanet_tf.export.operations import Operation, read_operations
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
 from fsanet_tf.networks.runtimes import run_tflite
 from fsanet_tf.parallel import default_threads
@@ -56,15 +57,13 @@ class Trial:
 
     Attributes:
         kind: TFLite's name of it.
-        large: Whether these are the ones with outputs of at least 1,024 values.
-        operations: Number of them.
+        operations: Number of them with outputs of at least 1,024 values; smaller ones stay in float.
         damage_deg: Additional mean difference of the poses from float32; None if the file then does not
             run.
         int8: Whether they are integers in the result, where their inputs are.
     """
 
     kind: str
-    large: bool
     operations: int
     damage_deg: float | None
     int8: bool
@@ -249,9 +248,11 @@ class Quantizer:
         for name in into_tanh & set(ranges):
             ranges[name]["min"] = np.maximum(ranges[name]["min"], -TANH_RANGE)
             ranges[name]["max"] = np.minimum(ranges[name]["max"], TANH_RANGE)
-        inputs, outputs = read_signature(self._content)
-        limits = {inputs["image"]: (0.0, 255.0)}
-        limits |= {outputs[name]: OUTPUT_RANGES[name] for name in outputs if name in OUTPUT_RANGES}
+        signature = Interpreter(model_content=self._content).get_signature_runner()
+        limits = {signature.get_input_details()["image"]["name"]: (0.0, 255.0)}
+        for name, tensor in signature.get_output_details().items():
+            if name in OUTPUT_RANGES:
+                limits[tensor["name"]] = OUTPUT_RANGES[name]
         for tensor, (low, high) in limits.items():
             ranges[tensor] = {
                 "min": np.full_like(ranges[tensor]["min"], low),
@@ -310,21 +311,22 @@ def quantize(
     def damage(integers: Sequence[Operation]) -> float:
         return float(np.abs(_poses(quantizer.quantize(integers), shown) - float_poses).mean())
 
-    groups: dict[tuple[str, bool], list[Operation]] = defaultdict(list)
+    groups: dict[str, list[Operation]] = defaultdict(list)
     for operation in quantizer.operations:
-        if operation.kind not in CONVOLUTIONS and operation.num_weights < LARGE:
-            groups[operation.kind, _is_large(operation)].append(operation)
+        left_out = operation.kind in (*CONVOLUTIONS, NO_KERNEL) or operation.num_weights >= LARGE
+        if _is_large(operation) and not left_out:
+            groups[operation.kind].append(operation)
     floor = damage([])
     trials = []
-    for (kind, large), operations in tqdm(
+    for kind, operations in tqdm(
         sorted(groups.items()), desc="int8 trials", unit="kind", leave=False, position=0, disable=not progress
     ):
         try:
             worse = damage(operations) - floor
         except (ValueError, RuntimeError):
             worse = None  # the quantizer or the runtime has no such integer operation
-        int8 = worse is not None and worse <= MAX_DAMAGE_DEG and large and kind != NO_KERNEL
-        trials.append(Trial(kind, large, len(operations), worse, int8))
+        int8 = worse is not None and worse <= MAX_DAMAGE_DEG
+        trials.append(Trial(kind, len(operations), worse, int8))
     harmless = {trial.kind for trial in trials if trial.int8}
     return quantizer.quantize(_after_integers(quantizer.operations, harmless)), trials
 

@@ -27,11 +27,12 @@ from fsanet_tf.detection.detectors import (
 from fsanet_tf.detection.face_pose import DEFAULT_FACE_SCORE, MIN_EVIDENCE, MIN_FACE_SCORE
 from fsanet_tf.detection.tracking import MIN_OVERLAP
 from fsanet_tf.drawing.poses import AXIS_COLORS, AXIS_LENGTH, BOX_COLOR, CUBE_SIDE
-from fsanet_tf.export.config import WEB_NETWORK, ExportConfig
+from fsanet_tf.export.config import WEB_NETWORK
 from fsanet_tf.export.formats import export_onnx
 from fsanet_tf.export.web_runtime import copy_runtime
 from fsanet_tf.io.files import write_json
-from fsanet_tf.networks.card import OUTPUTS, NetworkCard
+from fsanet_tf.networks.card import NetworkCard
+from fsanet_tf.networks.keras_files import make_card
 from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from fsanet_tf.prediction.smoothing import SmoothingConfig
 
@@ -40,28 +41,27 @@ LIVE_SIDE = 320  # longest side in pixels of the frames of live footage that the
 DETECT_EVERY = 3  # frames of live footage, for networks that do not localize
 
 
-def write_web(model: keras.Model, path: Path, card: NetworkCard, config: ExportConfig) -> None:
+def write_web(model: keras.Model, path: Path, card: NetworkCard, runtime: str | None = None) -> None:
     """Write the folder: page, worker, pipeline, networks, YuNet, runtime, and the constants of all of them.
 
     Args:
         model: The network; the networks that it averages can be chosen on the page as well.
         path: The folder.
         card: The card of the network.
-        config: Names the networks and, perhaps, a copy of the runtime.
+        runtime: A copy of the runtime, as of `copy_runtime`.
 
     Raises:
         InputError: If YuNet or the runtime is unavailable.
     """
     (path / YUNET_FILE).parent.mkdir(parents=True)
     shutil.copy(require_assets("yunet", YUNET_ASSETS)[0], path / YUNET_FILE)
-    copy_runtime(path / "runtime", config.web_runtime)
+    copy_runtime(path / "runtime", runtime)
     members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     entries = []
     for network in (model, *(members if len(members) > 1 else ())):
         file = path / WEB_NETWORK.format(network.name)
-        outputs = {name: card.outputs.get(name, OUTPUTS.get(name, "")) for name in network.output}
         about = {**card.about, "variant": network.name}
-        own_card = dataclasses.replace(card, outputs=outputs, about=about)
+        own_card = dataclasses.replace(make_card(network, card.as_json()), about=about)
         export_onnx(network, file, own_card)
         entries.append(_network_entry(network, file.stat().st_size, own_card))
     shutil.copytree(Path(__file__).parent / "web_page", path, dirs_exist_ok=True)

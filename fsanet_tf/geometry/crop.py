@@ -56,6 +56,11 @@ class CropRule:
         text = f"{'square' if self.square else 'stretched'} boxes with a margin of {self.margin_ratio:g}"
         return text if self.sampling == "original" else f"{text}, filtered"
 
+    @property
+    def growth(self) -> float:
+        """Sides of the crop relative to those of the face box, before the picture's edge clips it."""
+        return 1 + 2 * self.margin_ratio
+
 
 # The original's, by the source of the box.
 LANDMARK_CROP = CropRule(0.6)
@@ -117,7 +122,7 @@ def face_window(box: Box, rule: CropRule) -> Box:
     half_width, half_height = (right - left) / 2, (bottom - top) / 2
     if rule.square:
         half_width = half_height = max(half_width, half_height)
-    grown = 1 + 2 * rule.margin_ratio
+    grown = rule.growth
     x, y = (left + right) / 2, (top + bottom) / 2
     return x - half_width * grown, y - half_height * grown, x + half_width * grown, y + half_height * grown
 

@@ -1,4 +1,4 @@
-"""What a backbone is: from an image to the features of three stages, in one stream or several."""
+"""Backbones: from an image to the features of three stages, in one stream or several."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

@@ -1,13 +1,11 @@
 """Assembly of a network by the name of its variant."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from fsanet_tf.models.config import FSANetConfig, FusionConfig, SSRNetConfig, VariantConfig, variant_config
+from fsanet_tf.models.config import SSRNetConfig, VariantConfig, variant_config
 from fsanet_tf.models.fsanet import build_fsanet
-from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.models.ssrnet import build_ssrnet
 
 __all__ = ["build_model"]
@@ -33,15 +31,4 @@ def build_model(variant: str | VariantConfig, **fields: Any) -> keras.Model:
         238406
     """
     config = variant_config(variant, **fields)
-    return BUILDERS[type(config)](config)
-
-
-def _build_members(config: FusionConfig) -> keras.Model:
-    return build_fusion([build_fsanet(member) for member in config.members], config.name)
-
-
-BUILDERS: dict[type, Callable[..., keras.Model]] = {
-    FSANetConfig: build_fsanet,
-    FusionConfig: _build_members,
-    SSRNetConfig: build_ssrnet,
-}
+    return build_ssrnet(config) if isinstance(config, SSRNetConfig) else build_fsanet(config)

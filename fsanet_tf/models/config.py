@@ -7,7 +7,7 @@ from fsanet_tf.errors import OptionError
 from fsanet_tf.options import configuration, option, options_of, same_option
 from fsanet_tf.registry import Registry
 
-__all__ = ["FSANetConfig", "FusionConfig", "SSRNetConfig", "list_variants"]
+__all__ = ["FSANetConfig", "SSRNetConfig", "list_variants"]
 
 SCORINGS = Registry(
     "scoring",
@@ -15,6 +15,7 @@ SCORINGS = Registry(
         "1x1": "fsanet_tf.models.scorings:score_by_convolution",
         "var": "fsanet_tf.models.scorings:score_by_variance",
         "noS": "fsanet_tf.models.scorings:take_all_pixels",
+        "fusion": ("1x1", "var", "noS"),  # several: the mean of their networks, as in the paper
     },
 )
 AGGREGATIONS = Registry(
@@ -35,7 +36,6 @@ HEADS = Registry(
 BACKBONES = Registry("backbone", {"two_stream": "fsanet_tf.models.two_stream:TWO_STREAM"})
 DEFAULT_BACKBONE = "two_stream"
 REPRESENTATIONS = Registry("representation", {"ssr": "fsanet_tf.models.regression_head:regress_by_stages"})
-FUSED_SCORINGS = ("1x1", "var", "noS")  # the members of the paper's fusion
 
 
 @configuration
@@ -53,7 +53,8 @@ class FSANetConfig:
     scoring: Any = option(
         "1x1",
         "How an attention map scores a pixel: `1x1` (a learned 1×1 convolution), `var` (the variance of its "
-        "features) or `noS` (no structure mapping: all pixels are capsules).",
+        "features) or `noS` (no structure mapping: all pixels are capsules); `fusion` is the mean of the "
+        "three networks.",
         choices=SCORINGS,
     )
     aggregation: Any = option("capsule", "How capsules become one vector per stage.", choices=AGGREGATIONS)
@@ -93,29 +94,6 @@ class FSANetConfig:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class FusionConfig:
-    """The mean of the three scorings' networks of one aggregation, as one model.
-
-    Attributes:
-        members: The networks.
-        name: Name of the variant.
-
-    Example:
-        >>> from fsanet_tf.models.config import FusionConfig
-        >>> members = (fsanet_tf.FSANetConfig("1x1"), fsanet_tf.FSANetConfig("var"))
-        >>> FusionConfig(members, "pair").image_size
-        64
-    """
-
-    members: tuple[FSANetConfig, ...]
-    name: str
-
-    @property
-    def image_size(self) -> int:
-        return self.members[0].image_size
-
-
 @configuration
 class SSRNetConfig:
     """SSR-Net-MD, the paper's multi-dimensional baseline.
@@ -139,7 +117,7 @@ class SSRNetConfig:
         require_image_size(self.image_size)
 
 
-VariantConfig = FSANetConfig | FusionConfig | SSRNetConfig
+VariantConfig = FSANetConfig | SSRNetConfig
 
 
 def require_image_size(image_size: int) -> None:
@@ -160,14 +138,7 @@ def variants() -> dict[str, VariantConfig]:
     for backbone in BACKBONES:
         configs.append(SSRNetConfig(backbone=backbone))
         for aggregation in AGGREGATIONS:
-            networks = {
-                scoring: FSANetConfig(scoring, aggregation, backbone=backbone) for scoring in SCORINGS
-            }
-            fusion = FusionConfig(
-                tuple(networks[scoring] for scoring in FUSED_SCORINGS),
-                _join("fsanet", "fusion", aggregation, backbone),
-            )
-            configs += [*networks.values(), fusion]
+            configs += [FSANetConfig(scoring, aggregation, backbone=backbone) for scoring in SCORINGS]
     return {config.name: config for config in configs}
 
 
@@ -194,9 +165,6 @@ def variant_config(variant: str | VariantConfig, **fields: Any) -> VariantConfig
     config = Registry("variant", variants()).find(variant)
     if not isinstance(config, VariantConfig):
         raise OptionError("variant", f"expected a name or a configuration, received {variant!r}")
-    if isinstance(config, FusionConfig):
-        members = tuple(dataclasses.replace(member, **fields) for member in config.members)
-        return FusionConfig(members, config.name)
     for name in fields.keys() - options_of(type(config)).keys():
         raise OptionError(name, f"does not apply to {config.name}")
     return dataclasses.replace(config, **fields)
@@ -205,8 +173,8 @@ def variant_config(variant: str | VariantConfig, **fields: Any) -> VariantConfig
 NETWORK_TYPES = {"fsanet": FSANetConfig, "ssrnet": SSRNetConfig}
 
 
-def config_to_dict(config: FSANetConfig | SSRNetConfig) -> dict[str, Any]:
-    """Return the configuration of a single network as JSON represents it."""
+def config_to_dict(config: VariantConfig) -> dict[str, Any]:
+    """Return the configuration of a network as JSON represents it."""
     (kind,) = (kind for kind, config_type in NETWORK_TYPES.items() if isinstance(config, config_type))
     options = options_of(type(config))
     return {
@@ -223,7 +191,7 @@ def _as_json(value: Any, choices: Any) -> Any:
     return names[0] if names else getattr(value, "__name__", type(value).__name__)
 
 
-def config_from_dict(fields: dict[str, Any]) -> FSANetConfig | SSRNetConfig:
+def config_from_dict(fields: dict[str, Any]) -> VariantConfig:
     """Return the configuration that `config_to_dict` represented.
 
     Raises:

@@ -19,7 +19,7 @@ def predict_error(stage_vectors: KerasTensor) -> KerasTensor:
 
 
 def locate_face(pixel_maps: Sequence[KerasTensor]) -> dict[str, KerasTensor]:
-    """Where the face is in the crop, and whether there is one, from the three stages' maps.
+    """Compute where the face is in the crop, and whether there is one, from the three stages' maps.
 
     Args:
         pixel_maps: `(batch, side, side, 64)` each.

@@ -1,5 +1,6 @@
 """FSA-Net: a backbone, fine-grained structure mapping, aggregation, soft stagewise regression."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import keras
@@ -8,15 +9,16 @@ from keras import KerasTensor, layers
 from fsanet_tf.models.backbone import image_input, multiply_streams
 from fsanet_tf.models.config import AGGREGATIONS, BACKBONES, REPRESENTATIONS, SCORINGS, FSANetConfig
 from fsanet_tf.models.extra_heads import locate_face, predict_error
+from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.models.pose_network import PoseNetwork
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 
 
 def build_fsanet(config: FSANetConfig) -> keras.Model:
-    """Assemble one FSA-Net.
+    """Assemble an FSA-Net, or the mean of several if the scoring stands for several.
 
     Args:
-        config: the architecture.
+        config: The architecture.
 
     Returns:
         A functional model named `config.name`, from `image` `(batch, size, size, 3)`, BGR in [0, 255], to
@@ -32,12 +34,16 @@ def build_fsanet(config: FSANetConfig) -> keras.Model:
         Yang et al., FSA-Net: Learning Fine-Grained Structure Aggregation for Head Pose Estimation
         from a Single Image, CVPR 2019.
     """
+    score = SCORINGS.find(config.scoring)
+    if isinstance(score, tuple):
+        members = [build_fsanet(dataclasses.replace(config, scoring=scoring)) for scoring in score]
+        return build_fusion(members, config.name, architecture=config)
     image = image_input(config.image_size)
     pixel_maps = stage_pixel_maps(BACKBONES.find(config.backbone).features(image, config.width))
     pixel_features = layers.Concatenate(axis=1, name="pixel_features")(
         [_flatten_pixels(pixels, f"stage{stage}_pixels") for stage, pixels in enumerate(pixel_maps, 1)]
     )  # U: (batch, 3·pixels, 64)
-    capsules = SCORINGS.find(config.scoring)(pixel_maps, pixel_features, config)  # (batch, 3·n′, 64)
+    capsules = score(pixel_maps, pixel_features, config)  # (batch, 3·n′, 64)
     stage_vectors = AGGREGATIONS.find(config.aggregation)(capsules, config)  # (batch, 3, 16)
     outputs = {POSE: REPRESENTATIONS.find(config.representation)(stage_vectors, config)}
     if config.uncertainty:

@@ -9,6 +9,7 @@ from keras import layers
 from fsanet_tf.geometry.disagreement import ErrorCalibration
 from fsanet_tf.layers import AppendMirrored, ExpectedError, SplitMirrored
 from fsanet_tf.models.backbone import image_input
+from fsanet_tf.models.config import FSANetConfig
 from fsanet_tf.models.pose_network import PoseNetwork
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 
@@ -19,6 +20,7 @@ def build_fusion(
     *,
     mirror: bool = False,
     calibration: ErrorCalibration | None = None,
+    architecture: FSANetConfig | None = None,
 ) -> keras.Model:
     """Build a model whose outputs are the means of its members' (the paper's fusion).
 
@@ -28,6 +30,7 @@ def build_fusion(
         mirror: Average with the poses of the mirrored images; other outputs are those of the image itself.
         calibration: Of the members' disagreement, which then predicts `uncertainty_deg`; None: the mean of
             the members' own, if all predict one.
+        architecture: The configuration that the fusion was built from, if any.
 
     Returns:
         A model from `image` `(batch, size, size, 3)` to the outputs that all members have, by name.
@@ -36,8 +39,9 @@ def build_fusion(
         ValueError: If the members' image sizes differ.
 
     Example:
+        >>> from fsanet_tf.models.fusion import build_fusion
         >>> members = [fsanet_tf.build_model(f"fsanet_{name}_metric") for name in ("var", "noS")]
-        >>> fsanet_tf.models.build_fusion(members, "both").output_shape
+        >>> build_fusion(members, "both").output_shape
         (None, 3)
     """
     sizes = [model.input_shape[1] for model in members]
@@ -59,7 +63,7 @@ def build_fusion(
     outputs = {key: _mean(values, key) for key, values in averaged.items()}
     if calibration:
         outputs[UNCERTAINTY] = ExpectedError(**dataclasses.asdict(calibration), name=UNCERTAINTY)(poses)
-    return PoseNetwork(image, outputs, name=name)
+    return PoseNetwork(image, outputs, name=name, architecture=architecture)
 
 
 def _mean(values: Sequence[keras.KerasTensor], name: str) -> keras.KerasTensor:

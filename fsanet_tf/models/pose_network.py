@@ -17,7 +17,7 @@ class PoseNetwork(keras.Model):
         inputs: The image.
         outputs: Outputs by name; a single tensor, as in files of version 0.3, is the pose.
         name: Name of the model.
-        architecture: The configuration that it was built from, or its fields; None for a fusion.
+        architecture: The configuration that it was built from, or its fields; None if there is none.
         card: The card of its file, as JSON represents it (see `NetworkCard`).
 
     Attributes:

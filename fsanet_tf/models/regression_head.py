@@ -15,7 +15,7 @@ NUM_BINS = 3
 
 
 class HeadInputs(NamedTuple):
-    """What one stage's three quantities are regressed from, each `(batch, features)`."""
+    """The features from which one stage's three quantities are regressed, each `(batch, features)`."""
 
     scale: KerasTensor
     shift: KerasTensor

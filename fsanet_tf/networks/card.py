@@ -1,4 +1,4 @@
-"""What a network's file says of itself: how to crop, the input's size, the outputs, where it comes from.
+"""The card in a network's file: how to crop, the input's size, the outputs, where it comes from.
 
 Every format contains the card: `.keras` in its configuration, `.onnx` and `.tflite` in their metadata, a
 SavedModel in `assets.extra/card.json`, a frozen graph in a constant. Files of version 0.3 have it next to
@@ -11,7 +11,7 @@ import dataclasses
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +91,22 @@ class NetworkCard:
         return cls(size, crop, outputs, about)
 
 
-def about_mean(members: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def about_mean(members: Sequence[NetworkCard]) -> Mapping[str, Any]:
     """Return what the card of a mean says of it: what its members' say, or all of these if they differ."""
-    first = members[0]
-    return first if all(about == first for about in members) else {"members": list(members)}
+    abouts = [card.about for card in members]
+    return abouts[0] if all(about == abouts[0] for about in abouts) else {"members": abouts}
+
+
+def require_one_input(names: Iterable[str], members: Sequence[NetworkCard]) -> None:
+    """Raise `InputError` unless there are networks to average, of one size and one crop."""
+    if not members:
+        raise InputError("network: expected at least one, received none")
+    if len({(card.image_size, card.crop) for card in members}) > 1:
+        received = ", ".join(
+            f"{name}: {card.image_size} pixels, {card.crop}"
+            for name, card in zip(names, members, strict=True)
+        )
+        raise InputError(f"network: expected networks of one input, received {received}")
 
 
 CROP_FIELDS = tuple(field.name for field in dataclasses.fields(CropRule))
@@ -134,10 +146,15 @@ def card_or_default(path: Path) -> NetworkCard:
         InputError: If the card is damaged.
     """
     card = read_card(path)
-    if card is None:
-        card = NetworkCard()
-        if path.suffix.lower() not in (".h5", ".hdf5"):
-            warnings.warn(f"{path}: does not say how to crop faces, assuming {card.crop}", stacklevel=3)
+    if card is None and path.suffix.lower() not in (".h5", ".hdf5"):
+        return default_card(path)
+    return card or NetworkCard()
+
+
+def default_card(network: str | Path) -> NetworkCard:
+    """Return the card of a network that has none; warn about the crop that is assumed."""
+    card = NetworkCard()
+    warnings.warn(f"{network}: does not say how to crop faces, assuming {card.crop}", stacklevel=4)
     return card
 
 
@@ -172,18 +189,21 @@ def _in_tflite(path: Path) -> Any:
     return None
 
 
+def onnx_session(path: Path) -> Any:
+    """Open an `.onnx` file with ONNX Runtime, each call of which takes one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    with library_path(path) as name:
+        return onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
+
+
 def _in_onnx(path: Path) -> Any:
     try:
-        import onnxruntime
-    except ModuleNotFoundError:  # the loader names the extra
-        return None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        with library_path(path) as name:
-            session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
-        found = session.get_modelmeta().custom_metadata_map
-    except Exception:  # ONNX Runtime's errors have no common base; the loader says what is wrong
+        found = onnx_session(path).get_modelmeta().custom_metadata_map
+    except Exception:  # ONNX Runtime's errors have no common base; the loader says what is wrong or missing
         return None
     if CARD_KEY in found:
         return json.loads(found[CARD_KEY])

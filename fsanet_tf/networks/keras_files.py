@@ -15,8 +15,15 @@ from fsanet_tf.errors import InputError, one_line
 from fsanet_tf.io.files import library_path, replace_when_done, require_file
 from fsanet_tf.models.fusion import build_fusion
 from fsanet_tf.models.pose_network import PoseNetwork
-from fsanet_tf.networks.card import OUTPUTS, POSE, NetworkCard, about_mean, card_or_default
-from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, keras_file
+from fsanet_tf.networks.card import (
+    OUTPUTS,
+    POSE,
+    NetworkCard,
+    about_mean,
+    card_or_default,
+    require_one_input,
+)
+from fsanet_tf.networks.pretrained import network_calibration, network_files
 from fsanet_tf.networks.released.legacy import load_released_weights
 from fsanet_tf.networks.released.table import about_released
 from fsanet_tf.registry import EXTENSIONS_VARIABLE, load_extensions
@@ -46,39 +53,33 @@ def load_model(
 
     Raises:
         InputError: If there is no such file, it is damaged, of another kind or another variant, or several
-            networks expect different crops.
+            networks expect different inputs.
 
     Example:
         >>> fsanet_tf.load_model("var").name
         'fsanet_var_capsule'
     """
-    calibration = None
-    if isinstance(network, str | Path):
-        if str(network) == FUSION:
-            paths, calibration = [path.with_suffix(".keras") for path in fusion_members().values()], True
-        else:
-            paths = [keras_file(network)]
-    else:
-        paths = [keras_file(member) for member in network]
+    networks: list[Any] = list(network) if isinstance(network, list | tuple) else [network]
+    paths: list[Path] = []
+    for member in networks:
+        files = network_files(member, ".keras")
+        if len(files) > 1 and len(networks) > 1:
+            names = ", ".join(file.stem for file in files)
+            raise InputError(f"{member}: is a mean of networks; to average it with others, name {names}")
+        paths += files
     models = [_load_file(path, variant) for path in paths]
     if len(models) == 1 and not mirror:
         return models[0]
     cards = [make_card(model) for model in models]
-    if len({card.crop for card in cards}) > 1:
-        received = ", ".join(f"{path} expects {card.crop}" for path, card in zip(paths, cards, strict=True))
-        raise InputError(f"network: expected networks of one crop, received: {received}")
+    require_one_input(map(str, paths), cards)
     for number, model in enumerate(models[1:], 2):
         if model.name in [other.name for other in models[: number - 1]]:  # folds of one run
             model.name = f"{model.name}_{number}"
     name = (models[0].name if len(models) == 1 else "fsanet_fusion") + ("_mirror" if mirror else "")
-    try:
-        fusion = build_fusion(
-            models, name, mirror=mirror, calibration=fusion_calibration() if calibration else None
-        )
-    except ValueError as error:
-        raise InputError(f"{', '.join(map(str, paths))}: {error}") from error
-    about = about_mean([card.about for card in cards])
-    fusion.card = make_card(fusion, dataclasses.replace(cards[0], about=about).as_json()).as_json()
+    fusion = build_fusion(models, name, mirror=mirror, calibration=network_calibration(network))
+    fusion.card = make_card(
+        fusion, dataclasses.replace(cards[0], about=about_mean(cards)).as_json()
+    ).as_json()
     return fusion
 
 
@@ -103,24 +104,41 @@ def _load_keras(path: Path) -> PoseNetwork:
     except KERAS_ERRORS as error:
         reason = _unregistered(path) or one_line(error)
         raise InputError(f"{path}: expected {EXPECTED_FILE}, could not read it ({reason})") from error
+    return pose_network(path, model)
+
+
+def pose_network(name: str | Path, model: Any) -> PoseNetwork:
+    """Return a Keras model as one with named outputs; a single output without a name is the pose.
+
+    Args:
+        name: What an error calls it.
+        model: The model.
+
+    Raises:
+        InputError: If it is not a model from square images to poses.
+    """
+    if isinstance(model, PoseNetwork):
+        return model
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{name}: expected a Keras model, received {type(model).__name__}")
     if isinstance(model, keras.Sequential) and model.built:
         model = keras.Model(model.inputs, model.outputs, name=model.name)
     try:
         outputs, size = model.output, model.input_shape
     except AttributeError as error:
         raise InputError(
-            f"{path}: expected a network of (N, S, S, 3), received one without an input"
+            f"{name}: expected a network of (N, S, S, 3), received one without an input"
         ) from error
-    if not isinstance(outputs, dict):  # a file without names
+    if not isinstance(outputs, dict):
         outputs = {POSE: outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs}
     pose = getattr(outputs.get(POSE), "shape", None)
     if not isinstance(size, tuple) or len(size) != 4 or size[3] != 3 or size[1] != size[2] or not size[1]:
-        raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of {size}")
+        raise InputError(f"{name}: expected a network of (N, S, S, 3), received one of {size}")
     if pose is None or tuple(pose[1:]) != (3,):
         raise InputError(
-            f"{path}: expected a network with an output pose (N, 3), received {model.output_shape}"
+            f"{name}: expected a network with an output pose (N, 3), received {model.output_shape}"
         )
-    return model if isinstance(model, PoseNetwork) else PoseNetwork(model.input, outputs, name=model.name)
+    return PoseNetwork(model.input, outputs, name=model.name)
 
 
 def _unregistered(path: Path) -> str:
@@ -145,7 +163,7 @@ def make_card(model: keras.Model, like: Mapping[str, Any] | None = None) -> Netw
         like: A card as JSON represents it; None: the model's own, or the original's crop.
     """
     card = NetworkCard.from_json(like or getattr(model, "card", None) or {})
-    outputs = {name: OUTPUTS.get(name, "") for name in model.output}
+    outputs = {name: OUTPUTS.get(name, f"{tensor.shape}") for name, tensor in model.output.items()}
     return dataclasses.replace(card, image_size=model.input_shape[1], outputs=outputs)
 
 
@@ -158,7 +176,7 @@ def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = 
         card: Card to store in the file, which completes size and outputs; None: the model's own.
 
     Raises:
-        InputError: If the suffix is another, or the file cannot be written.
+        InputError: If the suffix is another, this is no network, or the file cannot be written.
 
     Example:
         >>> fsanet_tf.save_model("net.keras", fsanet_tf.build_model("ssrnet_mt"))
@@ -166,6 +184,7 @@ def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = 
     path = Path(path)
     if path.suffix != ".keras":
         raise InputError(f"{path}: a network is written as .keras, received {path.suffix or 'no suffix'}")
+    model = pose_network(path, model)
     model.card = make_card(model, card.as_json() if card else None).as_json()
     _number_slices(model)
     with replace_when_done(path) as temporary:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,11 +23,16 @@ from fsanet_tf.networks.card import (
     NetworkCard,
     about_mean,
     card_or_default,
+    default_card,
+    require_one_input,
 )
-from fsanet_tf.networks.pretrained import FUSION, fusion_calibration, fusion_members, network_file
-from fsanet_tf.networks.runtimes import FOLDER_RUNTIME, RUNTIMES, Outputs
+from fsanet_tf.networks.pretrained import network_calibration, network_files
+from fsanet_tf.networks.runtimes import FOLDER_RUNTIME, RUNTIMES, Outputs, run_keras
 from fsanet_tf.options import checked
 from fsanet_tf.parallel import default_threads
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["Network", "load_network"]
 
@@ -76,7 +82,7 @@ class Network(Protocol):
 
 
 def load_network(
-    network: str | Path | Network | Sequence[str | Path | Network],
+    network: str | Path | Network | keras.Model | Sequence[str | Path | Network | keras.Model],
     num_threads: int | None = None,
     trust: bool = False,
 ) -> Network:
@@ -86,7 +92,7 @@ def load_network(
 
     Args:
         network: A `.tflite`, `.onnx`, `.keras`, released `.h5`, or frozen `.pb` file, a SavedModel folder,
-            one of `list_networks()`, a loaded network, or several of these.
+            one of `list_networks()`, a loaded network, a Keras model, or several of these.
         num_threads: Threads for `.tflite` and `.onnx`; default: one per core, at most four. A single face is
             predicted by one or by all of them, as was faster for the first faces. TensorFlow's threads belong
             to the whole process (`tf.config.threading`).
@@ -105,20 +111,23 @@ def load_network(
     """
     if num_threads is not None:
         num_threads = checked("num_threads", int, num_threads, low=1)
-    if isinstance(network, str | Path):
-        if str(network) == FUSION:
-            members = [load_network(path, num_threads) for path in fusion_members().values()]
-            return Ensemble(tuple(members), FUSION, fusion_calibration())
-        return _load_file(network, num_threads, trust)
     if isinstance(network, Network):
         return network
-    members = [load_network(member, num_threads, trust) for member in network]
-    return members[0] if len(members) == 1 else Ensemble(tuple(members))
+    if "keras" in sys.modules and isinstance(network, sys.modules["keras"].Model):
+        return _load_model(network)
+    if isinstance(network, Iterable) and not isinstance(network, str):
+        members = [load_network(member, num_threads, trust) for member in network]
+        return members[0] if len(members) == 1 else Ensemble(tuple(members))
+    files = network_files(network)
+    if len(files) == 1:
+        return _load_file(str(network), files[0], num_threads, trust)
+    members = [load_network(file, num_threads) for file in files]
+    return Ensemble(tuple(members), str(network), network_calibration(network))
 
 
 @dataclasses.dataclass(frozen=True)
 class FileNetwork:
-    """A network in one file; copies and pickles load it again.
+    """A network in one file, or a Keras model; copies and pickles load it again.
 
     Attributes:
         name, card, image_size: As in `Network`.
@@ -167,14 +176,11 @@ class Ensemble:
     calibration: ErrorCalibration | None = None
 
     def __post_init__(self):
-        if not self.members:
-            raise InputError("network: expected at least one, received none")
+        names = [member.name for member in self.members]
+        cards = [dataclasses.replace(member.card, image_size=member.image_size) for member in self.members]
+        require_one_input(names, cards)
         if not self.name:
-            object.__setattr__(self, "name", " + ".join(member.name for member in self.members))
-        expected = {(member.image_size, member.card.crop) for member in self.members}
-        if len(expected) > 1:
-            received = ", ".join(f"{m.name}: {m.image_size} pixels, {m.card.crop}" for m in self.members)
-            raise InputError(f"network: expected networks of one input, received {received}")
+            object.__setattr__(self, "name", " + ".join(names))
 
     @property
     def image_size(self) -> int:
@@ -186,7 +192,7 @@ class Ensemble:
         outputs = {name: text for name, text in self.members[0].card.outputs.items() if name in shared}
         if self.calibration:
             outputs[UNCERTAINTY] = OUTPUTS[UNCERTAINTY]
-        about = about_mean([member.card.about for member in self.members])
+        about = about_mean([member.card for member in self.members])
         return dataclasses.replace(self.members[0].card, outputs=outputs, about=about)
 
     def predict(self, crops: np.ndarray, /) -> Outputs:
@@ -264,18 +270,29 @@ def predict_crops(network: Network, crops: np.ndarray) -> Outputs:
     for start in range(0, max(len(crops), 1), BATCH):
         batch = resize_crops(crops[start : start + BATCH], network.image_size)
         answers = network.predict(np.ascontiguousarray(batch, np.float32))
-        outputs = _checked(network.name, answers, len(batch))
-        for name, values in outputs.items():
-            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-            if not finite.all():
-                row = int(np.flatnonzero(~finite)[0])
-                raise InputError(f"{network.name}: {name} of face {start + row} is not finite: {values[row]}")
-        parts.append(outputs)
+        parts.append(_checked(network.name, answers, len(batch)))
+        require_finite(network.name, parts[-1], start)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _load_file(network: str | Path, num_threads: int | None, trust: bool) -> FileNetwork:
-    path = network_file(network)
+def require_finite(network: str, outputs: Outputs, first_face: int = 0) -> None:
+    """Raise `InputError`, with the number of the face, if a value of a network's outputs is not finite."""
+    for name, values in outputs.items():
+        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+        if not finite.all():
+            row = int(np.flatnonzero(~finite)[0])
+            raise InputError(f"{network}: {name} of face {first_face + row} is not finite: {values[row]}")
+
+
+def _load_model(model: keras.Model) -> FileNetwork:
+    from fsanet_tf.networks.keras_files import make_card, pose_network
+
+    named = pose_network(model.name, model)
+    card = make_card(named, None if named.card else default_card(model.name).as_json())
+    return FileNetwork(model.name, card, named.input_shape[1], run_keras(model.name, named), (named,))
+
+
+def _load_file(name: str, path: Path, num_threads: int | None, trust: bool) -> FileNetwork:
     load = FOLDER_RUNTIME if path.is_dir() else RUNTIMES.get(path.suffix.lower())
     if load is None:
         raise InputError(f"{path}: expected a network: {', '.join(RUNTIMES)} or a SavedModel folder")
@@ -283,8 +300,10 @@ def _load_file(network: str | Path, num_threads: int | None, trust: bool) -> Fil
         require_file(path, f"a network ({', '.join(RUNTIMES)})")
     run, image_size = load(path, num_threads or default_threads(), trust)
     card = dataclasses.replace(card_or_default(path), image_size=image_size)
-    loaded = FileNetwork(str(network), card, image_size, run, (str(network), num_threads, trust))
-    for name, values in loaded.predict(np.zeros((1, image_size, image_size, 3), np.float32)).items():
+    loaded = FileNetwork(name, card, image_size, run, (name, num_threads, trust))
+    for output, values in loaded.predict(np.zeros((1, image_size, image_size, 3), np.float32)).items():
         if not np.isfinite(values).all():
-            raise InputError(f"{path}: expected finite outputs, received {name} {values[0]} for a blank crop")
+            raise InputError(
+                f"{path}: expected finite outputs, received {output} {values[0]} for a blank crop"
+            )
     return loaded

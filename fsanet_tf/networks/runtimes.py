@@ -1,4 +1,4 @@
-"""What runs a network: LiteRT, ONNX Runtime, Keras, or TensorFlow for SavedModels and frozen graphs.
+"""Networks in their runtimes: LiteRT, ONNX Runtime, Keras, or TensorFlow for SavedModels and frozen graphs.
 
 Each loader takes a path, a number of threads and whether to trust the file, and returns a thread-safe
 function from float32 crops `(N, size, size, 3)` to outputs by name, and the size. Crops go through in chunks
@@ -13,20 +13,21 @@ import statistics
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fsanet_tf.errors import InputError, one_line, optional_dependencies
+from fsanet_tf.errors import InputError, MissingExtraError, one_line, optional_dependencies
 from fsanet_tf.io.files import library_path
-from fsanet_tf.networks.card import OUTPUTS, POSE
+from fsanet_tf.networks.card import OUTPUTS, POSE, onnx_session
 from fsanet_tf.networks.safety import check_frozen_graph, check_saved_model
 from fsanet_tf.parallel import Pool, map_in_threads
 
 Outputs = dict[str, np.ndarray]
 Run = Callable[[np.ndarray], Outputs]
+Shapes = Mapping[str, Sequence[Any]]  # of tensors by name
 Loader = Callable[[Path, int, bool], tuple[Run, int]]
 
 FROZEN_INPUT, FROZEN_OUTPUT = "input_1", "pred_pose/mul_24"  # the original's names
@@ -72,35 +73,31 @@ def _none(run_chunk: Run, crops: np.ndarray) -> Outputs:
     return {name: values[:0] for name, values in outputs.items()}
 
 
-def _image_size(path: Path, shape: Sequence[Any]) -> int:
-    """Return the side of the square images that a network takes, given the shape of its input."""
+def _interface(path: Path, inputs: Shapes, outputs: Shapes) -> tuple[int, dict[str, str]]:
+    """Check that a network takes images alone, and returns a pose.
+
+    Returns:
+        The side of the square images, and the file's names of our outputs: ours, if there is a `pose`, or
+        else that of the only output.
+    """
+    if len(inputs) != 1:  # nothing says what further ones should be
+        raise InputError(f"{path}: expected a network of one input, received {', '.join(inputs) or 'none'}")
+    (shape,) = inputs.values()
     size = shape[1] if len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 else None
     if not isinstance(size, int | np.integer) or not 1 <= size <= MAX_IMAGE_SIZE:
         received = ", ".join(map(str, shape))
         raise InputError(f"{path}: expected a network of (N, S, S, 3), received one of ({received})")
-    return int(size)
-
-
-def _only_input(path: Path, names: Iterable[str]) -> None:
-    """Refuse a network with other inputs than an image: nothing says what they should be."""
-    names = list(names)
-    if len(names) != 1:
-        raise InputError(f"{path}: expected a network of one input, received {', '.join(names) or 'none'}")
-
-
-def _choose_outputs(path: Path, shapes: Mapping[str, Sequence[Any]]) -> dict[str, str]:
-    """Return the file's names of our outputs: ours, if there is a `pose`, or else that of the only output."""
-    if POSE in shapes:
-        return {name: name for name in OUTPUTS if name in shapes}
-    if [len(shape) == 2 and shape[1] == 3 for shape in shapes.values()] != [True]:
-        received = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
+    if POSE in outputs:
+        return int(size), {name: name for name in OUTPUTS if name in outputs}
+    if [len(shape) == 2 and shape[1] == 3 for shape in outputs.values()] != [True]:
+        received = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in outputs.items())
         raise InputError(f"{path}: expected an output pose (N, 3), received {received}")
-    (only,) = shapes
+    (only,) = outputs
     warnings.warn(f"{path}: its output {only} is taken as yaw, pitch, roll in degrees", stacklevel=2)
-    return {POSE: only}
+    return int(size), {POSE: only}
 
 
-def _explained(path: Path, run_chunk: Run) -> Run:
+def _explained(path: str | Path, run_chunk: Run) -> Run:
     """Report what a runtime raises as one line; its errors have no common base."""
 
     def run(crops: np.ndarray) -> Outputs:
@@ -163,17 +160,16 @@ def run_tflite(path: Path, content: bytes, num_threads: int) -> tuple[Run, int]:
     slots, is_used = threading.Semaphore(num_threads), threading.Lock()
     pools = {batch: Pool(functools.partial(make, batch), slots) for batch in CHUNKS}
     alone = make(1, num_threads)  # a file that cannot be used is refused now
-    _only_input(path, (tensor["name"] for tensor in alone.get_input_details()))
-    image = alone.get_input_details()[0]
-    size = _image_size(path, image["shape_signature"])
-    _require_pixels(path, image["dtype"], *image["quantization"])
-    sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
     signatures = list(alone.get_signature_list())
     if signatures:
         tensors = alone.get_signature_runner(signatures[0]).get_output_details()
     else:
         tensors = {tensor["name"]: tensor for tensor in alone.get_output_details()}
-    names = _choose_outputs(path, {name: tensor["shape"] for name, tensor in tensors.items()})
+    inputs = {image["name"]: image["shape_signature"] for image in alone.get_input_details()}
+    size, names = _interface(path, inputs, {name: tensor["shape"] for name, tensor in tensors.items()})
+    image = alone.get_input_details()[0]
+    _require_pixels(path, image["dtype"], *image["quantization"])
+    sizes = CHUNKS if image["shape_signature"][0] == -1 else (1,)
     outputs = {ours: tensors[theirs] for ours, theirs in names.items()}
 
     def invoke(interpreter: Any, crops: np.ndarray) -> Outputs:
@@ -230,25 +226,21 @@ def _dequantize(values: np.ndarray, tensor: dict) -> np.ndarray:
 
 def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load an `.onnx` file; ONNX Runtime's sessions are thread-safe."""
-    with optional_dependencies():
-        import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
     try:
-        with library_path(path) as name:
-            session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
+        with optional_dependencies():
+            session = onnx_session(path)
+    except MissingExtraError:
+        raise
     except Exception as error:  # ONNX Runtime's errors have no common base
         raise InputError(f"{path}: expected an .onnx file ({one_line(error)})") from error
-    _only_input(path, (tensor.name for tensor in session.get_inputs()))
+    # tf2onnx's command line writes the names of tensors, such as pose:0
+    theirs = {output.name.removesuffix(":0"): output for output in session.get_outputs()}
+    inputs = {image.name: image.shape for image in session.get_inputs()}
+    size, names = _interface(path, inputs, {name: output.shape for name, output in theirs.items()})
     image = session.get_inputs()[0]
-    size = _image_size(path, image.shape)
     dtype = ONNX_TYPES.get(image.type)
     if dtype is None:
         raise InputError(f"{path}: expected images of {', '.join(ONNX_TYPES)}, received {image.type}")
-    # tf2onnx's command line writes the names of tensors, such as pose:0
-    theirs = {output.name.removesuffix(":0"): output for output in session.get_outputs()}
-    names = _choose_outputs(path, {name: output.shape for name, output in theirs.items()})
     wanted = [theirs[name].name for name in names.values()]
 
     def run_chunk(crops: np.ndarray) -> Outputs:
@@ -261,25 +253,29 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
 def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load a `.keras` file or one of the original's `.h5` files."""
     with optional_dependencies():
-        import keras
-
         from fsanet_tf.networks.keras_files import load_model
 
     model = load_model(path)
-    size = model.input_shape[1]
+    return run_keras(path, model), model.input_shape[1]
+
+
+def run_keras(name: str | Path, model: Any) -> Run:
+    """Return what runs a Keras model with named outputs; the name is for messages."""
+    import keras
+
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        spec = tf.TensorSpec((None, size, size, 3), tf.float32)
+        spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
         graph = tf.function(lambda crops: model(crops, training=False), input_signature=[spec])
-        return _in_tensorflow_chunks(path, lambda crops: graph(tf.constant(crops))), size
+        return _in_tensorflow_chunks(name, lambda crops: graph(tf.constant(crops)))
     lock = threading.Lock()
 
     def run(crops: np.ndarray) -> Outputs:
         with lock:
             return _as_arrays(model.predict(crops, batch_size=TENSORFLOW_CHUNK, verbose=0))
 
-    return run, size
+    return run
 
 
 def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
@@ -294,20 +290,17 @@ def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Run, in
             serve = tf.saved_model.load(name).signatures["serving_default"]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: expected a SavedModel folder ({one_line(error)})") from error
-    inputs = serve.structured_input_signature[1]
-    _only_input(path, inputs)
-    ((key, image),) = inputs.items()
-    shape = tuple(image.shape or ())  # unknown ones are false
-    size = _image_size(path, shape)
+    signature = (serve.structured_input_signature[1], serve.structured_outputs)
+    inputs, outputs = ({name: tuple(spec.shape or ()) for name, spec in specs.items()} for specs in signature)
+    size, names = _interface(path, inputs, outputs)  # unknown shapes are false
+    ((key, image),) = signature[0].items()
     _require_pixels(path, image.dtype.as_numpy_dtype)
-    outputs = {name: tuple(spec.shape or ()) for name, spec in serve.structured_outputs.items()}
-    names = _choose_outputs(path, outputs)
 
     def run_chunk(crops: np.ndarray) -> Mapping[str, Any]:
         answers = serve(**{key: tf.constant(_as_type(crops, image.dtype.as_numpy_dtype))})
         return {ours: answers[theirs] for ours, theirs in names.items()}
 
-    return _in_tensorflow_chunks(path, run_chunk, shape[0] or TENSORFLOW_CHUNK), size
+    return _in_tensorflow_chunks(path, run_chunk, inputs[key][0] or TENSORFLOW_CHUNK), size
 
 
 def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
@@ -337,7 +330,8 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, i
     def run_chunk(crops: np.ndarray) -> Mapping[str, Any]:
         return dict(zip(names, run(tf.constant(crops)), strict=True))
 
-    return _in_tensorflow_chunks(path, run_chunk), _image_size(path, tuple(image.shape or ()))
+    size, _ = _interface(path, {FROZEN_INPUT: tuple(image.shape or ())}, names)
+    return _in_tensorflow_chunks(path, run_chunk), size
 
 
 def _as_arrays(outputs: Mapping[str, Any]) -> Outputs:
@@ -345,7 +339,7 @@ def _as_arrays(outputs: Mapping[str, Any]) -> Outputs:
 
 
 def _in_tensorflow_chunks(
-    path: Path, run_chunk: Callable[[np.ndarray], Mapping[str, Any]], size: int = TENSORFLOW_CHUNK
+    path: str | Path, run_chunk: Callable[[np.ndarray], Mapping[str, Any]], size: int = TENSORFLOW_CHUNK
 ) -> Run:
     process = os.getpid()
 

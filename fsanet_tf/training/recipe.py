@@ -144,32 +144,6 @@ def _default_jit_compile() -> bool | str:
     return "auto" if tf.config.list_physical_devices("GPU") else False
 
 
-@keras.saving.register_keras_serializable(package="fsanet_tf")
-class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate schedule: linear warmup from zero, then half a cosine down to zero.
-
-    Args:
-        peak: Learning rate at the end of the warmup.
-        warmup_steps: Steps of the warmup.
-        total_steps: Steps of the whole training.
-    """
-
-    def __init__(self, peak: float, warmup_steps: int, total_steps: int):
-        self.peak = peak
-        self.warmup_steps = warmup_steps
-        self.total_steps = total_steps
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
-        warmup = (step + 1) / max(self.warmup_steps, 1)
-        progress = (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
-        cosine = 0.5 * (1 + ops.cos(math.pi * ops.clip(progress, 0.0, 1.0)))
-        return self.peak * ops.where(step < self.warmup_steps, warmup, cosine)
-
-    def get_config(self):
-        return {"peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps}
-
-
 def step_schedule(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int) -> Any:
     """The paper's schedule: ×0.1 after a third and two thirds of the epochs (30 and 60 of 90).
 
@@ -181,7 +155,13 @@ def step_schedule(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch:
 
 def cosine_schedule(peak: float, epochs: int, warmup_epochs: int, steps_per_epoch: int) -> Any:
     """Linear warmup, then half a cosine down to zero."""
-    return WarmupCosine(peak, warmup_epochs * steps_per_epoch, epochs * steps_per_epoch)
+    warmup = max(1, warmup_epochs * steps_per_epoch)  # its last step has the peak
+    return keras.optimizers.schedules.CosineDecay(
+        peak / warmup,
+        max(1, epochs * steps_per_epoch - warmup + 1),
+        warmup_target=peak,
+        warmup_steps=warmup - 1,
+    )
 
 
 def mirrored_scope() -> AbstractContextManager:

@@ -28,7 +28,7 @@ from fsanet_tf.batch.table import SCHEMA, Table, as_table, encode
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
-from fsanet_tf.networks.pretrained import hash_network
+from fsanet_tf.networks.pretrained import network_sha256
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, run_process
 
 HAAR = {"network": "1x1", "detector": "haar"}
@@ -375,7 +375,7 @@ def test_another_saved_model_of_the_same_name_has_another_hash(tmp_path):
     hashes = []
     for content in (b"1", b"2", b"2"):
         (tmp_path / "variables/data").write_bytes(content)
-        hashes.append(hash_network(tmp_path))
+        hashes.append(network_sha256(tmp_path))
     assert hashes[0] != hashes[1] == hashes[2]
 
 

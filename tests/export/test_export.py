@@ -22,7 +22,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tqdm import tqdm
 
 from fsanet_tf.data.dataset import FaceDataset, load_dataset, save_dataset
-from fsanet_tf.errors import OptionError
+from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.export.config import FORMATS, ExportConfig
 from fsanet_tf.export.export import export_model
 from fsanet_tf.export.formats import export_int8
@@ -313,11 +313,22 @@ def test_a_network_of_nan_is_refused_without_labels(tmp_path):
     model = pooled(32)
     model.layers[-1].bias.assign([np.nan] * 3)
     save_model(tmp_path / "net.keras", model, NetworkCard(32))
-    report = export_model(
-        ExportConfig(str(tmp_path / "net.keras"), str(tmp_path / "out"), ("onnx", "tflite_float32"))
-    )
-    assert report.files == () and len(report.refused) == 2
-    assert "finite" in report.refused[0] and [p.name for p in (tmp_path / "out").iterdir()] == ["parity.json"]
+    with pytest.raises(InputError, match=r"net\.keras: pose of face 0 is not finite"):
+        export_model(ExportConfig(tmp_path / "net.keras", tmp_path / "out", ("onnx", "tflite_float32")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_nan_is_refused_by_its_own_name(tmp_path, monkeypatch):
+    from fsanet_tf.export import export
+
+    model = build_model("ssrnet_mt", image_size=32)
+    broken = keras.Model(model.input, {"pose": keras.ops.log(-1 - keras.ops.abs(model.output["pose"]))})
+    save_model(tmp_path / "net.keras", model, NetworkCard(32))
+    write = lambda job, path: export.export_frozen_graph(broken, path, job.card)  # noqa: E731
+    monkeypatch.setitem(export.WRITERS, "frozen_graph", write)
+    report = export_model(ExportConfig(tmp_path / "net.keras", tmp_path / "out", "frozen_graph"))
+    assert report.refused[0].startswith("ssrnet_mt.pb: expected finite outputs, received pose [nan")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["parity.json"]
 
 
 def test_a_file_far_from_keras_is_refused_without_labels(tmp_path, monkeypatch):
@@ -401,8 +412,8 @@ def test_mistakes_are_one_clear_line(tmp_path):
     save_model(tmp_path / "net.keras", pooled(), NetworkCard(64))
     assert_one_clear_line(
         run_fsanet("export", output, f"--network=var,{tmp_path / 'net.keras'}"),
-        "var.keras expects square boxes with a margin of 0.29",
-        "net.keras expects stretched boxes with a margin of 0.6",
+        "var.keras: 64 pixels, square boxes with a margin of 0.29",
+        "net.keras: 64 pixels, stretched boxes with a margin of 0.6",
     )
     assert not (tmp_path / "out").exists()
 

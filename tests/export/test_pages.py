@@ -23,7 +23,7 @@ from fsanet_tf.geometry.crop import CropRule, crop_face, face_window
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.network import load_network
-from fsanet_tf.networks.pretrained import network_file
+from fsanet_tf.networks.pretrained import network_files
 from tests.conftest import ROOT, run_fsanet
 from tests.export.test_picture_crop import BOXES, FRAME
 
@@ -51,7 +51,7 @@ def twin() -> dict:
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_the_twin_of_mobile_crops_and_predicts_as_the_package(rule, twin, tmp_path):
     path = tmp_path / "net.tflite"
-    path.write_bytes(embed_metadata(network_file("1x1").read_bytes(), NetworkCard(64, rule)))
+    path.write_bytes(embed_metadata(network_files("1x1")[0].read_bytes(), NetworkCard(64, rule)))
     network = load_network(path)
     assert network.card.crop == rule
     for box in BOXES[:7]:
@@ -79,7 +79,7 @@ def pose_program(tmp_path_factory) -> Path:
 
 
 def test_the_cpp_program_refuses_what_is_no_face_or_no_network_for_one(pose_program, tmp_path):
-    face, several = np.zeros((64, 64, 3), np.float32), network_file("var")
+    face, several = np.zeros((64, 64, 3), np.float32), network_files("var")[0]
     face.tofile(tmp_path / "face.bin")
     face.astype(np.float64).tofile(tmp_path / "float64.bin")
     face.astype(np.uint8).tofile(tmp_path / "uint8.bin")

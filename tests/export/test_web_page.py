@@ -27,10 +27,7 @@ from benchmarks.browser import (
 )
 from fsanet_tf.detection.detection import Detection, overlap
 from fsanet_tf.detection.detectors import make_detector, reduce_frame
-from fsanet_tf.errors import InputError
-from fsanet_tf.export import web_runtime
 from fsanet_tf.export.web import LIVE_SIDE, make_config
-from fsanet_tf.export.web_runtime import SHA256, copy_runtime
 from fsanet_tf.geometry.crop import CropRule, crop_face, moved_box
 from fsanet_tf.io.images import read_image
 from fsanet_tf.prediction.estimate import find_faces
@@ -42,9 +39,7 @@ from tests.conftest import ROOT, run_fsanet
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
-    pytest.mark.skipif(
-        shutil.which("npm") is None, reason="no npm on this machine, which fetches the runtime"
-    ),
+    pytest.mark.skipif(shutil.which("npm") is None, reason="no Node.js on this machine"),
 ]
 PAGE = ROOT / "fsanet_tf/export/web_page"
 BOXES = [
@@ -68,11 +63,15 @@ CAPTURE = """async (count) => {
   const video = document.createElement("video");
   video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
   await video.play();
+  const canvas = new OffscreenCanvas(640, 480);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   const captured = [];
   while (captured.length < count) {
     await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
-    const faces = await window.headpose.predict(video, { live: true, echo: true });
-    const binary = window.headpose.pixels.reduce((text, value) => text + String.fromCharCode(value), "");
+    context.drawImage(video, 0, 0);
+    const { data } = context.getImageData(0, 0, 640, 480);
+    const faces = await window.headpose.predict(canvas, { live: true });
+    const binary = data.reduce((text, value) => text + String.fromCharCode(value), "");
     captured.push({ faces, pixels: btoa(binary) });
   }
   return captured;
@@ -447,23 +446,6 @@ def test_scripts_pass_the_type_checker_and_the_linter(tmp_path):
     for command in (["npm", "ci", "--silent"], ["npx", "tsc"], ["npx", "eslint", "web_page"]):
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_a_wrong_or_missing_runtime_is_one_clear_line(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="no such copy of the web runtime"):
-        copy_runtime(tmp_path / "out", str(tmp_path / "absent.tgz"))
-    for name in SHA256:
-        (tmp_path / name).write_text("x")
-    with pytest.raises(InputError, match="expected that of onnxruntime-web"):
-        copy_runtime(tmp_path / "out", str(tmp_path))
-    (tmp_path / "bad.tgz").write_text("x")
-    with pytest.raises(InputError, match="expected the npm package"):
-        copy_runtime(tmp_path / "out", str(tmp_path / "bad.tgz"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("FSANET_WEB_RUNTIME", raising=False)
-    monkeypatch.setattr(web_runtime.shutil, "which", lambda name: None)
-    with pytest.raises(InputError, match="there is no npm: install npm, or name a copy"):
-        copy_runtime(tmp_path / "out")
 
 
 def test_every_file_of_the_page_is_served(folder, port):

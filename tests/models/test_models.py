@@ -51,12 +51,24 @@ def test_fusion_is_the_mean_of_its_members(faces):
     members = [fusion.get_layer(f"fsanet_{scoring}_capsule") for scoring in ("1x1", "var", "noS")]
     mean = np.mean([member(faces)["pose"] for member in members], axis=0)
     np.testing.assert_allclose(fusion(faces)["pose"], mean, atol=1e-4)
+    assert fusion.architecture == FSANetConfig("fusion", "capsule")
 
 
 @pytest.mark.parametrize("variant", ["fsanet_var_capsule", "fsanet_fusion_metric", "ssrnet_mt"])
 def test_image_size_is_a_parameter(variant):
     model = build_model(variant, image_size=96)
     assert model(np.zeros((1, 96, 96, 3)))["pose"].shape == (1, 3)
+
+
+def test_fields_apply_to_names_and_configurations_and_others_are_refused():
+    fusion = build_model("fsanet_fusion_metric", image_size=16, width=0.25, uncertainty=True)
+    assert fusion.name == "fsanet_fusion_metric_w025" and set(fusion.output) == {"pose", "uncertainty_deg"}
+    config = FSANetConfig("var", "metric", image_size=16, width=0.25)
+    assert set(build_model(config, uncertainty=True).output) == {"pose", "uncertainty_deg"}
+    with pytest.raises(InputError, match="localize: does not apply to ssrnet_mt"):
+        build_model("ssrnet_mt", localize=True)
+    with pytest.raises(InputError, match="variant: expected a name or a configuration, received 3"):
+        build_model(3)
 
 
 @pytest.mark.parametrize("image_size", [0, 8, 60])

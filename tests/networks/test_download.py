@@ -1,6 +1,5 @@
 """Fetching released files, from a local server: verified, and never half there."""
 
-import dataclasses
 import hashlib
 import http.server
 import threading
@@ -11,20 +10,19 @@ import pytest
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.download import download
-from fsanet_tf.networks.released.download import download_released
-from fsanet_tf.networks.released.table import RELEASED, ReleasedFile
+from fsanet_tf.networks.released.table import RELEASED, download_released, released_url
 from tests.conftest import assert_one_clear_line, run_fsanet
 
 CONTENT = bytes(range(256)) * 2000
-FILE = ReleasedFile("300W_LP_models", "net", hashlib.sha256(CONTENT).hexdigest())
+FILE = "300W_LP_models/net"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT at FILE's place; `cut` ends the next answer half-way, `slow` makes answers wait."""
+    """Serves CONTENT as FILE; `cut` ends the next answer half-way, `slow` makes answers wait."""
 
     def do_GET(self):
         self.server.requests.append(self.path)
-        if not self.path.endswith(FILE.url_path):
+        if not self.path.endswith(released_url(FILE, "")):
             self.send_error(404)
             return
         self.send_response(200)
@@ -47,6 +45,11 @@ def server():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def released_file(monkeypatch):
+    monkeypatch.setitem(RELEASED, FILE, hashlib.sha256(CONTENT).hexdigest())
 
 
 def url(server):
@@ -80,28 +83,30 @@ def test_two_downloads_at_once_do_not_share_a_file(server, tmp_path):
 
 def test_a_server_that_does_not_answer_is_given_up(server, tmp_path):
     server.wait_s = 1.0
-    address = f"{url(server)}/{FILE.url_path}"
     with pytest.raises(InputError, match="could not download it"):
-        download(address, tmp_path / "net.h5", FILE.sha256, timeout_s=0.2)
+        download(released_url(FILE, url(server)), tmp_path / "net.h5", RELEASED[FILE], timeout_s=0.2)
     assert not (tmp_path / "net.h5").exists()
 
 
-def test_other_content_is_refused_and_removed(server, tmp_path):
+def test_other_content_is_refused_and_removed(server, tmp_path, monkeypatch):
+    monkeypatch.setitem(RELEASED, FILE, "0000")
     with pytest.raises(InputError, match="does not match the known hash"):
-        download_released(dataclasses.replace(FILE, sha256="0000"), tmp_path, url(server))
+        download_released(FILE, tmp_path, url(server))
     assert not list((tmp_path / "300W_LP_models").iterdir())
 
 
-def test_absent_file_and_absent_server(server, tmp_path):
+def test_absent_file_and_absent_server(server, tmp_path, monkeypatch):
+    monkeypatch.setitem(RELEASED, "300W_LP_models/other", "0000")
     with pytest.raises(InputError, match="404"):
-        download_released(dataclasses.replace(FILE, stem="other"), tmp_path, url(server))
+        download_released("300W_LP_models/other", tmp_path, url(server))
     with pytest.raises(InputError, match="could not download it"):
         download_released(FILE, tmp_path, "http://127.0.0.1:9/none")
 
 
 def test_table_names_all_eighteen_files():
-    assert len(RELEASED) == 18 and len({file.sha256 for file in RELEASED.values()}) == 18
-    assert RELEASED["BIWI_models/ssrnet_mt"].url_path == "BIWI_models/ssrnet_mt/ssrnet_mt.h5"
+    names = set(RELEASED) - {FILE}
+    assert len(names) == 18 and len({RELEASED[name] for name in names}) == 18
+    assert released_url("BIWI_models/ssrnet_mt", "x/") == "x/BIWI_models/ssrnet_mt/ssrnet_mt.h5"
 
 
 def test_command_refuses_an_unknown_name(tmp_path):

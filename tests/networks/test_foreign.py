@@ -17,7 +17,7 @@ from fsanet_tf.export.formats import export_saved_model
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.network import load_network
-from fsanet_tf.networks.pretrained import network_file
+from fsanet_tf.networks.pretrained import network_files
 from tests.conftest import run_process
 
 SIZE = 32
@@ -204,7 +204,7 @@ def test_a_sequential_model_is_a_network_and_one_without_an_input_is_not(tmp_pat
 
 
 def test_the_card_is_found_whatever_the_case_of_the_suffix(tmp_path):
-    shutil.copy(network_file("1x1"), tmp_path / "NET.TFLITE")
+    shutil.copy(network_files("1x1")[0], tmp_path / "NET.TFLITE")
     assert load_network(tmp_path / "NET.TFLITE").card == load_network("1x1").card
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.networks.network import load_network
-from fsanet_tf.networks.pretrained import network_file
+from fsanet_tf.networks.pretrained import network_files
 
 
 @pytest.mark.parametrize("suffix", [".tflite", ".keras"])
@@ -16,7 +16,7 @@ def test_names_that_are_not_utf_8_are_loaded(suffix, tmp_path):
     path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9") + suffix
     with pytest.raises(InputError, match=r"caf\\xe9.*: no such network"):
         load_network(path)
-    shutil.copy(network_file("1x1").with_suffix(suffix), path)
+    shutil.copy(network_files("1x1", suffix)[0], path)
     crops = np.full((1, 64, 64, 3), 100, np.float32)
     expected = load_network("1x1").predict(crops)["pose"]
     np.testing.assert_allclose(load_network(path).predict(crops)["pose"], expected, atol=1e-3)

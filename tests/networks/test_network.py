@@ -13,10 +13,12 @@ import fsanet_tf
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule
 from fsanet_tf.geometry.pose import mirror_poses
+from fsanet_tf.io.files import sha256
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import OUTPUTS, NetworkCard, read_card
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import Ensemble, FileNetwork, Mirrored, load_network, predict_crops
+from fsanet_tf.networks.pretrained import network_files, network_sha256
 from tests.conftest import run_process
 from tests.small_networks import pooled
 
@@ -104,10 +106,11 @@ def test_networks_of_different_crops_are_not_averaged(tmp_path):
     save_model(tmp_path / "net.keras", pooled(), NetworkCard(64, RULE))
     with pytest.raises(InputError, match="networks of one input"):
         load_network([tmp_path / "net.keras", "1x1"])
-    with pytest.raises(InputError, match="networks of one crop"):
+    with pytest.raises(InputError, match="networks of one input"):
         load_model([tmp_path / "net.keras", "1x1"])
-    with pytest.raises(InputError, match="at least one"):
-        Ensemble(())
+    for refuse in (lambda: Ensemble(()), lambda: load_model([])):
+        with pytest.raises(InputError, match="at least one"):
+            refuse()
 
 
 def test_any_object_with_the_members_is_a_network():
@@ -163,3 +166,55 @@ def test_a_keras_network_says_that_it_was_forked_and_does_not_hang(tmp_path):
 def test_a_mean_is_not_averaged_with_others_as_a_model():
     with pytest.raises(InputError, match=r"fusion: is a mean of networks; .* name 1x1, noS, var"):
         load_model(["fusion", "var"])
+
+
+def test_a_keras_model_is_a_network(tmp_path, crops):
+    model = build_model("fsanet_noS_metric", uncertainty=True)
+    save_model(tmp_path / "net.keras", model, NetworkCard(64, RULE, about={"note": "é"}))
+    expected, network = load_network(tmp_path / "net.keras"), load_network(model)
+    assert (network.name, network.card, network.image_size) == (model.name, expected.card, 64)
+    twin = pickle.loads(pickle.dumps(network))
+    for name, values in expected.predict(crops).items():
+        np.testing.assert_array_equal(network.predict(crops)[name], values)
+        np.testing.assert_array_equal(twin.predict(crops)[name], values)
+    both = load_network([model, tmp_path / "net.keras"])
+    np.testing.assert_allclose(both.predict(crops)["pose"], expected.predict(crops)["pose"], atol=1e-5)
+
+
+def test_a_keras_model_without_a_card_warns_with_the_rule_that_is_assumed(crops):
+    image = keras.Input((64, 64, 3))
+    model = keras.Model(image, keras.layers.Dense(3)(keras.layers.GlobalMaxPooling2D()(image)), name="own")
+    with pytest.warns(UserWarning, match="own: .* assuming stretched boxes with a margin of 0.6"):
+        network = load_network(model)
+    np.testing.assert_allclose(network.predict(crops)["pose"], model(crops), atol=1e-3)
+
+
+def test_a_plain_keras_model_is_written_with_its_card(tmp_path):
+    image = keras.Input((64, 64, 3))
+    model = keras.Model(image, {"pose": keras.layers.Dense(3)(keras.layers.Flatten()(image))})
+    save_model(tmp_path / "net.keras", model, NetworkCard(crop=RULE))
+    assert read_card(tmp_path / "net.keras").crop == RULE
+
+
+@pytest.mark.parametrize("thing", [3, None, object(), keras.layers.Dense(3)])
+def test_what_is_no_network_is_one_clear_line(thing, tmp_path):
+    received = f"received {type(thing).__name__}"
+    for load in (load_network, load_model):
+        with pytest.raises(InputError, match=f"network: expected a file or .*name, {received}"):
+            load(thing)
+    with pytest.raises(InputError, match=rf"net\.keras: expected a Keras model, {received}"):
+        save_model(tmp_path / "net.keras", thing)
+
+
+def test_the_files_of_a_network_are_identified(tmp_path):
+    assert list(network_sha256("fusion", ".keras")) == ["1x1.keras", "noS.keras", "var.keras"]
+    (file,) = network_files("var")
+    assert network_sha256("var") == {"var.tflite": sha256(file)}
+    for name in ("first", "second"):
+        (tmp_path / name / "variables").mkdir(parents=True)
+        for part in ("graph.pb", "variables/data"):
+            (tmp_path / name / part).write_text(part)
+    digests = [network_sha256(tmp_path / name)[name] for name in ("first", "second")]
+    assert digests[0] == digests[1]
+    (tmp_path / "second/variables/data").write_text("other")
+    assert network_sha256(tmp_path / "second")["second"] != digests[0]

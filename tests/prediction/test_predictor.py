@@ -11,7 +11,7 @@ from fsanet_tf.geometry.pose import mirror_poses
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.network import load_network
-from fsanet_tf.networks.pretrained import shipped_networks
+from fsanet_tf.networks.pretrained import list_networks
 from fsanet_tf.prediction.predictor import PosePredictor
 from tests.conftest import run_process
 
@@ -74,7 +74,7 @@ def test_what_is_no_frame_is_refused(frame):
 
 def test_every_shipped_network_sees_the_astronaut_look_at_us(astronaut):
     faces = [Detection((180, 90, 264, 174))]
-    for name in ("fusion", *shipped_networks()):
+    for name in list_networks():
         [face] = PosePredictor(name).predict(astronaut, faces)
         assert np.abs(face.pose_deg).max() < 20, name
         assert (face.uncertainty_deg is not None) == ("uncertainty_deg" in load_network(name).card.outputs)

@@ -44,8 +44,6 @@ export class HeadPose {
     this.config = config;
     /** @type {Timings} of the last frame */
     this.timings = { grab: 0, detect: 0, pose: 0 };
-    /** @type {Uint8ClampedArray | undefined} RGBA of the last frame, if `predict` was asked to `echo` it */
-    this.pixels = undefined;
     this.busy = false;
     this.worker = new Asker(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
   }
@@ -53,13 +51,12 @@ export class HeadPose {
   /**
    * Predict the head poses of a frame.
    * @param {HTMLVideoElement | HTMLImageElement | HTMLCanvasElement | Blob | ImageBitmap | ImageData} frame
-   * @param {{live?: boolean, echo?: boolean}} [options] `live`: footage, whose faces are detected at reduced
-   *   resolution on every n-th frame and keep their boxes in between, or are followed by a network that localizes;
-   *   `echo`: keep the pixels in `this.pixels`, for tests
+   * @param {{live?: boolean}} [options] `live`: footage, whose faces are detected at reduced
+   *   resolution on every n-th frame and keep their boxes in between, or are followed by a network that localizes
    * @returns {Promise<Face[] | null>} faces with boxes in pixels and angles in degrees, signs of 300W-LP; null if the
    *   last frame is not finished: this one is dropped, never queued
    */
-  async predict(frame, { live = false, echo = false } = {}) {
+  async predict(frame, { live = false } = {}) {
     if (this.busy) return null;
     this.busy = true;
     try {
@@ -71,9 +68,8 @@ export class HeadPose {
         source = await createImageBitmap(frame, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
       }
       const transfer = source instanceof ImageBitmap ? [source] : [];
-      const result = await this.worker.ask({ kind: "predict", frame: source, live, echo }, transfer);
+      const result = await this.worker.ask({ kind: "predict", frame: source, live }, transfer);
       this.timings = result.timings;
-      this.pixels = result.pixels;
       return result.faces;
     } finally {
       this.busy = false;

@@ -125,8 +125,8 @@ function trueFaces(answers) {
   return answers.filter((face) => isFace(face, config.faces)).sort((a, b) => sureness(b) - sureness(a));
 }
 
-/** @param {{frame: ImageBitmap | Pixels, live: boolean, echo: boolean}} message */
-async function predict({ frame, live, echo }) {
+/** @param {{frame: ImageBitmap | Pixels, live: boolean}} message */
+async function predict({ frame, live }) {
   const start = performance.now();
   const pixels = readPixels(frame);
   const grabbed = performance.now();
@@ -136,7 +136,7 @@ async function predict({ frame, live, echo }) {
   const faces = live && localizes() ? follower.update(answers) : trueFaces(answers);
   const end = performance.now();
   const timings = { grab: grabbed - start, detect: detected - grabbed, pose: end - detected };
-  return { faces, timings, pixels: echo ? pixels.data : undefined };
+  return { faces, timings };
 }
 
 answerMessages({

@@ -1,7 +1,9 @@
 """The networks that come with the package: `wide`; `1x1`, `var`, `noS`, and `fusion`, their mean."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.disagreement import ErrorCalibration
@@ -9,10 +11,10 @@ from fsanet_tf.io.files import sha256
 
 __all__ = ["list_networks"]
 
-DEFAULT = "wide"  # the most accurate single network, in half of the fusion's time
-FUSION = "fusion"
-FUSED = ("1x1", "noS", "var")  # its members
 FOLDER = Path(__file__).parent
+DEFAULT, FUSION = "wide", "fusion"  # the most accurate single network, in half of the fusion's time
+FUSED = ("1x1", "noS", "var")
+MEMBERS = {name: (name,) for name in (DEFAULT, *FUSED)} | {FUSION: FUSED}
 
 
 def list_networks() -> list[str]:
@@ -22,59 +24,52 @@ def list_networks() -> list[str]:
         >>> fsanet_tf.list_networks()
         ['wide', 'fusion', '1x1', 'noS', 'var']
     """
-    others = [name for name in shipped_networks() if name != DEFAULT]
-    return [DEFAULT, FUSION, *others]
+    return [DEFAULT, FUSION, *FUSED]
 
 
-def shipped_networks() -> dict[str, Path]:
-    """Return the `.tflite` files by name; a `.keras` file is next to each."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.tflite"))}
+def network_files(network: str | Path, suffix: str = ".tflite") -> list[Path]:
+    """Resolve a path, or the name of a shipped network, to its files: one, but for a mean's members.
 
-
-def fusion_members() -> dict[str, Path]:
-    """Return the `.tflite` files of the networks that `fusion` averages, by name."""
-    return {name: path for name, path in shipped_networks().items() if name in FUSED}
-
-
-def fusion_calibration() -> ErrorCalibration:
-    """Return how the error of `fusion` depends on its members' disagreement."""
-    content = json.loads((FOLDER / f"{FUSION}.json").read_text(encoding="utf-8"))
-    return ErrorCalibration(**content["uncertainty"])
-
-
-def network_file(network: str | Path) -> Path:
-    """Resolve a path, or the name of a shipped network, to the file that inference loads (`.tflite`).
+    Args:
+        network: The path or name.
+        suffix: For shipped networks: `.tflite`, which inference loads, or `.keras`, which training loads.
 
     Raises:
         InputError: If there is neither.
     """
-    path = shipped_networks().get(str(network), Path(network))
-    if not path.exists():
+    if not isinstance(network, str | Path):
+        raise InputError(
+            f"network: expected a file or a shipped network's name, received {type(network).__name__}"
+        )
+    members = MEMBERS.get(str(network))
+    if members:
+        return [FOLDER / f"{member}{suffix}" for member in members]
+    if not Path(network).exists():
         raise InputError(
             f"{network}: no such network (a file, or a shipped one: {', '.join(list_networks())})"
         )
-    return path
+    return [Path(network)]
 
 
-def hash_network(network: str | Path) -> list[str]:
-    """Return the SHA-256 of the files that inference loads: of one, or of each member's of `fusion`.
+def network_calibration(network: Any) -> ErrorCalibration | None:
+    """Return how the error of a shipped mean depends on its members' disagreement; None for others."""
+    if str(network) != FUSION:
+        return None
+    content = json.loads((FOLDER / f"{FUSION}.json").read_text(encoding="utf-8"))
+    return ErrorCalibration(**content["uncertainty"])
+
+
+def network_sha256(network: str | Path, suffix: str = ".tflite") -> dict[str, str]:
+    """Return the SHA-256 of each of the `network_files`, by its name; of a folder, that of its files' hashes.
 
     Raises:
         InputError: If there is no such network.
     """
-    is_fusion = str(network) == FUSION
-    return [sha256(path) for path in (fusion_members().values() if is_fusion else [network_file(network)])]
+    return {path.name: _sha256(path) for path in network_files(network, suffix)}
 
 
-def keras_file(network: str | Path) -> Path:
-    """Resolve a path, or the name of a shipped network, to the file that training loads (`.keras`).
-
-    Raises:
-        InputError: If there is neither, or the name is that of a mean.
-    """
-    if str(network) == FUSION:
-        raise InputError(
-            f"{FUSION}: is a mean of networks; to average it with others, name {', '.join(FUSED)}"
-        )
-    path = network_file(network)
-    return path.with_suffix(".keras") if path.parent == FOLDER else path
+def _sha256(path: Path) -> str:
+    if path.is_file():
+        return sha256(path)
+    files = "".join(sha256(file) for file in sorted(path.rglob("*")) if file.is_file())
+    return hashlib.sha256(files.encode()).hexdigest()

@@ -115,27 +115,23 @@ def _architecture_of(
     return FSANetConfig(scoring, aggregations[0])
 
 
-def _numbered(found, prefix: str, group_pattern: str = "") -> list[str]:
-    """Return the file's layers `prefix`, `prefix_1` … of matching groups, by increasing number."""
-    numbers: dict[str, int] = {}
-    for group, layer, _ in found:
-        match = re.fullmatch(rf"{prefix}(?:_(\d+))?", layer)
-        if match and re.match(group_pattern, group):
-            numbers[layer] = int(match[1] or 0)
-    return sorted(numbers, key=numbers.__getitem__)
-
-
 def _map_names(path: Path, found, config: FSANetConfig | SSRNetConfig) -> Arrays:
     """Return the file's arrays under our layers' names."""
-    ours: dict[tuple[str, str], str] = {}  # (group pattern, their layer) to our layer
+    theirs = {(group, layer) for group, layer, _ in found}
+    ours = {place: NAMED_HEAD_LAYERS[place[1]] for place in theirs if place[1] in NAMED_HEAD_LAYERS}
 
     def match(prefix: str, targets: list[str], group_pattern: str = "") -> None:
-        theirs = _numbered(found, prefix, group_pattern)
-        if len(theirs) != len(targets):
+        """Match the layers `prefix`, `prefix_1` … of matching groups, by increasing number."""
+        numbers: dict[tuple[str, str], int] = {}
+        for group, layer in theirs:
+            found_number = re.fullmatch(rf"{prefix}(?:_(\d+))?", layer)
+            if found_number and re.match(group_pattern, group):
+                numbers[group, layer] = int(found_number[1] or 0)
+        if len(numbers) != len(targets):
             raise InputError(
-                f"{path}: expected {len(targets)} layers {prefix}_N for {config.name}, found {len(theirs)}"
+                f"{path}: expected {len(targets)} layers {prefix}_N for {config.name}, found {len(numbers)}"
             )
-        ours.update(((group_pattern, layer), target) for layer, target in zip(theirs, targets, strict=True))
+        ours.update(zip(sorted(numbers, key=numbers.__getitem__), targets, strict=True))
 
     for prefix, part in (("separable_conv2d", "conv"), ("batch_normalization", "norm")):
         match(prefix, [
@@ -162,20 +158,11 @@ def _map_names(path: Path, found, config: FSANetConfig | SSRNetConfig) -> Arrays
     arrays: Arrays = {}
     for (group, layer, weight), array in found.items():
         if weight in AGGREGATION_WEIGHTS and group in AGGREGATION_GROUPS:
-            key = AGGREGATION_WEIGHTS[weight]
+            arrays[AGGREGATION_WEIGHTS[weight]] = array
+        elif (group, layer) in ours:
+            arrays[ours[group, layer], weight] = array
         else:
-            target = NAMED_HEAD_LAYERS.get(layer) or next(
-                (
-                    our
-                    for (pattern, theirs), our in ours.items()
-                    if theirs == layer and re.match(pattern, group)
-                ),
-                None,
-            )
-            if target is None:
-                raise InputError(f"{path}: unexpected array {group}/{layer}/{weight} for {config.name}")
-            key = (target, weight)
-        arrays[key] = array
+            raise InputError(f"{path}: unexpected array {group}/{layer}/{weight} for {config.name}")
     return arrays
 
 

@@ -1,37 +1,12 @@
 """The original's released weight files: addresses and SHA-256."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
+from fsanet_tf.io.download import download
 from fsanet_tf.io.files import sha256
 
 BASE_URL = "https://raw.githubusercontent.com/shamangary/FSA-Net/master/pre-trained"
-
-
-@dataclasses.dataclass(frozen=True)
-class ReleasedFile:
-    """One file of the original repository.
-
-    Attributes:
-        folder: `300W_LP_models` or `BIWI_models`, after the training data.
-        stem: Its name without `.h5`.
-        sha256: SHA-256 of its content as hexadecimal digits.
-    """
-
-    folder: str
-    stem: str
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """Its name in commands, such as `300W_LP_models/ssrnet_mt`."""
-        return f"{self.folder}/{self.stem}"
-
-    @property
-    def url_path(self) -> str:
-        """Path below the base URL: every file is in a folder of its own name."""
-        return f"{self.folder}/{self.stem}/{self.stem}.h5"
 
 
 _LARGE_POSE_SHA256 = {
@@ -57,15 +32,30 @@ _BIWI_SHA256 = {
     "ssrnet_mt": "9e723a9bd6f9c0be5a0e58488e5d3e38f20993827835bd70213d51f327b44ab1",
 }
 
+# SHA-256 by the file's name in commands; it is in a folder of its own name.
 RELEASED = {
-    file.name: file
-    for folder, hashes in (("300W_LP_models", _LARGE_POSE_SHA256), ("BIWI_models", _BIWI_SHA256))
-    for file in (ReleasedFile(folder, stem, digest) for stem, digest in hashes.items())
+    **{f"300W_LP_models/{stem}": digest for stem, digest in _LARGE_POSE_SHA256.items()},
+    **{f"BIWI_models/{stem}": digest for stem, digest in _BIWI_SHA256.items()},
 }
+
+
+def released_url(name: str, base_url: str = BASE_URL) -> str:
+    """Return the address of a released file, such as `300W_LP_models/ssrnet_mt`."""
+    return f"{base_url.rstrip('/')}/{name}/{Path(name).name}.h5"
+
+
+def download_released(name: str, output_dir: Path, base_url: str = BASE_URL, progress: bool = False) -> Path:
+    """Download a released file to `output_dir/name.h5`.
+
+    Raises:
+        InputError: If it cannot be downloaded, or its content differs.
+    """
+    path = output_dir / f"{name}.h5"
+    return download(released_url(name, base_url), path, RELEASED[name], progress=progress)
 
 
 def about_released(path: str | Path) -> dict[str, Any]:
     """Return what a card says of a released file: the data of its training; nothing of another file."""
     digest = sha256(path)
-    folder = next((file.folder for file in RELEASED.values() if file.sha256 == digest), None)
-    return {"training": {"data": [folder.removesuffix("_models")]}} if folder else {}
+    name = next((name for name, known in RELEASED.items() if known == digest), None)
+    return {"training": {"data": [name.split("_models/")[0]]}} if name else {}

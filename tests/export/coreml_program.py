@@ -1,4 +1,4 @@
-"""The program in an `.mlpackage`, computed by TensorFlow to check it where CoreML is missing."""
+"""The program in an `.mlpackage`, computed by TensorFlow: CoreML itself runs on Apple's systems only."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from fsanet_tf.errors import InputError
 from fsanet_tf.export.coreml import IMAGE, import_coremltools
 from fsanet_tf.networks.card import CARD_KEY, NetworkCard
 from fsanet_tf.networks.runtimes import Outputs
@@ -19,14 +18,10 @@ Inputs = Mapping[str, Any]  # of an operation, by MIL's names
 class CoreMLProgram:
     """The program and weights in an `.mlpackage`, computed by TensorFlow operation by operation.
 
-    CoreML itself runs on Apple's systems only. This says whether the file computes what the network does, not
-    what a device's processors round.
+    This says whether the file computes what the network does, not what a device's processors round.
 
     Args:
         path: The folder.
-
-    Raises:
-        InputError: If the program contains an operation that is unknown here.
     """
 
     def __init__(self, path: Path):
@@ -40,11 +35,6 @@ class CoreMLProgram:
         self.card = NetworkCard.from_json(json.loads(package.user_defined_metadata[CARD_KEY]))
         self.image_size = spec.description.input[0].type.imageType.width
         self._block = program.functions["main"]
-        unknown = {op.op_type for op in self._block.operations} - {"const", *OPERATIONS}
-        if unknown:
-            raise InputError(
-                f"{path.name}: not written: cannot be checked, contains {', '.join(sorted(unknown))}"
-            )
 
     def predict(self, crops: np.ndarray, /) -> Outputs:
         """Predict, as `Network.predict`."""
