@@ -9,7 +9,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Generic, TypeVar
@@ -91,6 +91,23 @@ def exit_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def worker_processes(
+    count: int, initializer: Callable[..., None], *arguments: Any
+) -> Iterator[ProcessPoolExecutor]:
+    """Start worker processes for a block; an error in it ends them at once, their work unfinished.
+
+    One that dies is an error, `concurrent.futures.BrokenExecutor`, where its result is waited for.
+    """
+    context = WorkerContext()
+    with ProcessPoolExecutor(count, context, initializer, arguments) as pool:
+        try:
+            yield pool
+        except BaseException:
+            context.terminate()
+            raise
 
 
 def map_in_threads(

@@ -12,9 +12,9 @@ import fsanet_tf
 from fsanet_tf.batch.config import LabelConfig
 from fsanet_tf.batch.folder import file_system
 from fsanet_tf.batch.items import BYTES_COLUMN, Item
-from fsanet_tf.batch.parts import Row, reason_of
+from fsanet_tf.batch.parts import Row
 from fsanet_tf.detection.detectors import make_detector, resolve_detector
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, optional_dependencies, reason_of
 from fsanet_tf.io.images import decode_image, read_image
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.estimate import find_faces

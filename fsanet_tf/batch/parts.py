@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import cv2
 
 from fsanet_tf.batch.folder import Folder
-from fsanet_tf.errors import InputError
-from fsanet_tf.parallel import WorkerContext, exit_with_parent, num_cores
+from fsanet_tf.errors import InputError, reason_of
+from fsanet_tf.parallel import exit_with_parent, num_cores, worker_processes
 
 Row = dict[str, Any]
 
@@ -130,18 +130,9 @@ class Job:
                     pool = stack.enter_context(self.processes(1))
                     yield [worker.failure(item, "crashes the library that reads it, or memory ran out")]
 
-    @contextlib.contextmanager
-    def processes(self, count: int) -> Iterator[ProcessPoolExecutor]:
-        """Start worker processes for a block; an error in it ends them at once, their parts unfinished."""
-        context = WorkerContext()
-        with ProcessPoolExecutor(
-            count, mp_context=context, initializer=_start_worker, initargs=(self,)
-        ) as pool:
-            try:
-                yield pool
-            except BaseException:
-                context.terminate()
-                raise
+    def processes(self, count: int) -> contextlib.AbstractContextManager[ProcessPoolExecutor]:
+        """Start workers of the job for a block, as `worker_processes` does."""
+        return worker_processes(count, _start_worker, self)
 
     def tidy(self) -> None:
         """Delete what killed workers left of a job that is now finished."""
@@ -156,12 +147,6 @@ def rows_of(worker: Worker, item: Any) -> list[Row]:
         return worker.work(item)
     except Exception as error:
         return [worker.failure(item, reason_of(error))]
-
-
-def reason_of(error: Exception) -> str:
-    """Return why an item failed, in one line."""
-    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-    return (kind + " ".join(str(error).split()))[:500]
 
 
 def run_parts(job: Job, parts: Sequence[Part], workers: int = 0) -> Iterator[int]:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterable
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.files import writable_folder
 from fsanet_tf.io.images import write_image
 from fsanet_tf.options import configuration, option
-from fsanet_tf.parallel import WorkerContext, num_cores
+from fsanet_tf.parallel import exit_with_parent, num_cores, worker_processes
 
 IMAGE_SIDE = 160  # 300W-LP's are 450; a crop of 64 pixels needs no more
 MAX_POSE_DEG = np.array([75.0, 45.0, 40.0])
@@ -104,7 +105,7 @@ def synthesize(config: SyntheticConfig, progress: bool = False) -> None:
         progress: Whether to show a progress bar.
 
     Raises:
-        InputError: If the folder cannot be created.
+        InputError: If the folder cannot be created, or a worker dies.
         MissingExtraError: If SciPy, which writes `.mat` files, is not installed.
 
     Example:
@@ -127,9 +128,15 @@ def synthesize(config: SyntheticConfig, progress: bool = False) -> None:
         write = functools.partial(write_video, output_dir=output_dir, seed=config.seed, num_frames=frames)
     numbers = range(1, count + 1)
     workers = min(config.workers or num_cores(), -(-count // chunk))
-    with contextlib.ExitStack() as stack:
-        done: Iterable[None] = map(write, numbers)
-        if workers > 1:
-            done = stack.enter_context(WorkerContext().Pool(workers)).imap_unordered(write, numbers, chunk)
-        for _ in tqdm(done, total=count, unit="head", disable=not progress):
-            pass
+    try:
+        with contextlib.ExitStack() as stack:
+            done: Iterable[None] = map(write, numbers)
+            if workers > 1:
+                pool = stack.enter_context(worker_processes(workers, exit_with_parent))
+                done = pool.map(write, numbers, chunksize=chunk)
+            for _ in tqdm(done, total=count, unit="head", disable=not progress):
+                pass
+    except BrokenExecutor as error:
+        raise InputError(
+            f"{output_dir}: a worker died, probably for lack of memory; try again with fewer workers"
+        ) from error
