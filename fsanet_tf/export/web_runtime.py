@@ -95,11 +95,14 @@ def _copy_from_package(origin: Path, name: str, target: Path) -> None:
 
 def _cached_package(run: Callable[..., subprocess.CompletedProcess] = subprocess.run) -> Path:
     """Return the npm package in the cache; npm fetches it if it is not there."""
-    package = cache_dir() / PACKAGE
+    hint = f"install npm, or name a copy of {PACKAGE} in the option web_runtime or in {VARIABLE}"
+    try:
+        package = cache_dir() / PACKAGE
+    except InputError as error:
+        raise InputError(f"the web format needs onnxruntime-web {VERSION}, and {error}: {hint}") from error
     if package.exists():
         return package
     npm = shutil.which("npm")
-    hint = f"install npm, or name a copy of {PACKAGE} in the option web_runtime or in {VARIABLE}"
     if npm is None:
         raise InputError(f"the web format needs onnxruntime-web {VERSION}, and there is no npm: {hint}")
     with replace_when_done(package) as temporary:

@@ -464,6 +464,12 @@ def test_a_wrong_or_missing_runtime_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setattr(web_runtime.shutil, "which", lambda name: None)
     with pytest.raises(InputError, match="there is no npm: install npm, or name a copy"):
         copy_runtime(tmp_path / "out")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(
+        InputError, match="the web format needs .*, and there is no home folder to download to"
+    ):
+        copy_runtime(tmp_path / "out")
 
 
 def test_every_file_of_the_page_is_served(folder, port):
