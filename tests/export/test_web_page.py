@@ -467,7 +467,7 @@ def test_a_wrong_or_missing_runtime_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     with pytest.raises(
-        InputError, match="the web format needs .*, and there is no home folder to download to"
+        InputError, match=r"the web format needs .*, and there is no home folder to download to"
     ):
         copy_runtime(tmp_path / "out")
 
