@@ -73,8 +73,9 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
 
 
 def _avif_property(content: bytes, start: bytes) -> int | None:
-    """Return the value of a property of one byte; None if the file lacks it."""
-    _, _, after = content[:4096].partition(start)
+    """Return the value of a property of one byte from the box of metadata; None if the file lacks it."""
+    box = content[max(content.find(b"meta") - 4, 0) :]
+    _, _, after = box[: int.from_bytes(box[:4], "big")].partition(start)
     return after[0] if after else None
 
 
