@@ -44,9 +44,15 @@ def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: object) -> str:
     """Return what another library's error says, in one short line."""
     return " ".join(str(error).split())[:200]
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed, in one line; errors of code, not of files, by their kind."""
+    kind = "" if isinstance(error, InputError | OSError) else type(error).__name__
+    return ": ".join(filter(None, (kind, " ".join(str(error).split())[:500])))
 
 
 class InputError(ValueError):

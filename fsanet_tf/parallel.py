@@ -99,6 +99,8 @@ def worker_processes(
 ) -> Iterator[ProcessPoolExecutor]:
     """Start worker processes for a block; an error in it ends them at once, whatever they do.
 
+    One that dies is an error, `concurrent.futures.BrokenExecutor`, where its result is waited for.
+
     Args:
         count: Number of processes.
         start: Called with the arguments in each process before its first task.

@@ -1,14 +1,18 @@
 """Workers end with the call that started them, and a hangup does not confuse their bookkeeping."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
+from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, synthesize
+from fsanet_tf.errors import InputError
 from fsanet_tf.parallel import worker_processes
 from tests.conftest import ROOT
 
@@ -22,6 +26,18 @@ def test_an_interrupted_job_ends_its_workers_at_once():
     assert worker
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
+
+
+def test_a_worker_that_is_killed_is_one_line_and_nothing_is_waited_for(tmp_path):
+    def kill():
+        while not (workers := multiprocessing.active_children()):
+            time.sleep(0.01)
+        workers[0].kill()
+
+    threading.Thread(target=kill).start()
+    with pytest.raises(InputError, match="heads: a worker died, probably for lack of memory"):
+        synthesize(SyntheticConfig(tmp_path / "heads", 64, workers=2))
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hangups here")

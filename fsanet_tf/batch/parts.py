@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import cv2
 
 from fsanet_tf.batch.folder import Folder
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, reason_of
 from fsanet_tf.io.files import SCRATCH
 from fsanet_tf.parallel import exit_with_parent, num_cores, worker_processes
 
@@ -159,12 +159,6 @@ def rows_of(worker: Worker, item: Any) -> list[Row]:
         return worker.work(item)
     except Exception as error:
         return [worker.failure(item, reason_of(error))]
-
-
-def reason_of(error: Exception) -> str:
-    """Return why an item failed, in one line."""
-    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-    return (kind + " ".join(str(error).split()))[:500]
 
 
 def run_parts(job: Job, parts: Sequence[Part], workers: int = 0) -> Iterator[int]:

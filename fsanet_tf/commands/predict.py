@@ -19,7 +19,7 @@ from fsanet_tf.commands.signals import finish_on_signals
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.drawing.faces import face_numbers
 from fsanet_tf.drawing.poses import write_text
-from fsanet_tf.errors import InputError, OptionError
+from fsanet_tf.errors import InputError, OptionError, reason_of
 from fsanet_tf.geometry.camera import camera_matrix
 from fsanet_tf.io.files import printable_name, require_other_files
 from fsanet_tf.io.folders import describe_skipped
@@ -254,10 +254,7 @@ def describe(name: str, frame: Frame) -> list[str]:
 
 def _reason(path: str | Path, error: BaseException) -> str:
     """Describe an error in one line that names the file."""
-    name = printable_name(path)
-    text = " ".join(str(error).split()) or type(error).__name__
-    if not isinstance(error, InputError | OSError):
-        text = f"{type(error).__name__}: {text}"
+    name, text = printable_name(path), reason_of(error)
     return text if name in text else f"{name}: {text}"
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, one_line
 from fsanet_tf.geometry.crop import Box
 
 __all__ = ["Detection", "Detector"]
@@ -80,12 +80,14 @@ def require_detection(name: str, face: Detection) -> Detection:
         if not isinstance(face, Detection) or isinstance(face.box, str):
             raise TypeError
         left, top, right, bottom = (float(edge) for edge in face.box)
-        return face._replace(
-            box=(left, top, right, bottom), score=None if face.score is None else float(face.score)
+        return Detection(
+            (left, top, right, bottom),
+            None if face.score is None else float(face.score),
+            None if face.track is None else int(face.track),
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
-            f"{name}: expected a Detection with a box of four numbers, received {face!r}"
+            f"{name}: expected a Detection with a box of four numbers, received {one_line(repr(face))}"
         ) from None
 
 

@@ -24,7 +24,7 @@ from fsanet_tf.detection.detection import (
     require_detection,
     scaled_box,
 )
-from fsanet_tf.errors import InputError, optional_dependencies
+from fsanet_tf.errors import InputError, optional_dependencies, reason_of
 from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, overlaps_image
 from fsanet_tf.io.images import as_bgr
 from fsanet_tf.registry import Registry
@@ -222,7 +222,8 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
     """Build a face detector. Any number of threads may share it.
 
     Large frames are downscaled, small ones padded, and its boxes converted to face boxes. Boxes that are
-    not finite, not in order or outside the frame, and scores outside [0, 1], are left out with a warning.
+    not finite, less than a pixel wide or high, or outside the frame, and scores outside [0, 1], are left out
+    with a warning.
 
     Args:
         detector: One of `list_detectors()`; `auto`: YuNet, which is downloaded once (230 KB), or, if the
@@ -243,19 +244,20 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
     """
     if isinstance(detector, str):
         name = resolve_detector(detector)
-        kind: DetectorKind = DETECTORS[name]
+        thing = DETECTORS[name]
     else:
-        name, kind = getattr(detector, "__name__", type(detector).__name__), _one_at_a_time(detector)
-    free = [kind.make()]  # one that cannot be built is reported now; each serves one thread at a time
+        name, thing = getattr(detector, "__name__", type(detector).__name__), detector
+    kind = thing if isinstance(thing, DetectorKind) else _one_at_a_time(thing)
+    free = [_build(name, kind)]  # one that cannot be built is reported now; each serves one thread at a time
 
     def detect(frame: np.ndarray) -> list[Detection]:
         frame = as_bgr(frame, "frame")
         try:
             own = free.pop()  # atomic, as is append
         except IndexError:
-            own = kind.make()
-        try:
-            found = _detect_at_scales(lambda part: _require_detections(name, own(part)), frame, kind)
+            own = _build(name, kind)
+        try:  # on a copy: a detector may draw on it
+            found = _detect_at_scales(lambda part: _require_detections(name, own(part.copy())), frame, kind)
         finally:
             free.append(own)
         kept = [face for face in found if _is_valid(face, frame.shape)]
@@ -276,6 +278,23 @@ _make_named = functools.lru_cache(maxsize=8)(make_detector)
 def load_detector_once(detector: str | Detector) -> Detector:
     """Make a detector as `make_detector`; those given by name are kept for the next call."""
     return _make_named(detector) if isinstance(detector, str) else make_detector(detector)
+
+
+def _build(name: str, kind: DetectorKind) -> Detector:
+    """Build a detector for one thread.
+
+    Raises:
+        InputError: If it cannot be built.
+    """
+    try:
+        detect = kind.make()
+        if not callable(detect):
+            raise TypeError(f"expected a function of a frame, received {detect!r}")
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"detector {name}: could not build it ({reason_of(error)})") from error
+    return detect
 
 
 def _one_at_a_time(detector: Detector) -> DetectorKind:
@@ -375,8 +394,8 @@ def _is_valid(face: Detection, frame_shape: tuple[int, ...]) -> bool:
     left, top, right, bottom = face.box
     return (
         all(abs(edge) < MAX_COORDINATE for edge in face.box)  # not for NaN
-        and left < right
-        and top < bottom
+        and right - left >= 1
+        and bottom - top >= 1
         and overlaps_image(face.box, frame_shape)
         and face.score is not None
         and 0 <= face.score <= 1

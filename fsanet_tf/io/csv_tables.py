@@ -24,13 +24,17 @@ def read_csv(path: Path, known: Collection[str]) -> tuple[list[str], Iterator[tu
         The names of the columns, and each line's number and its cells by column, without spaces around them.
 
     Raises:
-        InputError: If it cannot be read, or, while lines are taken, one has more cells than the header.
+        InputError: If it cannot be read, a known column occurs twice, or, while lines are taken, one has more
+            cells than the header.
     """
     reader = csv.reader(io.StringIO(read_text(path)), strict=True)
-    rows = _rows(path, reader)
+    rows = ((number, row) for number, row in _rows(path, reader) if row)
     _, header = next(rows, (0, []))
     names = [name.lower() if name.lower() in known else name for name in header]
-    return names, ((number, _cells(path, number, names, row)) for number, row in rows if row)
+    for name in names:
+        if name in known and names.count(name) > 1:
+            raise InputError(f"{path}: the column {name} occurs twice")
+    return names, ((number, _cells(path, number, names, row)) for number, row in rows)
 
 
 def _rows(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:

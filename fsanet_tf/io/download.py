@@ -35,12 +35,15 @@ def download(
     import pooch
 
     path = writable_path(path)
+    is_new = not path.exists()
     pooch.get_logger().setLevel(logging.WARNING)
     fetch = pooch.HTTPDownloader(timeout=timeout_s, progressbar=progress)
     try:
         pooch.retrieve(url, f"sha256:{expected_sha256}", path.name, os.fspath(path.parent), downloader=fetch)
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; another content is a ValueError
         raise InputError(f"{url}: could not download it ({cause_of(error)})") from error
+    if is_new:
+        path.chmod(0o644)  # pooch makes it its owner's alone; a container's user may be another
     return path
 
 

@@ -15,6 +15,7 @@ HEIC_HINT = "received HEIC, which OpenCV does not decode: convert it to JPEG or 
 HEIC_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
 AVIF_BRANDS = (b"avif", b"avis")
 AVIF_ROTATION = b"\0\0\0\x09irot"  # followed by the number of quarter turns counterclockwise
+AVIF_MIRROR = b"\0\0\0\x09imir"  # afterwards; followed by 0: top and bottom are exchanged, 1: left and right
 QUARTER_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 ASTRONAUT = "astronaut"  # name of the photo that the package ships
@@ -83,11 +84,19 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
     if image is None:
         is_heic = content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS
         raise InputError(f"{name}: expected an image, {HEIC_HINT if is_heic else 'could not decode it'}")
-    if content[4:8] == b"ftyp" and content[8:12] in AVIF_BRANDS:  # OpenCV ignores its rotation
-        _, found, after = content[:4096].partition(AVIF_ROTATION)
-        turns = after[0] & 3 if found and after else 0
-        image = cv2.rotate(image, QUARTER_TURNS[turns]) if turns else image
+    if content[4:8] == b"ftyp" and content[8:12] in AVIF_BRANDS:  # OpenCV ignores its orientation
+        if turns := (_avif_property(content, AVIF_ROTATION) or 0) & 3:
+            image = cv2.rotate(image, QUARTER_TURNS[turns])
+        if (axis := _avif_property(content, AVIF_MIRROR)) is not None:
+            image = cv2.flip(image, axis & 1)
     return to_8_bits(image)
+
+
+def _avif_property(content: bytes, start: bytes) -> int | None:
+    """Return the value of a property of one byte from the box of metadata; None if the file lacks it."""
+    box = content[max(content.find(b"meta") - 4, 0) :]
+    _, _, after = box[: int.from_bytes(box[:4], "big")].partition(start)
+    return after[0] if after else None
 
 
 def decode_pil(image: Any) -> np.ndarray:

@@ -253,8 +253,12 @@ def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
 def load_keras(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
     """Load a `.keras` file or one of the original's `.h5` files."""
     with optional_dependencies():
+        import keras
+
         from fsanet_tf.networks.keras_files import load_model
 
+    if keras.backend.backend() == "tensorflow":
+        _require_unforked(path)
     model = load_model(path)
     return run_keras(path, model), model.input_shape[1]
 
@@ -283,6 +287,7 @@ def load_saved_model(path: Path, num_threads: int, trust: bool) -> tuple[Run, in
     with optional_dependencies():
         import tensorflow as tf
 
+    _require_unforked(path)
     if not trust:
         check_saved_model(path)
     try:
@@ -308,6 +313,7 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, i
     with optional_dependencies():
         import tensorflow as tf
 
+    _require_unforked(path)
     graph_def = tf.compat.v1.GraphDef()
     try:
         graph_def.ParseFromString(path.read_bytes())
@@ -334,6 +340,21 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, i
     return _in_tensorflow_chunks(path, run_chunk), size
 
 
+@functools.cache
+def _tensorflow_process() -> int:
+    """Return the process in which TensorFlow loaded its first network, also in a fork of it."""
+    return os.getpid()
+
+
+def _require_unforked(path: str | Path) -> None:
+    """Refuse a fork of that process: TensorFlow would wait for ever for threads that are not there."""
+    if os.getpid() != _tensorflow_process():
+        raise InputError(
+            f"{path}: TensorFlow was in use before this process was forked, which it does not survive; "
+            "expected processes started by spawn, or an .onnx or .tflite file"
+        )
+
+
 def _as_arrays(outputs: Mapping[str, Any]) -> Outputs:
     return {name: np.asarray(values) for name, values in outputs.items()}
 
@@ -341,14 +362,8 @@ def _as_arrays(outputs: Mapping[str, Any]) -> Outputs:
 def _in_tensorflow_chunks(
     path: str | Path, run_chunk: Callable[[np.ndarray], Mapping[str, Any]], size: int = TENSORFLOW_CHUNK
 ) -> Run:
-    process = os.getpid()
-
     def run(crops: np.ndarray) -> Outputs:
-        if os.getpid() != process:  # TensorFlow's threads are not there: it would wait for them for ever
-            raise InputError(
-                f"{path}: was loaded before this process was forked, which TensorFlow does not survive; "
-                "expected processes started by spawn, or an .onnx or .tflite file"
-            )
+        _require_unforked(path)
         starts = range(0, max(len(crops), 1), size)
         return _join([_as_arrays(run_chunk(crops[start : start + size])) for start in starts])
 

@@ -145,6 +145,7 @@ def test_mistakes_are_one_clear_line(photos, tmp_path):
     (tmp_path / "binary.txt").write_bytes(b"\xff\xd8\x01\n\xe0")
     (tmp_path / "quote.csv").write_text('path\n"a.jpg\n')
     (tmp_path / "long.csv").write_text("path\n" + "x" * 200_000)
+    (tmp_path / "twice.csv").write_text("path,Path\na.jpg,b.jpg\n")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1")
     for source, said in {
         tmp_path / "absent": "no such source",
@@ -155,6 +156,7 @@ def test_mistakes_are_one_clear_line(photos, tmp_path):
         tmp_path / "binary.txt": "received binary data",
         tmp_path / "quote.csv": "expected a CSV, could not read it",
         tmp_path / "long.csv": "expected a CSV, could not read it",
+        tmp_path / "twice.csv": "the column path occurs twice",
         "http://localhost/photo.jpg": "expected an address of a file system",
         tmp_path / "bad.parquet": "could not read it",
         "nosuch://bucket/*.jpg": "expected an address of a file system",
@@ -446,7 +448,7 @@ def test_lists_of_odd_lines_are_read(few, tmp_path):
     (tmp_path / "list.txt").write_bytes(f"{few}/002.png\r{few}/004.png \r{'x' * 300}\r".encode())
     *_, long = rows = rows_in(tmp_path / "list.txt")
     assert len(rows) == 3 and "no such file" in long["error"]
-    (tmp_path / "table.csv").write_text(f"Number,Path\n1, {few}/002.png \n2,{few}/004.png,\n")
+    (tmp_path / "table.csv").write_text(f"\nNumber,Path\n1, {few}/002.png \n2,{few}/004.png,\n")
     assert [row["source"] for row in rows_in(tmp_path / "table.csv")] == [f"{few}/002.png", f"{few}/004.png"]
 
 

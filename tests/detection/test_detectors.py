@@ -6,10 +6,11 @@ import pytest
 
 from fsanet_tf.detection import detectors
 from fsanet_tf.detection.detection import Detection
-from fsanet_tf.detection.detectors import make_detector
+from fsanet_tf.detection.detectors import DETECTORS, DetectorKind, make_detector
 from fsanet_tf.detection.face_pose import is_face
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
+from fsanet_tf.registry import register
 
 
 @pytest.fixture
@@ -101,6 +102,7 @@ BAD = [
     Detection((np.nan, 0, 10, 10)), Detection((0, 0, np.inf, 10)), Detection((10, 0, 0, 10)),
     Detection((200, 0, 210, 10)), Detection((-50, -50, -5, 0)), Detection((0, 0, 1e25, 10)),
     Detection((0, 0, 10, 10), 1.5), Detection((0, 0, 10, 10), np.nan), Detection((5, 5, 5, 9)),
+    Detection((5, 5, 5.5, 90)),
 ]  # fmt: skip
 
 
@@ -114,6 +116,7 @@ def test_what_no_detector_may_return_is_left_out_with_a_warning(bad):
 NO_DETECTIONS = [
     [(1, 2, 3, 4)], [Detection((1, 2, 3))], [None], [Detection(None)], [Detection(("a", 1, 2, 3))],
     [Detection((1j, 0, 10, 10))], [Detection((0, 0, 10, 10), "high")], [Detection("1234")],
+    [Detection((0, 0, 10**400, 10))], [Detection((0, 0, 10, 10), 1.0, np.nan)], [np.zeros((3, 5))],
 ]  # fmt: skip
 
 
@@ -127,6 +130,30 @@ def test_what_is_no_detection_is_refused(found):
 def test_what_is_no_list_is_refused(found):
     with pytest.raises(InputError, match="detector <lambda>: expected a list of Detection, received"):
         make_detector(lambda frame: found)(FRAME)
+
+
+def test_a_detector_may_draw_on_its_frame():
+    def detect(frame):
+        frame[:] = 255
+        return [Detection((10, 10, 50, 60))]
+
+    frame = FRAME.copy()
+    assert len(make_detector(detect)(frame)) == 1
+    np.testing.assert_array_equal(frame, FRAME)
+
+
+def test_registered_detectors_that_cannot_be_built_are_named(monkeypatch):
+    monkeypatch.setattr(DETECTORS, "_entries", dict(DETECTORS._entries))
+    register("detector", "fails")(DetectorKind(lambda: 1 / 0))
+    register("detector", "empty")(DetectorKind(lambda: None))
+    register("detector", "plain")(lambda frame: [Detection((10, 10, 50, 60))])
+    with pytest.raises(InputError, match=r"detector fails: could not build it \(ZeroDivisionError: division"):
+        make_detector("fails")
+    with pytest.raises(
+        InputError, match=r"detector empty: could not build it .*function of a frame, received"
+    ):
+        make_detector("empty")
+    assert make_detector("plain")(FRAME) == [Detection((10.0, 10.0, 50.0, 60.0))]
 
 
 def test_numbers_of_numpy_become_pythons():

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fsanet_tf.batch.parts import Row, reason_of
+from fsanet_tf.batch.parts import Row
 from fsanet_tf.data.preprocessing import crops
 from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
 from fsanet_tf.detection.detectors import load_mtcnn
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, reason_of
 from fsanet_tf.geometry.crop import BIWI_CROP, CropRule, crop_box, grow_box
 from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.images import read_image

@@ -179,16 +179,13 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
             f"{path}: expected the columns {', '.join(REQUIRED_COLUMNS)}, {missing[0]} is missing "
             f"({describe_columns(names)})"
         )
-    repeated = sorted({name for name in names if names.count(name) > 1 and name in COLUMNS})
-    if repeated:
-        raise InputError(f"{path}: the column {repeated[0]} occurs twice")
     box = [name for name in names if OTHER_BOX.fullmatch(re.sub("[^a-z0-9]", "", name.lower()))]
     if box and not {"left", "top"}.issubset(names):
         raise InputError(
             f"{path}: expected a box as {', '.join(BOX_NAMES)} or left, top, width, height, "
             f"found {', '.join(box)}"
         )
-    unused = [name for name in names if name not in COLUMNS]
+    unused = [name for name in names if name and name not in COLUMNS]
     if unused:
         warnings.warn(f"{path}: columns that are not used: {', '.join(unused)[:MAX_SHOWN]}", stacklevel=2)
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Iterable
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from fsanet_tf.data.preprocessing.synthetic_head import (
     random_person,
     render,
 )
-from fsanet_tf.errors import optional_dependencies
+from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.files import writable_folder
 from fsanet_tf.io.images import write_image
 from fsanet_tf.options import checked, configuration, option
@@ -70,7 +71,7 @@ def synthesize(config: SyntheticConfig, progress: bool = False) -> None:
         progress: Whether to show a progress bar.
 
     Raises:
-        InputError: If the folder or a file cannot be written.
+        InputError: If the folder or a file cannot be written, or a worker dies.
         MissingExtraError: If SciPy, which writes `.mat` files, is not installed.
 
     Example:
@@ -85,9 +86,14 @@ def synthesize(config: SyntheticConfig, progress: bool = False) -> None:
     write = functools.partial(write_pair, output_dir=output_dir, seed=config.seed)
     numbers = range(1, config.count + 1)
     workers = min(config.workers or num_cores(), -(-config.count // CHUNK))
-    with contextlib.ExitStack() as stack:
-        done: Iterable[None] = map(write, numbers)
-        if workers > 1:
-            done = stack.enter_context(worker_processes(workers)).map(write, numbers, chunksize=CHUNK)
-        for _ in tqdm(done, total=config.count, unit="head", disable=not progress):
-            pass
+    try:
+        with contextlib.ExitStack() as stack:
+            done: Iterable[None] = map(write, numbers)
+            if workers > 1:
+                done = stack.enter_context(worker_processes(workers)).map(write, numbers, chunksize=CHUNK)
+            for _ in tqdm(done, total=config.count, unit="head", disable=not progress):
+                pass
+    except BrokenExecutor as error:
+        raise InputError(
+            f"{output_dir}: a worker died, probably for lack of memory; try again with fewer workers"
+        ) from error
