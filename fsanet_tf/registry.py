@@ -52,16 +52,12 @@ class Registry(Mapping[str, Any]):
         """Return the thing of a name, or the argument if it is not a name."""
         return self[name_or_thing] if isinstance(name_or_thing, str) else name_or_thing
 
-    def require(self, name: Any) -> None:
-        """Raise `InputError`, with the choices, if the argument is a name that the table lacks."""
-        if isinstance(name, str) and name not in self:
+    def __getitem__(self, name: str) -> Any:
+        if name not in self:
             message = f"{self.kind} must be one of {', '.join(self)}. Received: {name}"
             if not os.environ.get(EXTENSIONS_VARIABLE):
                 message += f" (an extension? {EXTENSIONS_VARIABLE} names its file)"
             raise InputError(message)
-
-    def __getitem__(self, name: str) -> Any:
-        self.require(name)
         thing = self._entries[name]
         if isinstance(thing, str):
             thing = self._entries[name] = import_thing(thing)

@@ -55,9 +55,6 @@ def run(config: PredictionConfig) -> None:
             raise OptionError("time_sequence", "expected a video, received photos")
         tables.append(TimeSequence(config.time_sequence))
     outputs = [table.path for table in tables]
-    for path in outputs:
-        if path.is_dir():
-            raise InputError(f"{printable_name(path)}: expected a file to write, received a folder")
     if output and photos is not None:
         drawings = (drawing_path(config.source, photo, output) for photo in photos)
         outputs += [drawing for drawing in drawings if drawing != output]

@@ -16,10 +16,8 @@ def default_output(source: str, photos: list[Path] | None) -> Path:
 
 def drawing_path(source: str, photo: Path, output: Path) -> Path:
     """Return where a photo is drawn to: a folder keeps its structure, in formats that can be written."""
-    if Path(source).is_dir():
-        path = output / photo.relative_to(source)
-    else:
-        path = output / photo.name if output.is_dir() else output
-        if not output.is_dir():
-            return path
+    is_folder = Path(source).is_dir()
+    if not (is_folder or output.is_dir()):
+        return output
+    path = output / (photo.relative_to(source) if is_folder else photo.name)
     return path if path.suffix.lower() in DRAWN_SUFFIXES else path.with_name(f"{path.name}.png")

@@ -47,10 +47,15 @@ class FileSink:
 
     Args:
         path: The file.
+
+    Raises:
+        InputError: If it is a folder.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        if self.path.is_dir():
+            raise InputError(f"{path}: expected a file to write, received a folder")
         self.problem = ""
         self._stack = contextlib.ExitStack()
         self._is_open = False
