@@ -28,9 +28,15 @@ from fsanet_tf.io.images import read_image, write_image
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.estimate import find_faces
-from fsanet_tf.prediction.outputs import default_output, drawing_path
 from fsanet_tf.prediction.predictor import PosePredictor
-from fsanet_tf.prediction.sinks import FileSink, TableSink, TimeSequence, VideoSink
+from fsanet_tf.prediction.sinks import (
+    FileSink,
+    TableSink,
+    TimeSequence,
+    VideoSink,
+    default_output,
+    drawing_path,
+)
 from fsanet_tf.prediction.sources import Frame, photo_paths
 from fsanet_tf.prediction.track import track
 
