@@ -27,9 +27,15 @@ from fsanet_tf.io.images import read_image, write_image
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.estimate import find_faces
-from fsanet_tf.prediction.outputs import default_output, drawing_path
 from fsanet_tf.prediction.predictor import PosePredictor
-from fsanet_tf.prediction.sinks import FileSink, TableSink, TimeSequence, VideoSink
+from fsanet_tf.prediction.sinks import (
+    FileSink,
+    TableSink,
+    TimeSequence,
+    VideoSink,
+    default_output,
+    drawing_path,
+)
 from fsanet_tf.prediction.sources import Frame, photo_paths
 from fsanet_tf.prediction.track import track
 
@@ -54,9 +60,6 @@ def run(config: PredictionConfig) -> None:
             raise OptionError("time_sequence", "expected a video, received photos")
         tables.append(TimeSequence(config.time_sequence))
     outputs = [table.path for table in tables]
-    for path in outputs:
-        if path.is_dir():
-            raise InputError(f"{printable_name(path)}: expected a file to write, received a folder")
     if output and photos is not None:
         drawings = (drawing_path(config.source, photo, output) for photo in photos)
         outputs += [drawing for drawing in drawings if drawing != output]

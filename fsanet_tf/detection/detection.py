@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -66,16 +67,22 @@ class Detection(NamedTuple):
         return cls((x, y, x + width, y + height), score)
 
 
-def require_detection(name: str, face: Detection) -> Detection:
-    """Return a detection with Python's own numbers.
+def require_detections(name: str, found: Sequence[Detection]) -> list[Detection]:
+    """Return detections with Python's own numbers.
 
     Args:
-        name: What an error calls it.
-        face: The detection.
+        name: Of their origin, for messages.
+        found: The detections.
 
     Raises:
-        InputError: If it is something else than a detection.
+        InputError: If they are something else.
     """
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        raise InputError(f"{name}: expected a list of Detection, received {type(found).__name__}")
+    return [_require_detection(name, face) for face in found]
+
+
+def _require_detection(name: str, face: Detection) -> Detection:
     try:
         if not isinstance(face, Detection) or isinstance(face.box, str):
             raise TypeError

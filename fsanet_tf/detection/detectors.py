@@ -21,7 +21,7 @@ from fsanet_tf.detection.detection import (
     area,
     intersection,
     move,
-    require_detection,
+    require_detections,
     scaled_box,
 )
 from fsanet_tf.errors import InputError, optional_dependencies, reason_of
@@ -257,7 +257,9 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
         except IndexError:
             own = _build(name, kind)
         try:  # on a copy: a detector may draw on it
-            found = _detect_at_scales(lambda part: _require_detections(name, own(part.copy())), frame, kind)
+            found = _detect_at_scales(
+                lambda part: require_detections(f"detector {name}", own(part.copy())), frame, kind
+            )
         finally:
             free.append(own)
         kept = [face for face in found if _is_valid(face, frame.shape)]
@@ -376,17 +378,6 @@ def _without_duplicates(found: Sequence[Detection]) -> list[Detection]:
 
 def _width(face: Detection) -> float:
     return face.box[2] - face.box[0]
-
-
-def _require_detections(name: str, found: Sequence[Detection]) -> list[Detection]:
-    """Return what a detector has found with Python's own numbers.
-
-    Raises:
-        InputError: If it returned something else than detections.
-    """
-    if not isinstance(found, list | tuple):
-        raise InputError(f"detector {name}: expected a list of Detection, received {type(found).__name__}")
-    return [require_detection(f"detector {name}", face) for face in found]
 
 
 def _is_valid(face: Detection, frame_shape: tuple[int, ...]) -> bool:

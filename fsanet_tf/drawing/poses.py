@@ -10,7 +10,7 @@ import numpy as np
 from fsanet_tf.detection.detection import intersection
 from fsanet_tf.errors import InputError, printable, require_choice
 from fsanet_tf.geometry.crop import Box, require_box
-from fsanet_tf.geometry.pose import require_pose, rotation_matrices
+from fsanet_tf.geometry.pose import as_poses, rotation_matrices
 from fsanet_tf.io.images import require_image
 
 __all__ = ["draw_axes", "draw_cube", "draw_face"]
@@ -52,7 +52,7 @@ def draw_axes(
         >>> image = fsanet_tf.read_image("astronaut")
         >>> draw_axes(image, (10.0, -5.0, 0.0), center=(225, 120), length=60)
     """
-    directions = rotation_matrices(require_pose(pose_deg))[:2]  # x and y of the three axes
+    directions = rotation_matrices(_finite(pose_deg))[:2]  # x and y of the three axes
     tips = np.array(center) + length * directions.T
     with _canvas(image) as canvas:
         _draw_lines(canvas, [(center, *line) for line in zip(tips, AXIS_COLORS, strict=True)], thickness)
@@ -76,12 +76,20 @@ def draw_cube(
         >>> image = fsanet_tf.read_image("astronaut")
         >>> draw_cube(image, (10.0, -5.0, 0.0), center=(225, 120), side=120)
     """
-    rotation = rotation_matrices(require_pose(pose_deg))
+    rotation = rotation_matrices(_finite(pose_deg))
     corners = np.array(center) + side / 2 * (CUBE @ rotation.T)[:, :2]
     edges = [(CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])]
     lines = [(corners[start], corners[end], color) for pairs, color in edges for start, end in pairs]
     with _canvas(image) as canvas:
         _draw_lines(canvas, lines, thickness)
+
+
+def _finite(pose_deg: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return one pose as an array, or raise `InputError` if it cannot be drawn."""
+    pose = as_poses(pose_deg)
+    if pose.ndim != 1 or not np.isfinite(pose).all():
+        raise InputError(f"pose_deg: expected one pose of finite angles, received {pose_deg}")
+    return pose
 
 
 @contextlib.contextmanager
@@ -163,7 +171,7 @@ def draw_face(
     thickness = max(1, side // 80)
     center = ((left + right) / 2, (top + bottom) / 2)
     expected = "" if uncertainty_deg is None else f"(error {uncertainty_deg:.0f})"
-    angles = format_angles(require_pose(pose_deg))
+    angles = format_angles(_finite(pose_deg))
     texts = [f"{label} {angles} {expected}".strip(), f"{label} {angles}".strip(), angles]
     with _canvas(image) as canvas:
         text, height = _fit_text(texts, max(side // 10, MIN_TEXT), image.shape[1])

@@ -30,7 +30,7 @@ def camera_matrix(field_of_view_deg: float, image_shape: tuple[int, ...]) -> np.
         `(3, 3)`: focal lengths and the center of the image, in pixels.
 
     Raises:
-        InputError: If the field of view is out of range.
+        InputError: If the field of view is out of range, or there is no height and width.
 
     Example:
         >>> fsanet_tf.camera_matrix(90.0, (480, 640)).tolist()
@@ -39,6 +39,8 @@ def camera_matrix(field_of_view_deg: float, image_shape: tuple[int, ...]) -> np.
     field_of_view_deg = checked("field_of_view_deg", float, field_of_view_deg)
     if not 0 < field_of_view_deg < 180:
         raise InputError(f"field_of_view_deg: expected degrees in (0, 180), received {field_of_view_deg:g}")
+    if len(image_shape) < 2:
+        raise InputError(f"image_shape: expected height and width, received {image_shape}")
     height, width = image_shape[:2]
     focal = round(width / 2 / math.tan(math.radians(field_of_view_deg) / 2), 9)
     return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])

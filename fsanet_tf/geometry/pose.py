@@ -6,7 +6,6 @@ facing the camera, all three angles are zero.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,19 +25,19 @@ MIRROR_SIGNS = (-1.0, 1.0, -1.0)  # of yaw, pitch, roll in a horizontally mirror
 MAX_ANGLE_DEG = 99.0  # the paper's protocol 1 drops faces with a larger angle
 
 
-def require_pose(pose_deg: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return a pose as float64 `(3,)`.
+def as_poses(poses_deg: Any) -> np.ndarray:
+    """Return poses as float64 `(..., 3)`.
 
     Raises:
-        InputError: If it is not three finite angles.
+        InputError: If they are something else.
     """
     try:
-        pose: np.ndarray = np.array(pose_deg, np.float64)
+        poses = np.asarray(poses_deg, np.float64)
     except (TypeError, ValueError):
-        pose = np.zeros(0)
-    if pose.shape != (3,) or not np.isfinite(pose).all():
-        raise InputError(f"pose_deg: expected yaw, pitch, roll in degrees, received {pose_deg}")
-    return pose
+        poses = np.zeros(0)
+    if poses.shape[-1:] != (3,):
+        raise InputError(f"poses_deg: expected yaw, pitch, roll in degrees, received {poses_deg}")
+    return poses
 
 
 def rotation_matrices(poses_deg: Any, ops: Any = np) -> Any:
@@ -51,6 +50,9 @@ def rotation_matrices(poses_deg: Any, ops: Any = np) -> Any:
     Returns:
         `(..., 3, 3)`.
 
+    Raises:
+        InputError: If an array has another shape.
+
     Example:
         >>> from fsanet_tf.geometry.pose import rotation_matrices
         >>> np.allclose(rotation_matrices([0.0, 0.0, 0.0]), np.eye(3))
@@ -60,7 +62,7 @@ def rotation_matrices(poses_deg: Any, ops: Any = np) -> Any:
         The original's `draw_axis`; Zhu et al., Face Alignment Across Large Poses, CVPR 2016.
     """
     if ops is np:
-        poses_deg = np.asarray(poses_deg, np.float64)
+        poses_deg = as_poses(poses_deg)
     yaw, pitch, roll = (poses_deg[..., i] * (math.pi / 180) for i in range(3))
     sin_y, cos_y = ops.sin(-yaw), ops.cos(yaw)
     sin_p, cos_p = ops.sin(pitch), ops.cos(pitch)
@@ -86,12 +88,19 @@ def poses_from_rotations(rotations: Any, beyond_profile: Any = False, ops: Any =
     Returns:
         `(..., 3)`: yaw, pitch, roll in degrees, pitch and roll in (−180, 180].
 
+    Raises:
+        InputError: If an array has another shape.
+
     Example:
         >>> from fsanet_tf.geometry.pose import rotation_matrices
         >>> rotation = rotation_matrices([30.0, -10.0, 5.0])
         >>> fsanet_tf.poses_from_rotations(rotation).round(6)
         array([ 30., -10.,   5.])
     """
+    if ops is np:
+        rotations = np.asarray(rotations)
+        if rotations.shape[-2:] != (3, 3):
+            raise InputError(f"rotations: expected an array (..., 3, 3), received {rotations.shape}")
     side = ops.where(beyond_profile, -1.0, 1.0)
     cos_y = side * ops.sqrt(rotations[..., 0, 0] ** 2 + rotations[..., 0, 1] ** 2)
     yaw = -ops.arctan2(rotations[..., 0, 2], cos_y)
@@ -115,7 +124,7 @@ def quaternions(poses_deg: Any) -> np.ndarray:
         >>> quaternions([-90.0, 90.0, 0.0]).round(6)
         array([0.5, 0.5, 0.5, 0.5])
     """
-    half = np.deg2rad(np.asarray(poses_deg, np.float64)) / 2
+    half = np.deg2rad(as_poses(poses_deg)) / 2
     (sin_y, cos_y), (sin_p, cos_p), (sin_r, cos_r) = (
         (np.sin(angle), np.cos(angle)) for angle in (-half[..., 0], half[..., 1], half[..., 2])
     )
@@ -183,7 +192,7 @@ def mirror_poses(poses_deg: np.ndarray) -> np.ndarray:
         >>> mirror_poses([20.0, 10.0, 5.0])
         array([-20.,  10.,  -5.])
     """
-    return np.asarray(poses_deg) * np.array(MIRROR_SIGNS)
+    return as_poses(poses_deg) * np.array(MIRROR_SIGNS)
 
 
 def rotate_poses(poses_deg: np.ndarray, clockwise_deg: np.ndarray) -> np.ndarray:

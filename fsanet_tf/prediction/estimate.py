@@ -12,6 +12,7 @@ from fsanet_tf.detection.face_pose import FacePose, certainty, evidence, is_face
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import as_bgr, decode_image, decode_pil, read_image
 from fsanet_tf.networks.pretrained import DEFAULT
+from fsanet_tf.options import checked
 from fsanet_tf.prediction.predictor import Networks, PosePredictor, load_network_once
 
 __all__ = ["estimate"]
@@ -56,7 +57,8 @@ def estimate(
     """
     frame = _as_frame(image, color_order)
     predictor = PosePredictor(load_network_once(network), margin_ratio, mirror, refine)
-    return find_faces(frame, predictor, load_detector_once(detector), any_orientation=any_orientation)
+    any_orientation = checked("any_orientation", bool, any_orientation)
+    return find_faces(frame, predictor, load_detector_once(detector), any_orientation)
 
 
 def find_faces(

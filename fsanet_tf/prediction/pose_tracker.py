@@ -160,7 +160,7 @@ class PoseTracker:
             The faces with their poses; `track` numbers them, and `score` is None where the detector did not
             see them in this frame.
         """
-        frame = as_bgr(frame, "frame")
+        frame, time_s = as_bgr(frame, "frame"), checked("time_s", float, time_s)
         faces = self._follow(frame, time_s) if self._predictor.localizes else self._track_boxes(frame)
         self._number += 1
         if self._field_of_view_deg is not None:

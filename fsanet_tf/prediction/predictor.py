@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fsanet_tf.detection.detection import Detection, require_detection
+from fsanet_tf.detection.detection import Detection, require_detections
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import Box, crop_face, moved_box, require_box
@@ -89,7 +89,7 @@ class PosePredictor:
         Raises:
             InputError: If the frame or a detection is invalid, or a prediction is not finite.
         """
-        faces = [require_detection(f"face {index}", face) for index, face in enumerate(faces)]
+        faces = require_detections("faces", faces)
         boxes = [face.box for face in faces]
         for _ in range(self.refine if self.localizes else 0):
             boxes = self.corrected(frame, boxes)

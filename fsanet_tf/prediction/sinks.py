@@ -24,11 +24,12 @@ from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.io.files import library_path, printable_name, replace_when_done
 from fsanet_tf.io.images import as_bgr
 from fsanet_tf.options import checked
-from fsanet_tf.prediction.sources import Frame
+from fsanet_tf.prediction.sources import Frame, is_live
 
 __all__ = ["TableSink", "TimeSequence", "VideoSink"]
 
 FORMATS = (".mp4", ".avi", ".mkv")
+DRAWN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 MAX_TIME_BASE = 65535  # of MPEG-4: frames per second times a power of ten may not be more
 MIN_RATE = 0.5  # frames per second; OpenCV's encoder crashes the process at 0.1
 MAX_PENDING = 4  # frames that wait to be encoded
@@ -44,10 +45,15 @@ class FileSink:
 
     Args:
         path: The file.
+
+    Raises:
+        InputError: If it is a folder.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        if self.path.is_dir():
+            raise InputError(f"{path}: expected a file to write, received a folder")
         self.problem = ""
         self._stack = contextlib.ExitStack()
         self._is_open = False
@@ -314,3 +320,19 @@ class TimeSequence(FileSink):
         if kept:
             sequences = {f"person {t}": (np.array(self._times[t]), np.array(self._poses[t])) for t in kept}
             self._draw(sequences, self.path)
+
+
+def default_output(source: str, photos: list[Path] | None) -> Path:
+    """Name the drawing after its source, in the current folder; `photos` is None for a video or camera."""
+    if photos is None:
+        return Path(f"{'camera' if is_live(source) else Path(source).stem}_poses.mp4")
+    return Path(f"{Path(source).stem}_poses{'' if Path(source).is_dir() else '.png'}")
+
+
+def drawing_path(source: str, photo: Path, output: Path) -> Path:
+    """Return where a photo is drawn to: a folder keeps its structure, in formats that can be written."""
+    is_folder = Path(source).is_dir()
+    if not (is_folder or output.is_dir()):
+        return output
+    path = output / (photo.relative_to(source) if is_folder else photo.name)
+    return path if path.suffix.lower() in DRAWN_SUFFIXES else path.with_name(f"{path.name}.png")

@@ -63,3 +63,5 @@ def test_an_impossible_camera_is_refused(camera):
         pose_in_camera(np.zeros(3), (0, 0), camera)
     with pytest.raises(InputError, match="field_of_view_deg: expected degrees in"):
         camera_matrix(180, (10, 10))
+    with pytest.raises(InputError, match="image_shape: expected height and width, received"):
+        camera_matrix(60, (10,))

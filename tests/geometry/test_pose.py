@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.pose import (
     angle_errors,
     axis_vector_errors,
     geodesic_errors,
     mirror_poses,
     poses_from_rotations,
+    quaternions,
     rotate_poses,
     rotation_matrices,
 )
@@ -86,3 +88,12 @@ def test_geodesic_error_sees_through_gimbal_lock():
     same_rotation = min(apart, geodesic_errors([[90.0, 60.0, -60.0]], poses[1:])[0])
     assert same_rotation == pytest.approx(0, abs=1e-5)
     assert angle_errors(poses[:1], poses[1:]).mean() == pytest.approx(40)
+
+
+@pytest.mark.parametrize("poses", [[1, 2], "yaw", None, 5, [[1, 2], [3, 4]]])
+def test_what_is_no_pose_is_named(poses):
+    for function in (rotation_matrices, quaternions, mirror_poses):
+        with pytest.raises(InputError, match="poses_deg: expected yaw, pitch, roll in degrees, received"):
+            function(poses)
+    with pytest.raises(InputError, match=r"rotations: expected an array \(\.\.\., 3, 3\), received"):
+        poses_from_rotations(poses)

@@ -33,6 +33,11 @@ def test_what_is_neither_path_nor_image_is_named(image):
         fsanet_tf.estimate(image, detector="haar")
 
 
+def test_any_orientation_is_true_or_false(frame):
+    with pytest.raises(InputError, match="any_orientation: expected true or false, received 'no'"):
+        fsanet_tf.estimate(frame, "1x1", DiscDetector(), color_order="BGR", any_orientation="no")
+
+
 def test_arrays_of_both_orders_and_pillow_images(frame, expected):
     image = pytest.importorskip("PIL.Image")
     rgb = np.ascontiguousarray(frame[..., ::-1])

@@ -126,6 +126,12 @@ def test_what_is_out_of_range_is_named(options, expected):
         PoseTracker(PlainNetwork(), DiscDetector(), **options)
 
 
+@pytest.mark.parametrize("time_s", [None, "now", float("nan")])
+def test_a_time_is_a_number(time_s):
+    with pytest.raises(InputError, match="time_s: expected a number, received"):
+        PoseTracker(DiscNetwork(), DiscDetector())(draw_discs([]), time_s)
+
+
 def test_smoothed_and_located_relative_to_a_neutral_pose():
     tracker = PoseTracker(DiscNetwork(), DiscDetector(), smooth=True, field_of_view_deg=60)
     frame = draw_discs([(160, 120, 40, 200)])

@@ -63,6 +63,12 @@ def test_an_invalid_detection_is_refused(astronaut, face):
         PosePredictor(CountingNetwork()).predict(astronaut, [face])
 
 
+@pytest.mark.parametrize("faces", [None, 3, "faces"])
+def test_what_is_no_list_of_detections_is_refused(astronaut, faces):
+    with pytest.raises(InputError, match="faces: expected a list of Detection, received"):
+        PosePredictor(CountingNetwork()).predict(astronaut, faces)
+
+
 @pytest.mark.parametrize("frame", [
     np.zeros((9, 9)), np.zeros((9, 9, 3)), np.zeros((9, 9, 4), np.uint8), np.zeros((0, 9, 3), np.uint8),
     [[1]], None,

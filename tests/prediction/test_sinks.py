@@ -80,6 +80,9 @@ def test_what_cannot_be_written_is_said(tmp_path):
     ):
         video.write(np.zeros((2, 20000, 3), np.uint8))
     assert not list(tmp_path.iterdir())
+    for make in (TableSink, TimeSequence):
+        with pytest.raises(InputError, match="expected a file to write, received a folder"):
+            make(tmp_path)
 
 
 def test_a_format_that_no_sink_has_is_said_before_anything_is_written(tmp_path):
