@@ -20,6 +20,7 @@ from fsanet_tf.data.preprocessing.crops import preprocess
 from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.models.config import BACKBONES
+from fsanet_tf.registry import TABLES, import_thing
 
 ROOT = Path(__file__).parent.parent
 # No time limit on a busy machine; the same examples each run: HYPOTHESIS_PROFILE=search looks for others.
@@ -75,6 +76,13 @@ def tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BACKBONES._entries, "tiny", TINY)
         yield
+
+
+@pytest.fixture
+def own_tables(monkeypatch) -> None:
+    """Make what a test registers end with it."""
+    for table in map(import_thing, TABLES.values()):
+        monkeypatch.setattr(table, "_entries", dict(table._entries))
 
 
 @pytest.fixture

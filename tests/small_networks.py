@@ -14,9 +14,10 @@ def tiny_features(image, width):
     """One block per stage; the fixture `tiny` registers it as the backbone `tiny`."""
     x, outputs = image, []
     for block, filters in enumerate(FILTERS, 1):
-        x = layers.SeparableConv2D(
-            round(filters * width), 3, 2, padding="same", use_bias=False, name=f"block{block}_conv"
-        )(x)
+        options = {"padding": "same", "use_bias": False, "name": f"block{block}_conv"}
+        if block == 1:  # of pixels up to 255
+            options["depthwise_initializer"] = keras.initializers.RandomNormal(stddev=1 / 255)
+        x = layers.SeparableConv2D(round(filters * width), 3, 2, **options)(x)
         x = FusedBatchNormalization(name=f"block{block}_norm")(x)
         x = layers.ReLU(name=f"block{block}_relu")(x)
         outputs.insert(0, x)

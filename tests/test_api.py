@@ -17,7 +17,7 @@ import fsanet_tf
 from fsanet_tf.commands.main import COMMANDS, load_command
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.pretrained import network_files
-from fsanet_tf.registry import TABLES, import_thing
+from fsanet_tf.registry import import_thing
 from tests.conftest import ROOT, run_fsanet, run_process, write_noise_faces
 from tests.legacy_files import legacy_arrays, write_legacy
 
@@ -63,10 +63,8 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def folder(tmp_path, weights, monkeypatch):
-    """What the examples name; the extensions that they register end with the test."""
-    for table in map(import_thing, TABLES.values()):
-        monkeypatch.setattr(table, "_entries", dict(table._entries))
+def folder(tmp_path, weights, own_tables, monkeypatch):
+    """What the examples name."""
     photo = fsanet_tf.read_image("astronaut")[:256, 96:352]
     cv2.imwrite(str(tmp_path / "photo.jpg"), photo)
     write_noise_faces(tmp_path / "faces.npz", 24)

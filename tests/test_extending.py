@@ -99,9 +99,7 @@ assert set(striped[:, 0].ravel()) == {70, 100} and set(striped[:, 1].ravel()) ==
 """
 
 
-def test_every_model_of_the_page_is_built_saved_and_loaded(folder, monkeypatch):
-    for table in map(import_thing, TABLES.values()):
-        monkeypatch.setattr(table, "_entries", dict(table._entries))
+def test_every_model_of_the_page_is_built_saved_and_loaded(folder, own_tables, monkeypatch):
     monkeypatch.syspath_prepend(folder)
     monkeypatch.chdir(folder)
     try:

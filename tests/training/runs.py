@@ -1,15 +1,21 @@
 """Small faces and small runs on them."""
 
+import contextlib
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.training.checkpoints import Checkpoints
 from fsanet_tf.training.config import TrainingConfig
 
 VARIANT = "fsanet_noS_metric"
 TINY_VARIANT = f"{VARIANT}_tiny"  # of the fixture `tiny`
+KILL_STEP = 4  # within the first epoch of six steps, right after a checkpoint
 EXTENSION = """
 import keras
 import fsanet_tf
@@ -41,3 +47,18 @@ def small(faces: Path, output_dir: Path, **changes) -> TrainingConfig:
     """Return a run of two epochs of six steps."""
     values = {"variant": TINY_VARIANT, "image_size": 16, "batch_size": 8, "epochs": 2}
     return TrainingConfig(data=str(faces), output_dir=str(output_dir), **{**values, **changes})
+
+
+@contextlib.contextmanager
+def copied_when_killed() -> Iterator[None]:
+    """Copy a run's folder while it trains, as a kill leaves it, to one with the suffix `.cut`."""
+    save = Checkpoints._save
+
+    def save_and_copy(self, name, **state):
+        save(self, name, **state)
+        if self.step == KILL_STEP:
+            shutil.copytree(self.output_dir, self.output_dir.with_suffix(".cut"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "_save", save_and_copy)
+        yield

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,10 +23,9 @@ from fsanet_tf.training.recipe import compile_network, step_schedule
 from fsanet_tf.training.run_directory import config_as_json, is_finished, write_config
 from fsanet_tf.training.trainer import train
 from tests.conftest import ROOT, run_process
-from tests.training.runs import EXTENSION, VARIANT, save_faces, small
+from tests.training.runs import EXTENSION, VARIANT, copied_when_killed, save_faces, small
 
 pytestmark = pytest.mark.usefixtures("tiny")
-KILL_STEP = 4  # within the first epoch of six steps, right after a checkpoint
 AVERAGED = {
     "optimizer": "adamw",
     "weight_decay": 0.01,
@@ -61,35 +59,14 @@ def extension(tmp_path, monkeypatch):
     return path
 
 
-@pytest.fixture
-def copied(monkeypatch):
-    """A run's folder is copied while it trains, as a kill leaves it, to one with the suffix `.cut`."""
-    save = Checkpoints._save
-
-    def save_and_copy(self, name, **state):
-        save(self, name, **state)
-        if self.step == KILL_STEP:
-            shutil.copytree(self.output_dir, self.output_dir.with_suffix(".cut"))
-
-    monkeypatch.setattr(Checkpoints, "_save", save_and_copy)
-
-
-def test_a_killed_run_ends_with_the_network_and_the_log_of_a_whole_one(copied, tmp_path):
-    config = small(save_faces(tmp_path / "faces.npz"), tmp_path / "run", save_every=2, ema=0.9)
-    whole = train(config)
-    assert not (tmp_path / "run.cut/final.keras").exists()
-    resumed = train(dataclasses.replace(config, output_dir=str(tmp_path / "run.cut")))
-    assert resumed.read_bytes() == whole.read_bytes()
-    assert (tmp_path / "run.cut/log.csv").read_text() == (tmp_path / "run/log.csv").read_text()
-
-
 @pytest.mark.slow
-def test_every_recipe_is_resumed_in_another_process(extension, copied, tmp_path):
-    """Another process resumes the copies."""
+def test_every_recipe_is_resumed_in_another_process(extension, tmp_path):
+    """Another process resumes the copies that a kill leaves."""
     faces, cut = save_faces(tmp_path / "faces.npz"), []
     for name in RECIPES:
         config = small(faces, tmp_path / f"{name}.run", variant=VARIANT, save_every=2, **RECIPES[name])
-        train(config)
+        with copied_when_killed():
+            train(config)
         assert keras.config.dtype_policy().name == "float32"
         cut.append({**config_as_json(config), "output_dir": str(tmp_path / f"{name}.cut")})
     assert not any((tmp_path / f"{name}.cut/final.keras").exists() for name in RECIPES)

@@ -20,7 +20,7 @@ from fsanet_tf.training.config import TrainingConfig
 from fsanet_tf.training.run_directory import is_finished
 from fsanet_tf.training.trainer import copy_matching_weights, load_training_faces, train
 from tests.conftest import assert_one_clear_line, run_fsanet, run_process
-from tests.training.runs import TINY_VARIANT, VARIANT, save_faces, small
+from tests.training.runs import TINY_VARIANT, VARIANT, copied_when_killed, save_faces, small
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -32,8 +32,13 @@ def faces(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(faces, tmp_path_factory):
-    """The folder of a run that ended."""
-    return train(small(faces, tmp_path_factory.mktemp("finished"))).parent
+    """The folder of a run that ended; next to it, its copy that a kill leaves."""
+    with copied_when_killed():
+        return train(run(faces, tmp_path_factory.mktemp("finished"))).parent
+
+
+def run(faces, output_dir, **changes):
+    return small(faces, output_dir, save_every=2, ema=0.9, **changes)
 
 
 def test_a_run_leaves_its_files_and_a_second_start_does_nothing(faces, finished, tmp_path):
@@ -44,9 +49,9 @@ def test_a_run_leaves_its_files_and_a_second_start_does_nothing(faces, finished,
         "config.json", "log.csv", "curve.png", "tensorboard", "best.keras", "last.keras", "final.keras",
     }  # fmt: skip
     before = final.stat().st_mtime_ns
-    assert train(small(faces, tmp_path)) == final and final.stat().st_mtime_ns == before
+    assert train(run(faces, tmp_path)) == final and final.stat().st_mtime_ns == before
     with pytest.raises(InputError, match=r"another run: epochs was 2, is 3"):
-        train(small(faces, tmp_path, epochs=3))
+        train(run(faces, tmp_path, epochs=3))
 
 
 def test_a_variant_may_be_a_configuration_of_its_own(faces, tmp_path):
@@ -89,8 +94,16 @@ def test_the_card_says_what_was_trained_on_what(faces, finished):
 
 
 def test_equal_runs_have_equal_files(faces, finished, tmp_path):
-    again = train(small(faces, tmp_path))
+    again = train(run(faces, tmp_path))
     assert again.read_bytes() == (finished / "final.keras").read_bytes()
+
+
+def test_a_killed_run_ends_with_the_network_and_the_log_of_a_whole_one(faces, finished):
+    cut = finished.with_suffix(".cut")
+    assert not (cut / "final.keras").exists()
+    resumed = train(run(faces, cut))
+    assert resumed.read_bytes() == (finished / "final.keras").read_bytes()
+    assert (cut / "log.csv").read_text() == (finished / "log.csv").read_text()
 
 
 @pytest.mark.slow
