@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.batch.parts import Row
-from fsanet_tf.data.preprocessing import crops
-from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
+from fsanet_tf.data.preprocessing.crops import Plan, crop_row, problem_row
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.detection.detectors import load_mtcnn
 from fsanet_tf.errors import InputError, reason_of
 from fsanet_tf.geometry.crop import BIWI_CROP, CropRule, crop_box, grow_box
 from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.images import read_image
-from fsanet_tf.options import configuration, option
+from fsanet_tf.options import configuration, option, same_option
 
 __all__ = ["BiwiConfig"]
 
@@ -49,18 +49,18 @@ class BiwiConfig:
         "Source of the boxes: mtcnn, or file: frame_NNNNN_box.txt with left, top, right, bottom.",
         choices=("mtcnn", "file"),
     )
-    margin_ratio: float = crops.margin_option(BIWI_CROP.margin_ratio)
+    margin_ratio: float = same_option(LandmarkPairsConfig, "margin_ratio", BIWI_CROP.margin_ratio)
     seed: int = option(0, "Random seed of the split of protocol 2.", low=0)
-    image_size: int = crops.size_option()
-    workers: int = crops.workers_option()
-    strict: bool = crops.strict_option()
+    image_size: int = same_option(LandmarkPairsConfig, "image_size")
+    workers: int = same_option(LandmarkPairsConfig, "workers")
+    strict: bool = same_option(LandmarkPairsConfig, "strict")
 
     @property
     def rule(self) -> CropRule:
         """The rule by which boxes are cropped."""
         return CropRule(self.margin_ratio)
 
-    def plan(self) -> crops.Plan:
+    def plan(self) -> Plan:
         """Find the videos; protocol 2 splits them into two files.
 
         Raises:
@@ -78,7 +78,7 @@ class BiwiConfig:
                 output.with_stem(f"{output.stem}_train"): [videos[number] for number in training],
                 output.with_stem(f"{output.stem}_test"): [videos[number] for number in test],
             }
-        return crops.Plan(
+        return Plan(
             items=outputs,
             make_worker=functools.partial(VideoCropper, self),
             rule=self.rule,

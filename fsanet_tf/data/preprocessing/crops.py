@@ -7,7 +7,6 @@ dataset is.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import io
 import os
@@ -27,10 +26,9 @@ from fsanet_tf.data.dataset import make_dataset, save_dataset
 from fsanet_tf.data.face_arrays import DEGREES
 from fsanet_tf.data.npz_file import FileImages, JoinedImages, read_npz
 from fsanet_tf.errors import InputError
-from fsanet_tf.geometry.crop import IMAGE_SIZE, SAMPLINGS, CropRule
+from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.io.files import writable_path
 from fsanet_tf.io.folders import describe_skipped
-from fsanet_tf.options import option
 
 __all__ = ["PreprocessingReport", "preprocess"]
 
@@ -38,27 +36,6 @@ LABELS = ("pose", "name", "weight", "group", "margin_ratio")  # of each crop, na
 NOT_IN_CROPS = ("output", "workers", "strict", "degrees")  # options that do not change the crops
 MAX_NAME = 240  # bytes; file systems allow 255
 PART_BYTES = 2**23  # of the crops that a process has in memory
-
-
-# Options that the configurations share; their defaults differ.
-output_option = functools.partial(option, meaning="The .npz to write.")
-margin_option = functools.partial(option, meaning="Share of the face box added on each side.", low=0, high=5)
-square_option = functools.partial(option, meaning="Cut squares instead of stretching the boxes to one.")
-sampling_option = functools.partial(
-    option,
-    meaning="original: whole pixels, clipped to the image, as the original cuts; filtered: fractions of a "
-    "pixel, with averages where the crop shrinks.",
-    choices=SAMPLINGS,
-)
-size_option = functools.partial(
-    option, default=IMAGE_SIZE, meaning="Side of the crops in pixels.", low=8, high=1024
-)
-workers_option = functools.partial(
-    option, default=0, meaning="Number of processes; 0: one per core; 1: all work is done in this one.", low=0
-)
-strict_option = functools.partial(
-    option, default=False, meaning="Stop at the first source that yields no crop."
-)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.batch.parts import Row
-from fsanet_tf.data.preprocessing import crops
-from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
+from fsanet_tf.data.preprocessing.crops import Plan, crop_row, problem_row
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies, printable
 from fsanet_tf.geometry.crop import BOX_NAMES, Box, CropRule, crop_box, crop_face
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 from fsanet_tf.io.csv_tables import MAX_SHOWN, describe_columns, read_csv
 from fsanet_tf.io.files import library_path, named_path, require_file
 from fsanet_tf.io.images import read_image
-from fsanet_tf.options import configuration, option
+from fsanet_tf.options import configuration, option, same_option
 
 __all__ = ["FaceTableConfig"]
 
@@ -56,9 +56,9 @@ class FaceTableConfig:
         meaning="CSV with a row per face: file, yaw, pitch, roll, and optionally left, top, right, bottom, "
         "margin_ratio, weight, group; or a .parquet table of fsanet label, except its video frames."
     )
-    output: str = crops.output_option()
+    output: str = same_option(LandmarkPairsConfig, "output")
     image_dir: str | None = option(None, "Folder to which file names are relative; by default the table's.")
-    margin_ratio: float = crops.margin_option(SHIPPED_CROP.margin_ratio)
+    margin_ratio: float = same_option(LandmarkPairsConfig, "margin_ratio", SHIPPED_CROP.margin_ratio)
     cropped_margin_ratio: float | None = option(
         None,
         "Margin of images without a box, which are taken to be crops; or use a column margin_ratio.",
@@ -68,18 +68,18 @@ class FaceTableConfig:
     degrees: bool = option(
         False, "The angles are degrees, though they are so small that they could be radians."
     )
-    square: bool = crops.square_option(SHIPPED_CROP.square)
-    sampling: str = crops.sampling_option(SHIPPED_CROP.sampling)
-    image_size: int = crops.size_option()
-    workers: int = crops.workers_option()
-    strict: bool = crops.strict_option()
+    square: bool = same_option(LandmarkPairsConfig, "square", SHIPPED_CROP.square)
+    sampling: str = same_option(LandmarkPairsConfig, "sampling", SHIPPED_CROP.sampling)
+    image_size: int = same_option(LandmarkPairsConfig, "image_size")
+    workers: int = same_option(LandmarkPairsConfig, "workers")
+    strict: bool = same_option(LandmarkPairsConfig, "strict")
 
     @property
     def rule(self) -> CropRule:
         """The rule by which boxes are cropped."""
         return CropRule(self.margin_ratio, self.square, self.sampling)
 
-    def plan(self) -> crops.Plan:
+    def plan(self) -> Plan:
         """Read the table.
 
         Raises:
@@ -97,7 +97,7 @@ class FaceTableConfig:
                         "cropped",
                     )
         image_dir = Path(self.image_dir or table.parent)
-        return crops.Plan(
+        return Plan(
             items={Path(self.output): lines},
             make_worker=functools.partial(FaceCropper, self, image_dir),
             rule=self.rule,

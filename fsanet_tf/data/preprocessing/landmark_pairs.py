@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_tf.batch.parts import Row
-from fsanet_tf.data.preprocessing import crops
-from fsanet_tf.data.preprocessing.crops import crop_row, problem_row
+from fsanet_tf.data.preprocessing.crops import Plan, crop_row, problem_row
 from fsanet_tf.errors import InputError, one_line, optional_dependencies
-from fsanet_tf.geometry.crop import LANDMARK_CROP, CropRule, crop_face
+from fsanet_tf.geometry.crop import IMAGE_SIZE, LANDMARK_CROP, SAMPLINGS, CropRule, crop_face
 from fsanet_tf.io.files import printable_name
 from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.io.images import read_image
@@ -34,15 +33,22 @@ class LandmarkPairsConfig:
     """
 
     input_dir: str = option(meaning="Folder of .jpg and .mat pairs, as it is distributed.")
-    output: str = crops.output_option()
-    margin_ratio: float = crops.margin_option(LANDMARK_CROP.margin_ratio)
-    square: bool = crops.square_option(LANDMARK_CROP.square)
-    sampling: str = crops.sampling_option(LANDMARK_CROP.sampling)
-    image_size: int = crops.size_option()
-    workers: int = crops.workers_option()
-    strict: bool = crops.strict_option()
+    output: str = option(meaning="The .npz to write.")
+    margin_ratio: float = option(
+        LANDMARK_CROP.margin_ratio, "Share of the face box added on each side.", low=0, high=5
+    )
+    square: bool = option(LANDMARK_CROP.square, "Cut squares instead of stretching the boxes to one.")
+    sampling: str = option(
+        LANDMARK_CROP.sampling,
+        "original: whole pixels, clipped to the image, as the original cuts; filtered: fractions of a pixel, "
+        "with averages where the crop shrinks.",
+        choices=SAMPLINGS,
+    )
+    image_size: int = option(IMAGE_SIZE, "Side of the crops in pixels.", low=8, high=1024)
+    workers: int = option(0, "Number of processes; 0: one per core; 1: all work is done in this one.", low=0)
+    strict: bool = option(False, "Stop at the first source that yields no crop.")
 
-    def plan(self) -> crops.Plan:
+    def plan(self) -> Plan:
         """Find the pairs of the folder.
 
         Raises:
@@ -50,7 +56,7 @@ class LandmarkPairsConfig:
         """
         rule = CropRule(self.margin_ratio, self.square, self.sampling)
         skipped: dict[str, str] = {}
-        return crops.Plan(
+        return Plan(
             items={Path(self.output): find_faces(Path(self.input_dir), skipped)},
             make_worker=functools.partial(PairCropper, rule, self.image_size),
             rule=rule,

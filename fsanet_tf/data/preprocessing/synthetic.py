@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fsanet_tf.data.preprocessing.crops import workers_option
+from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.data.preprocessing.synthetic_head import (
     landmarks,
     project,
@@ -20,7 +20,7 @@ from fsanet_tf.data.preprocessing.synthetic_head import (
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.files import writable_folder
 from fsanet_tf.io.images import write_image
-from fsanet_tf.options import checked, configuration, option
+from fsanet_tf.options import checked, configuration, option, same_option
 from fsanet_tf.parallel import num_cores, worker_processes
 
 IMAGE_SIDE = 160  # 300W-LP's are 450; a crop of 64 pixels needs no more
@@ -42,7 +42,7 @@ class SyntheticConfig:
     output_dir: str = option(meaning="Folder to fill with .jpg and .mat pairs.")
     count: int = option(2000, "Number of images.", low=1)
     seed: int = option(0, "Random seed; an image does not depend on count.", low=0)
-    workers: int = workers_option()
+    workers: int = same_option(LandmarkPairsConfig, "workers")
 
 
 def write_pair(number: int, output_dir: Path, seed: int) -> None:
