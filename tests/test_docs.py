@@ -42,7 +42,7 @@ ELSEWHERE = {
     "python -m benchmarks.detection": "a quarter of an hour; parts in tests/benchmarks/test_detection.py",
     "python recipes/heads.py": "minutes: tests/test_recipes.py trains heads on little",
     "python recipes/diagnosis.py": "tests/test_recipes.py",
-    "python -m benchmarks": "with --quick, tests/benchmarks/test_comparison.py",
+    "python -m benchmarks": "with --quick, tests/benchmarks/test_harness.py",
 }
 # Names of commands in running text.
 NAMES = re.compile(r"fsanet( COMMAND --help|( [a-z0-9_]+){0,2})$")

@@ -19,12 +19,13 @@ from fsanet_tf.commands.signals import finish_on_signals, interruptions
 from fsanet_tf.data.preprocessing.landmark_pairs import read_labels, visible_box
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.detection.detectors import DETECTORS, DetectorKind
+from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import LANDMARK_CROP, crop_face
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.network import load_network, predict_crops
 from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.predictor import PosePredictor
-from fsanet_tf.prediction.sinks import TableSink
+from fsanet_tf.prediction.sinks import TableSink, VideoSink
 from tests.conftest import assert_one_clear_line, run_fsanet
 
 
@@ -128,14 +129,24 @@ def test_tables_only(media):
     assert sorted(path.name for path in media.iterdir()) == ["photos", "v.avi", "v.jsonl"]
 
 
-def test_a_drawing_that_fails_keeps_the_table(media):
-    (media / "v.mp4").mkdir()
+def test_a_drawing_that_fails_keeps_the_table(media, monkeypatch):
+    def fail(video):
+        raise InputError(f"{video.path}: the encoder failed")
+
+    monkeypatch.setattr(VideoSink, "_finish", fail)
     result = run_fsanet(
         "predict", "v.avi", "--detector=haar", "--output=v.mp4", "--csv=v.csv", "--every=4", cwd=media
     )
     assert_left_out(result, "v.avi: not all could be done (1 left out)")
-    assert "left out: v.mp4: cannot write it: Is a directory" in result.stdout
+    assert "left out: v.mp4: the encoder failed" in result.stdout and not (media / "v.mp4").exists()
     assert list(csv.DictReader((media / "v.csv").open()))
+
+
+@pytest.mark.parametrize("option", ["--output=v.mp4", "--csv=v.mp4", "--time_sequence=v.mp4"])
+def test_a_folder_is_refused_as_a_file_to_write_before_anything_is_done(option, media):
+    (media / "v.mp4").mkdir()
+    result = run_fsanet("predict", "v.avi", "--detector=haar", option, cwd=media)
+    assert_one_clear_line(result, "v.mp4: expected a file to write, received a folder")
 
 
 def test_a_photo_whose_drawing_fails_keeps_its_row(tmp_path):
