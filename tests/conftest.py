@@ -138,7 +138,7 @@ def assert_one_clear_line(result: Result, *expected: str) -> None:
         assert text in lines[0], lines[0]
 
 
-LONG_FILES = ("test_training.py", "test_export.py", "test_models.py")
+LONG_FILES = ("test_export.py", "test_training.py", "test_models.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
