@@ -14,7 +14,7 @@ from fsanet_tf.geometry.pose import mirror_poses, rotate_poses
 
 NOTHING = AugmentationConfig(original=False)
 PROBABILITIES = (
-    "mirror", "borders", "background", "faceless", "strips", "face_mask", "sunglasses", "grayscale", "gamma",
+    "flip", "borders", "background", "faceless", "strips", "face_mask", "sunglasses", "grayscale", "gamma",
     "exposure", "sharpen", "low_resolution", "blur", "motion_blur", "noise", "jpeg", "erase",
 )  # fmt: skip
 
@@ -133,7 +133,7 @@ def test_nothing_is_nothing(rng):
 
 def test_mirror_turns_picture_and_label(image):
     pose = np.array([[20.0, 10, 5]], "float32")
-    config = AugmentationConfig(original=False, mirror=1.0)
+    config = AugmentationConfig(original=False, flip=1.0)
     images, targets = augment(image[None], pose, config, tf.constant([1, 2]), 64)
     np.testing.assert_allclose(images[0], image[:, ::-1], atol=0.01)
     np.testing.assert_allclose(targets["pose"], mirror_poses(pose), rtol=1e-6)
@@ -219,9 +219,7 @@ def test_a_change_leaves_the_images_that_are_not_chosen_as_they_are(name, rng):
     assert 8 <= unchanged.sum() <= 32
 
 
-@pytest.mark.parametrize(
-    "options", [{"mirror": 1.1}, {"erase": -0.1}, {"rotation_deg": -1}, {"jitter": -0.5}]
-)
+@pytest.mark.parametrize("options", [{"flip": 1.1}, {"erase": -0.1}, {"rotation_deg": -1}, {"jitter": -0.5}])
 def test_impossible_options_are_refused(options):
     with pytest.raises(ValueError, match="expected a number"):
         AugmentationConfig(**options)
