@@ -1,6 +1,6 @@
 """Every benchmark, one after the other: `python -m benchmarks`.
 
-Writes `docs/benchmarks.md` in half an hour, or twice that on a busy machine. Each part is a command of its
+Writes `docs/benchmarks.md`, and its figures as JSON beside it, in half an hour, or twice that on a busy machine. Each part is a command of its
 own (`python -m benchmarks.latency --help`); an interrupted run resumes with the missing parts. `--quick`
 takes a minute: few rounds of some parts; its page is written to --work_dir.
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from benchmarks.harness import Comparison, read_comparisons, run
+from benchmarks.harness import Comparison, read_comparisons, run, write_comparisons
 from benchmarks.page import write_page
 from fsanet_tf.errors import InputError
 
@@ -65,8 +65,9 @@ def main() -> None:
     options = [" --quick"] if given.quick else []
     options += [" --mediapipe_python=mp/bin/python"] if given.mediapipe_python else []
     write_page(page, comparisons, "python -m benchmarks" + "".join(options))
+    write_comparisons(page.with_suffix(".json"), comparisons)
     shutil.rmtree(done)
-    print(f"written: {page}")
+    print(f"written: {page}, {page.with_suffix('.json').name}")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ PAGE = """# Benchmarks
 
 The rows of a column were measured in interleaved rounds, in random order, so that background load affects
 all of them. A cell contains **how many times better than the baseline** it is, the median, and ± the
-interquartile range. Ratios transfer between machines better than times. Networks of
-your choice, in any format: `python -m benchmarks.latency --network=wide,1x1,fusion`.
+interquartile range. Ratios transfer between machines better than times. The figures for programs are in
+[benchmarks.json](benchmarks.json). Networks of your choice, in any format:
+`python -m benchmarks.latency --network=wide,1x1,fusion`.
 """
 
 
