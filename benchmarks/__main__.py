@@ -1,8 +1,8 @@
 """Every benchmark, one after the other: `python -m benchmarks`.
 
-Writes `docs/benchmarks.md`, and its figures as JSON beside it, in half an hour, or twice that on a busy machine. Each part is a command of its
-own (`python -m benchmarks.latency --help`); an interrupted run resumes with the missing parts. `--quick`
-takes a minute: few rounds of some parts; its page is written to --work_dir.
+Writes `docs/benchmarks.md`, and its figures as JSON beside it, in half an hour, or twice that on a busy
+machine. Each part is a command of its own (`python -m benchmarks.latency --help`); an interrupted run resumes
+with the missing parts. `--quick` takes a minute: few rounds of some parts; its page is written to --work_dir.
 
 Not among them, since they print text or make pages of their own: accuracy, efficiency, detector_boxes,
 detection, robustness, stability, demo and live.
