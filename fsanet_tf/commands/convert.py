@@ -1,8 +1,13 @@
 """`fsanet convert`: turn a released `.h5` file into `.keras`."""
 
+from pathlib import Path
+
 from fsanet_tf.commands.command_line import Command
 from fsanet_tf.geometry.crop import BIWI_CROP, LANDMARK_CROP, CropRule
+from fsanet_tf.io.files import sha256
 from fsanet_tf.models.config import list_variants
+from fsanet_tf.networks.card import NetworkCard
+from fsanet_tf.networks.released.table import about_released
 from fsanet_tf.options import configuration, option
 
 
@@ -22,10 +27,15 @@ class ConvertConfig:
 
 
 def run(config: ConvertConfig) -> None:
-    """Convert the file."""
-    from fsanet_tf.networks.released.convert import convert_released
+    """Convert the file; its card names where the weights come from."""
+    from fsanet_tf.networks.keras_files import save_model
+    from fsanet_tf.networks.released.legacy import load_released_weights
 
-    model = convert_released(config.network, config.output, CropRule(config.margin_ratio), config.variant)
+    source = Path(config.network)
+    model = load_released_weights(source, config.variant)
+    about = {"variant": model.name, "source": source.name, "source_sha256": sha256(source)}
+    card = NetworkCard(crop=CropRule(config.margin_ratio), about=about_released(source) | about)
+    save_model(config.output, model, card)
     print(f"{config.output}: {model.name}, {model.count_params():,} parameters")
 
 
