@@ -17,7 +17,7 @@ from absl import flags
 from tqdm import tqdm
 
 from benchmarks.harness import Comparison, read_comparisons, run, write_comparisons
-from benchmarks.page import write_page
+from benchmarks.page import machine, write_page
 from fsanet_tf.errors import InputError
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     options = [" --quick"] if given.quick else []
     options += [" --mediapipe_python=mp/bin/python"] if given.mediapipe_python else []
     write_page(page, comparisons, "python -m benchmarks" + "".join(options))
-    write_comparisons(page.with_suffix(".json"), comparisons)
+    write_comparisons(page.with_suffix(".json"), comparisons, machine=machine())
     shutil.rmtree(done)
     print(f"written: {page}, {page.with_suffix('.json').name}")
 
@@ -75,5 +75,5 @@ if __name__ == "__main__":
     flags.DEFINE_string("output", None, "Page to write; by default docs/benchmarks.md.")
     flags.DEFINE_string("work_dir", "runs/benchmarks", "Receives the parts of a stopped run.")
     flags.DEFINE_string("mediapipe_python", None, "As of benchmarks.tracking; by default it is left out.")
-    flags.DEFINE_bool("quick", False, "A minute instead of a quarter of an hour.")
+    flags.DEFINE_bool("quick", False, "A minute instead of half an hour.")
     run(main)

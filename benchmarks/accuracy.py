@@ -24,7 +24,7 @@ from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.detection.assets import ASSET_DIR_VARIABLE
 from fsanet_tf.detection.detection import Detection
 from fsanet_tf.evaluation.metrics import measure, measure_by_yaw
-from fsanet_tf.geometry.crop import moved_box
+from fsanet_tf.geometry.crop import CropRule, moved_box
 from fsanet_tf.geometry.pose import angle_errors, geodesic_errors
 from fsanet_tf.networks.card import POSE, UNCERTAINTY
 from fsanet_tf.networks.network import Network, load_network, predict_crops
@@ -181,7 +181,7 @@ def refined_at_margins(reference: Path) -> list[str]:
     for image, box, pose in labeled_pictures(reference / "data/AFLW2000", 2000, "refined"):
         true_deg.append(pose)
         for margin, found in poses.items():
-            growth = math.log((1 + 2 * margin) / own_side)
+            growth = math.log(CropRule(margin).growth / own_side)
             grown = moved_box(box, predictor.crop_rule, (0, 0, growth))
             (face,) = predictor.predict(image, [Detection(grown)])
             found.append(face.pose_deg)

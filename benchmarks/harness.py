@@ -77,9 +77,9 @@ def read_comparisons(path: Path) -> list[Comparison]:
     ]
 
 
-def write_comparisons(path: str | Path, comparisons: Sequence[Comparison]) -> None:
+def write_comparisons(path: str | Path, comparisons: Sequence[Comparison], **about: str) -> None:
     """Write comparisons as JSON."""
-    write_json(path, {"comparisons": [dataclasses.asdict(column) for column in comparisons]})
+    write_json(path, {**about, "comparisons": [dataclasses.asdict(column) for column in comparisons]})
 
 
 def as_markdown(comparisons: Sequence[Comparison]) -> str:

@@ -92,7 +92,7 @@ class OptionError(InputError):
 
 def require_choice(option: str, value: object, choices: Collection[str], hint: str = "") -> None:
     """Raise `OptionError`, with the choices and a hint, unless the value of an option is one of them."""
-    if value not in choices:
+    if value not in list(choices):
         raise OptionError(option, f"expected one of {', '.join(choices)}, received {value}{hint}")
 
 

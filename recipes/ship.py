@@ -18,7 +18,7 @@ from fsanet_tf.data.split import split_dataset
 from fsanet_tf.export.formats import export_tflite
 from fsanet_tf.geometry.disagreement import ErrorCalibration, disagreement_and_turn
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors, geodesic_errors
-from fsanet_tf.io.files import write_json
+from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.models.config import list_variants
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
@@ -46,7 +46,8 @@ def ship(name: str, source: Path) -> None:
         if variable.dtype == "float32":
             variable.assign(rounded(variable.numpy()))
     save_model(FOLDER / f"{name}.keras", model, card)
-    export_tflite(model, FOLDER / f"{name}.tflite", "float32", card, batch=None)
+    with replace_when_done(FOLDER / f"{name}.tflite") as temporary:
+        export_tflite(model, temporary, "float32", card, batch=None)
 
 
 def rounded(weights: np.ndarray) -> np.ndarray:

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 
 from fsanet_tf.detection.detection import Detection
+from fsanet_tf.detection.face_pose import FacePose
+from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.geometry.camera import camera_matrix
 from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.geometry.pose import poses_from_rotations
+from fsanet_tf.io.images import read_image, write_image
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.options import configuration, option, options_of
 from fsanet_tf.prediction.pose_tracker import PoseTracker
 from fsanet_tf.prediction.predictor import PosePredictor
-from fsanet_tf.prediction.sinks import VideoSink
-from fsanet_tf.registry import EXTENSIONS_VARIABLE, Registry
+from fsanet_tf.prediction.sinks import TableSink, TimeSequence, VideoSink
+from fsanet_tf.registry import EXTENSIONS_VARIABLE, Registry, register
 from fsanet_tf.training.config import TrainingConfig
 
 EXTENSION_HINT = f" (an extension? {EXTENSIONS_VARIABLE} names its file)"
@@ -120,3 +124,32 @@ def test_the_docstring_lists_the_options_before_the_example():
 def test_what_no_call_could_use_is_refused_when_the_configuration_is_made(options, said):
     with pytest.raises(OptionError, match=said):
         TrainingConfig(**{"data": "faces.npz", "output_dir": "run", **options})
+
+
+FACE = FacePose((0, 0, 9, 9), 0.9, 0.0, 0.0, 0.0)
+IMAGE = np.zeros((9, 9, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("call", "said"), [
+    (lambda: camera_matrix(70, IMAGE), "image_shape: expected height and width"),
+    (lambda: camera_matrix(70, 640), "image_shape: expected height and width, received 640"),
+    (lambda: draw_faces(IMAGE, FACE), "faces: expected a list of FacePose"),
+    (lambda: draw_faces(IMAGE, [Detection((0, 0, 9, 9), 1.0)]), "faces: expected a list of FacePose"),
+    (lambda: draw_faces(IMAGE, [], "cubes"), "style: expected one of axes, cube, both, received cubes"),
+    (lambda: draw_faces(None, []), "image: expected"),
+    (lambda: PoseTracker("1x1", "haar").calibrate(3), "faces: expected a list of FacePose"),
+    (lambda: poses_from_rotations([[1, 2], [3]]), "rotations: expected an array"),
+    (lambda: register(["loss"], "x"), "kind: expected one of"),
+    (lambda: read_image(None), "path: expected a text"),
+    (lambda: write_image(None, IMAGE), "path: expected a text"),
+])  # fmt: skip
+def test_arguments_that_cannot_be_are_one_line(call, said):
+    with pytest.raises(InputError, match=said):
+        call()
+
+
+def test_sinks_take_frames_only(tmp_path):
+    with TableSink(tmp_path / "t.csv") as table, TimeSequence(tmp_path / "t.png") as plot:
+        for sink in (table, plot):
+            with pytest.raises(InputError, match="frame: expected a Frame, as track yields, received list"):
+                sink.write([FACE])

@@ -112,7 +112,7 @@ class Job:
         A part that was begun twice and never finished contains an item that crashes the process that reads
         it: its items then go to a process that may die, and the one that kills it becomes a failure.
         """
-        tries_name = f"_tries-{part.number:06d}"
+        tries_name = f"_tries-{part.number:06d}{self.suffix}"
         earlier = self.folder.read(tries_name) or b""
         tries = int(earlier) if earlier.isdigit() else 0
         self.folder.write(tries_name, str(tries + 1).encode())

@@ -7,7 +7,6 @@ import itertools
 import json
 import warnings
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from fsanet_tf.batch.config import LabelConfig
@@ -16,7 +15,7 @@ from fsanet_tf.batch.labeler import about_of
 from fsanet_tf.batch.parts import Job, Part, Row, make_parts
 from fsanet_tf.detection.face_pose import COLUMNS
 from fsanet_tf.errors import InputError, one_line, optional_dependencies
-from fsanet_tf.networks.pretrained import network_sha256
+from fsanet_tf.networks.pretrained import list_networks, network_sha256
 
 with optional_dependencies():
     import pyarrow as pa
@@ -211,5 +210,5 @@ def _earlier_job(name: str, content: bytes) -> dict[str, Any]:
 
 def network_hash(network: Sequence[str]) -> str | None:
     """Return the SHA-256 of a network's files: other ones under the same name make another job."""
-    files = [name for name in network if Path(name).exists()]  # not the shipped ones
+    files = [name for name in network if name not in list_networks()]
     return ",".join(digest for name in files for digest in network_sha256(name).values()) or None

@@ -8,13 +8,11 @@ from collections.abc import Container
 RENAMED_OPTIONS = {
     "colour": ("color",),
     "draw": ("style",),
-    "extensions": ("augmentations",),
     "format": ("formats",),
     "greyscale": ("grayscale",),
     "init_weights": ("init_network",),
     "mirror": ("flip",),
     "model": ("network",),
-    "output": ("representation",),
     "protocol": ("max_angle_deg",),
     "uncertainty": ("show_uncertainty",),
     "weights": ("network",),

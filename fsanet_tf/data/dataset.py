@@ -110,8 +110,15 @@ class FaceDataset:
         return self.images.shape[1]
 
     def select(self, rows: np.ndarray) -> FaceDataset:
-        """Return some faces, by their indices."""
-        arrays = {name: getattr(self, name)[rows] for name in ("images", *LABEL_ARRAYS)}
+        """Return some faces, by their indices.
+
+        Raises:
+            InputError: If there is no such face.
+        """
+        try:
+            arrays = {name: getattr(self, name)[rows] for name in (*LABEL_ARRAYS, "images")}
+        except (IndexError, TypeError) as error:
+            raise InputError(f"rows: expected indices of {len(self)} faces ({error})") from error
         return dataclasses.replace(self, **arrays)
 
     def rows_within(self, max_angle_deg: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from fsanet_tf.data.augmentation import FACE_SHARE, augment
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
 
 # A batch of raw faces: uint8 images (batch, S, S, 3), float32 poses (batch, 3), weights and views (batch,).
@@ -46,7 +47,7 @@ class Faces:
         self.views = None if margin_ratio is None else dataset.views(margin_ratio)
         if margin_ratio is None and dataset.crop:
             margin_ratio = dataset.crop.margin_ratio
-        self.face_share = FACE_SHARE if margin_ratio is None else 1 / (1 + 2 * margin_ratio)
+        self.face_share = FACE_SHARE if margin_ratio is None else 1 / CropRule(margin_ratio).growth
 
     def shuffled(self, batch_size: int, seed: int, first_step: int) -> tf.data.Dataset:
         """Return an infinite dataset of full batches, from step `first_step` on.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.camera import pose_in_camera, position_in_camera
 from fsanet_tf.geometry.crop import BOX_NAMES, Box
 from fsanet_tf.geometry.pose import ANGLE_NAMES, quaternions, rotate_poses, rotation_matrices
@@ -97,6 +99,13 @@ def is_face(score: float | None, face_score: float | None = None) -> bool:
     """
     own = DEFAULT_FACE_SCORE if face_score is None else face_score
     return own >= MIN_FACE_SCORE and (1 if score is None else score) + own >= MIN_EVIDENCE
+
+
+def require_faces(faces: Any) -> Sequence[FacePose]:
+    """Return some faces, or raise `InputError` if they are no list of `FacePose`."""
+    if not isinstance(faces, list | tuple) or not all(isinstance(face, FacePose) for face in faces):
+        raise InputError(f"faces: expected a list of FacePose, received {reprlib.repr(faces)}")
+    return faces
 
 
 def with_pose(face: FacePose, pose_deg: Iterable[float], **changes: Any) -> FacePose:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fsanet_tf.detection.face_pose import FacePose
-from fsanet_tf.drawing.poses import draw_face
+from fsanet_tf.detection.face_pose import FacePose, require_faces
+from fsanet_tf.drawing.poses import STYLES, canvas_of, draw_face
+from fsanet_tf.errors import require_choice
 from fsanet_tf.geometry.crop import Box
 
 __all__ = ["draw_faces"]
@@ -17,7 +18,7 @@ def face_numbers(faces: Sequence[FacePose]) -> list[int | None]:
 
 
 def draw_faces(
-    image: np.ndarray, faces: Sequence[FacePose], style: str = "axes", uncertainty: bool = False
+    image: np.ndarray, faces: Sequence[FacePose], style: str = "axes", show_uncertainty: bool = False
 ) -> None:
     """Draw every face's pose in place, with its number.
 
@@ -25,20 +26,24 @@ def draw_faces(
         image: uint8 BGR `(height, width, 3)`.
         faces: Faces with poses.
         style: `axes`, `cube` or `both`.
-        uncertainty: Whether to write the expected errors of faces that have one.
+        show_uncertainty: Whether to write the expected errors of faces that have one.
 
     Raises:
-        InputError: If the style is unknown, or the image another one or read-only.
+        InputError: If the style is unknown, the image another one or read-only, or these are no faces.
 
     Example:
         >>> image = fsanet_tf.read_image("photo.jpg")
         >>> fsanet_tf.draw_faces(image, fsanet_tf.estimate("photo.jpg", detector="haar"))
     """
+    require_choice("style", style, STYLES)
+    require_faces(faces)
     # Texts keep clear of each other and of the boxes of other faces.
     texts: list[Box] = []
-    for place, (number, face) in enumerate(zip(face_numbers(faces), faces, strict=True)):
-        others = [other.box for other in (*faces[:place], *faces[place + 1 :])]
-        occupied = [*texts, *others]
-        label, expected = f"{number}:" if number else "", face.uncertainty_deg if uncertainty else None
-        draw_face(image, face.box, face.pose_deg, style, label, occupied, expected)
-        texts.append(occupied[-1])
+    with canvas_of(image) as canvas:
+        for place, (number, face) in enumerate(zip(face_numbers(faces), faces, strict=True)):
+            others = [other.box for other in (*faces[:place], *faces[place + 1 :])]
+            occupied = [*texts, *others]
+            label = f"{number}:" if number else ""
+            expected = face.uncertainty_deg if show_uncertainty else None
+            draw_face(canvas, face.box, face.pose_deg, style, label, occupied, expected)
+            texts.append(occupied[-1])

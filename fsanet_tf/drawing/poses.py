@@ -54,7 +54,7 @@ def draw_axes(
     """
     directions = rotation_matrices(_finite(pose_deg))[:2]  # x and y of the three axes
     tips = np.array(center) + length * directions.T
-    with _canvas(image) as canvas:
+    with canvas_of(image) as canvas:
         _draw_lines(canvas, [(center, *line) for line in zip(tips, AXIS_COLORS, strict=True)], thickness)
 
 
@@ -80,7 +80,7 @@ def draw_cube(
     corners = np.array(center) + side / 2 * (CUBE @ rotation.T)[:, :2]
     edges = [(CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])]
     lines = [(corners[start], corners[end], color) for pairs, color in edges for start, end in pairs]
-    with _canvas(image) as canvas:
+    with canvas_of(image) as canvas:
         _draw_lines(canvas, lines, thickness)
 
 
@@ -93,7 +93,7 @@ def _finite(pose_deg: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _canvas(image: np.ndarray) -> Iterator[np.ndarray]:
+def canvas_of(image: np.ndarray) -> Iterator[np.ndarray]:
     """Yield an array that OpenCV draws on: the image, or a copy that is then written into it.
 
     Raises:
@@ -173,7 +173,7 @@ def draw_face(
     expected = "" if uncertainty_deg is None else f"(error {uncertainty_deg:.0f})"
     angles = format_angles(_finite(pose_deg))
     texts = [f"{label} {angles} {expected}".strip(), f"{label} {angles}".strip(), angles]
-    with _canvas(image) as canvas:
+    with canvas_of(image) as canvas:
         text, height = _fit_text(texts, max(side // 10, MIN_TEXT), image.shape[1])
         cv2.rectangle(canvas, (left, top), (right, bottom), BOX_COLOR, max(1, thickness // 2), cv2.LINE_AA)
         if style != "axes":

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import fsanet_tf
+from fsanet_tf.data.npz_file import EXPECTED
 from fsanet_tf.errors import InputError
 from fsanet_tf.export.config import COREML, FORMATS, INT8, WEB, WEB_NETWORK, ExportConfig
 from fsanet_tf.export.coreml import export_coreml
@@ -33,11 +34,12 @@ from fsanet_tf.export.parity import (
 )
 from fsanet_tf.export.quantization import Trial
 from fsanet_tf.export.web import write_web
-from fsanet_tf.io.files import library_path, replace_when_done, writable_folder, write_json
+from fsanet_tf.io.files import library_path, replace_when_done, require_file, writable_folder, write_json
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import load_model, make_card
 from fsanet_tf.networks.network import require_finite
 from fsanet_tf.networks.pretrained import network_sha256
+from fsanet_tf.options import checked
 
 __all__ = ["ExportReport", "export_model"]
 
@@ -121,7 +123,10 @@ def export_model(config: ExportConfig, progress: bool = False) -> ExportReport:
         >>> fsanet_tf.export_model(config).refused
         ()
     """
+    config = checked("config", ExportConfig, config)
     output_dir = writable_folder(config.output_dir)
+    for faces_file in filter(None, (config.representative_data, config.parity_data)):
+        require_file(faces_file, EXPECTED)
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"export needs KERAS_BACKEND=tensorflow, received {keras.backend.backend()}")
     network = config.network[0] if len(config.network) == 1 else config.network

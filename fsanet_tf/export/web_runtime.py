@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+import zlib
 from pathlib import Path
 
 from fsanet_tf.detection.assets import cache_dir
@@ -61,7 +62,7 @@ def _read(origin: Path, name: str) -> bytes:
             member = package.extractfile(f"package/dist/{name}")
             assert member is not None  # a folder
             return member.read()
-    except (OSError, tarfile.TarError, KeyError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError, KeyError) as error:
         raise InputError(
             f"{origin}: expected {PACKAGE} of npm, or its folder, with {name} ({error})"
         ) from error

@@ -1,6 +1,8 @@
 """Poses and positions in the camera's coordinates, and poses relative to a neutral one."""
 
 import math
+import numbers
+import reprlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,9 +41,10 @@ def camera_matrix(field_of_view_deg: float, image_shape: tuple[int, ...]) -> np.
     field_of_view_deg = checked("field_of_view_deg", float, field_of_view_deg)
     if not 0 < field_of_view_deg < 180:
         raise InputError(f"field_of_view_deg: expected degrees in (0, 180), received {field_of_view_deg:g}")
-    if len(image_shape) < 2:
-        raise InputError(f"image_shape: expected height and width, received {image_shape}")
-    height, width = image_shape[:2]
+    sides = list(image_shape[:2]) if isinstance(image_shape, list | tuple) else []
+    if len(sides) < 2 or not all(isinstance(side, numbers.Real) for side in sides):
+        raise InputError(f"image_shape: expected height and width, received {reprlib.repr(image_shape)}")
+    height, width = sides
     focal = round(width / 2 / math.tan(math.radians(field_of_view_deg) / 2), 9)
     return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
 

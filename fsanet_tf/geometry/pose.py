@@ -31,13 +31,18 @@ def as_poses(poses_deg: Any) -> np.ndarray:
     Raises:
         InputError: If they are something else.
     """
+    return _numbers(poses_deg, (3,), "poses_deg: expected yaw, pitch, roll in degrees")
+
+
+def _numbers(values: Any, last_sides: tuple[int, ...], expected: str) -> np.ndarray:
+    """Return an array of float64 whose last axes have these sides, or raise `InputError`."""
     try:
-        poses = np.asarray(poses_deg, np.float64)
+        array = np.asarray(values, np.float64)
     except (TypeError, ValueError):
-        poses = np.zeros(0)
-    if poses.shape[-1:] != (3,):
-        raise InputError(f"poses_deg: expected yaw, pitch, roll in degrees, received {poses_deg}")
-    return poses
+        array = np.zeros(0)
+    if array.shape[-len(last_sides) :] != last_sides:
+        raise InputError(f"{expected}, received {values}")
+    return array
 
 
 def rotation_matrices(poses_deg: Any, ops: Any = np) -> Any:
@@ -98,9 +103,7 @@ def poses_from_rotations(rotations: Any, beyond_profile: Any = False, ops: Any =
         array([ 30., -10.,   5.])
     """
     if ops is np:
-        rotations = np.asarray(rotations)
-        if rotations.shape[-2:] != (3, 3):
-            raise InputError(f"rotations: expected an array (..., 3, 3), received {rotations.shape}")
+        rotations = _numbers(rotations, (3, 3), "rotations: expected an array (..., 3, 3)")
     side = ops.where(beyond_profile, -1.0, 1.0)
     cos_y = side * ops.sqrt(rotations[..., 0, 0] ** 2 + rotations[..., 0, 1] ** 2)
     yaw = -ops.arctan2(rotations[..., 0, 2], cos_y)

@@ -8,6 +8,7 @@ import numpy as np
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.io.files import replace_when_done, require_file
+from fsanet_tf.options import checked
 
 __all__ = ["read_image", "write_image"]
 
@@ -57,7 +58,7 @@ def read_image(path: str | Path) -> np.ndarray:
         >>> fsanet_tf.read_image("astronaut").shape
         (512, 512, 3)
     """
-    if str(path) == ASTRONAUT:
+    if checked("path", str, path) == ASTRONAUT:
         path = Path(__file__).with_name("astronaut.jpg")
     path = require_file(path, "an image")
     try:  # OpenCV itself opens only names that it can encode
@@ -150,7 +151,7 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     Example:
         >>> fsanet_tf.write_image("copy.png", fsanet_tf.read_image("astronaut"))
     """
-    path = Path(path)
+    path = Path(checked("path", str, path))
     require_image(image, str(path))
     with replace_when_done(path) as temporary:
         try:

@@ -198,6 +198,6 @@ def config_from_dict(fields: dict[str, Any]) -> VariantConfig:
         InputError: If the type is unknown.
     """
     values = dict(fields)
-    if "output" in values:  # its name before 1.0
+    if "output" in values:  # its name before 1.0 was released
         values["representation"] = values.pop("output")
     return Registry("type of network", NETWORK_TYPES)[values.pop("type")](**values)

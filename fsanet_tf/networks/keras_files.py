@@ -76,7 +76,8 @@ def load_model(
         if model.name in [other.name for other in models[: number - 1]]:  # folds of one run
             model.name = f"{model.name}_{number}"
     name = (models[0].name if len(models) == 1 else "fsanet_fusion") + ("_mirror" if mirror else "")
-    fusion = build_fusion(models, name, mirror=mirror, calibration=network_calibration(network))
+    calibration = network_calibration(networks[0]) if len(networks) == 1 else None
+    fusion = build_fusion(models, name, mirror=mirror, calibration=calibration)
     fusion.card = make_card(
         fusion, dataclasses.replace(cards[0], about=about_mean(cards)).as_json()
     ).as_json()

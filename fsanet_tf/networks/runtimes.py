@@ -342,7 +342,7 @@ def load_frozen_graph(path: Path, num_threads: int, trust: bool) -> tuple[Run, i
 
 @functools.cache
 def _tensorflow_process() -> int:
-    """Return the process in which TensorFlow loaded its first network, also in a fork of it."""
+    """Return the process that loaded the first network of TensorFlow, also in a fork of it."""
     return os.getpid()
 
 
@@ -367,6 +367,7 @@ def _in_tensorflow_chunks(
         starts = range(0, max(len(crops), 1), size)
         return _join([_as_arrays(run_chunk(crops[start : start + size])) for start in starts])
 
+    _require_unforked(path)
     return _explained(path, run)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fsanet_tf.detection.detection import Detection, Detector, overlap, scaled_box
 from fsanet_tf.detection.detectors import load_detector_once, reduce_frame
-from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face, with_pose
+from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face, require_faces, with_pose
 from fsanet_tf.detection.tracking import MIN_OVERLAP, Tracker
 from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
 from fsanet_tf.geometry.crop import Box, moved_box
@@ -175,10 +175,12 @@ class PoseTracker:
 
         Args:
             faces: One person's faces of some frames, looking straight ahead; none: end the calibration.
+
+        Raises:
+            InputError: If these are no faces.
         """
-        self._neutral_deg = None
-        if faces:
-            self._neutral_deg = mean_pose(np.array([face.pose_deg for face in faces]))
+        poses = [face.pose_deg for face in require_faces(faces)]
+        self._neutral_deg = mean_pose(np.array(poses)) if poses else None
 
     def _track_boxes(self, frame: np.ndarray) -> list[FacePose]:
         if self._number % (self._every or 1) == 0:

@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -38,6 +38,11 @@ FIELDS = ("frame", "time_s", "track", *COLUMNS, "x_mm", "y_mm", "z_mm")
 MIN_SHARE = 0.1  # of the longest track; shorter ones are spurious detections
 
 SinkType = TypeVar("SinkType", bound="FileSink")
+
+
+def _require_frame(frame: Any) -> None:
+    if not isinstance(frame, Frame):
+        raise InputError(f"frame: expected a Frame, as track yields, received {type(frame).__name__}")
 
 
 class FileSink:
@@ -228,6 +233,7 @@ class TableSink(FileSink):
     def write(self, frame: Frame) -> None:
         """Write the faces of a frame; bytes of its name that are not UTF-8 are escaped."""
         self._require_open()
+        _require_frame(frame)
         for face in frame.faces:
             values = _values(frame, face)
             if self._format == "csv":
@@ -310,6 +316,7 @@ class TimeSequence(FileSink):
     def write(self, frame: Frame) -> None:
         """Add the faces of a frame."""
         self._require_open()
+        _require_frame(frame)
         for face in frame.faces:
             self._times[face.track].append(frame.time_s)
             self._poses[face.track].append(face.pose_deg)

@@ -74,10 +74,10 @@ class Frame(NamedTuple):
     image: np.ndarray
     faces: Sequence[FacePose] = ()
 
-    def draw(self, style: str = "axes", uncertainty: bool = False) -> np.ndarray:
+    def draw(self, style: str = "axes", show_uncertainty: bool = False) -> np.ndarray:
         """Return a copy of the image with the faces drawn, as by `draw_faces`."""
         drawn = self.image.copy()
-        draw_faces(drawn, self.faces, style, uncertainty)
+        draw_faces(drawn, self.faces, style, show_uncertainty)
         return drawn
 
 

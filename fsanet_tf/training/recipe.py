@@ -86,9 +86,10 @@ def make_losses(config: TrainingConfig) -> dict[str, keras.losses.Loss]:
         ['pose', 'box_offset', 'face_score']
     """
     losses = {POSE: _made(LOSSES.find(config.loss), keras.losses.Loss)}
-    if config.uncertainty:
+    architecture = config.architecture()
+    if getattr(architecture, "uncertainty", False):
         losses[UNCERTAINTY] = ExpectedErrorLoss()
-    if config.localize:
+    if getattr(architecture, "localize", False):
         losses |= {BOX_OFFSET: keras.losses.MeanAbsoluteError(), FACE_SCORE: FaceScoreLoss()}
     return losses
 
@@ -124,7 +125,7 @@ def compile_network(model: keras.Model, config: TrainingConfig, steps_per_epoch:
         options["weight_decay"] = config.weight_decay
     losses = make_losses(config)
     # A crop without a face has no pose: where there are such crops, weights leave them out of the metrics.
-    metrics = "weighted_metrics" if config.localize else "metrics"
+    metrics = "weighted_metrics" if FACE_SCORE in losses else "metrics"
     model.compile(
         optimizer=import_thing(OPTIMIZERS[config.optimizer])(rate, **options),
         loss=losses,

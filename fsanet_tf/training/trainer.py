@@ -22,6 +22,7 @@ from fsanet_tf.io.files import writable_folder
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
+from fsanet_tf.options import checked
 from fsanet_tf.registry import import_thing
 from fsanet_tf.training.checkpoints import Checkpoints
 from fsanet_tf.training.config import DISTRIBUTIONS, TrainingConfig
@@ -63,6 +64,7 @@ def train(config: TrainingConfig, progress: bool = False) -> Path:
         >>> fsanet_tf.train(config).name
         'final.keras'
     """
+    config = checked("config", TrainingConfig, config)
     output_dir = Path(config.output_dir)
     if is_finished(config):
         return output_dir / FINAL_FILE

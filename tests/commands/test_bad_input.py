@@ -10,7 +10,9 @@ from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.data.preprocessing.synthetic import synthesize
 from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation.evaluate import evaluate
+from fsanet_tf.export.export import export_model
 from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.training.trainer import train
 from tests.conftest import assert_one_clear_line, run_fsanet
 
 EVALUATE = ("evaluate",)
@@ -95,7 +97,7 @@ def test_mistake_is_one_clear_line(arguments, message, workplace):
     assert not {path.suffix for path in workplace.rglob("out*")} & {".npz", ".keras", ".h5", ".part"}
 
 
-@pytest.mark.parametrize("function", [label, evaluate, preprocess, synthesize])
+@pytest.mark.parametrize("function", [label, evaluate, preprocess, synthesize, train, export_model])
 def test_in_python_something_else_than_a_configuration_is_one_clear_line(function):
     with pytest.raises(InputError, match=r"config: expected .*Config, received 'photos'") as error:
         function("photos")

@@ -303,6 +303,11 @@ def test_arguments_of_another_kind_are_one_line(call, message, rng):
     assert str(error.value) == message
 
 
+def test_there_is_no_face_beyond_the_last(rng):
+    with pytest.raises(InputError, match="rows: expected indices of"):
+        faces(rng).select([99999])
+
+
 def test_only_datasets_are_written(tmp_path):
     with pytest.raises(InputError, match=r"a\.npz: expected a FaceDataset to write, received ndarray"):
         save_dataset(tmp_path / "a.npz", IMAGES)

@@ -91,7 +91,7 @@ def test_detectors_and_files_that_are_absent_are_named(monkeypatch, tmp_path):
         InputError, match=r"detector yunet: no face_detection_yunet\*\.onnx in .*FSANET_DETECTORS"
     ):
         make_detector("yunet")
-    with pytest.raises(InputError, match="detector must be auto or one of"):
+    with pytest.raises(InputError, match="detector: expected one of yunet, mtcnn"):
         make_detector("eyes")
     with pytest.raises(InputError, match="detector: expected a name or a function of a frame, received 7"):
         make_detector(7)

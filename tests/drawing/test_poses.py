@@ -108,7 +108,7 @@ def test_expected_errors_are_written_if_asked_for():
     faces = [FacePose((60, 60, 160, 160), 1.0, 10.0, 5.0, 0.0, uncertainty_deg=4.2)]
     plain, asked = np.zeros((260, 260, 3), np.uint8), np.zeros((260, 260, 3), np.uint8)
     draw_faces(plain, faces)
-    draw_faces(asked, faces, uncertainty=True)
+    draw_faces(asked, faces, show_uncertainty=True)
     changed = (plain != asked).any(axis=2)
     assert changed[161:].any() and not changed[:160].any()  # only the text below the box
 

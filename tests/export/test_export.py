@@ -296,7 +296,7 @@ def test_every_output_by_name_in_every_format_without_a_path_of_this_machine(tin
         assert network.card.crop == rule and network.card.outputs == OUTPUTS
         assert network.card.about["training"] == {"data": ["mine"]} and network.card.image_size == 32
         assert (row.ms_per_face or 0) > 0 or row.file.endswith((".pb", "saved_model"))
-    (image,), outputs = standard_metadata(output / "fsanet_noS_metric_float32.tflite")
+    (image,), outputs = standard_metadata(output / "fsanet_noS_metric_tiny_float32.tflite")
     assert image == ("image", "float32 (N, 32, 32, 3), BGR, 0 to 255") and dict(outputs) == OUTPUTS
     assert not list(output.glob("net*.json"))
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):

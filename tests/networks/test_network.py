@@ -85,8 +85,9 @@ def test_mirroring_averages_with_the_undone_poses_of_mirrored_crops(crops):
     np.testing.assert_allclose(load_model("var", mirror=True)(crops)["pose"], expected, atol=1e-3)
 
 
-def test_the_fusion_predicts_its_error_the_same_from_either_runtime(crops):
-    network, model = load_network("fusion"), load_model("fusion")
+@pytest.mark.parametrize("name", ["fusion", ["fusion"]])
+def test_the_fusion_predicts_its_error_the_same_from_either_runtime(name, crops):
+    network, model = load_network("fusion"), load_model(name)
     assert set(network.card.outputs) == set(OUTPUTS) == set(model.card["outputs"])
     np.testing.assert_allclose(
         network.predict(crops)["uncertainty_deg"], model(crops)["uncertainty_deg"], atol=1e-3

@@ -10,6 +10,7 @@ from fsanet_tf.data.input_pipeline import Faces, validation_batches
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import geodesic_errors
 from fsanet_tf.models.build import build_model
+from fsanet_tf.models.config import FSANetConfig
 from fsanet_tf.registry import import_thing
 from fsanet_tf.training import config, recipe
 from fsanet_tf.training.config import TrainingConfig
@@ -43,6 +44,9 @@ def test_each_output_has_its_loss():
     assert list(recipe.make_losses(run())) == ["pose"]
     every = recipe.make_losses(run(localize=True, uncertainty=True))
     assert every.keys() == recipe.LOSS_WEIGHTS.keys()
+    own = recipe.make_losses(run(variant=FSANetConfig(localize=True, uncertainty=True)))
+    assert own.keys() == every.keys()
+    assert list(recipe.make_losses(run(variant="ssrnet_mt"))) == ["pose"]
 
 
 def test_geodesic_loss_is_the_rotation_angle_with_a_gradient(rng):

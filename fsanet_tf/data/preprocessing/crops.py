@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 import fsanet_tf
-from fsanet_tf.batch.folder import Folder
+from fsanet_tf.batch.folder import LOCK, Folder
 from fsanet_tf.batch.parts import Job, Part, Row, Worker, make_parts, run_parts, state_of
 from fsanet_tf.data.dataset import make_dataset, save_dataset
 from fsanet_tf.data.face_arrays import DEGREES
@@ -104,7 +104,7 @@ class Plan:
         stands_alone: Whether each item is a part of its own.
         skipped: Why other files are no sources, by name.
         are_degrees: As for `check_poses`.
-        labeled_by: As in `FaceLabels`.
+        labeled_by: As in `FaceDataset`.
     """
 
     items: Mapping[Path, Sequence[Any]]
@@ -176,6 +176,9 @@ def preprocess(config: PreprocessingConfig, progress: bool = False) -> Preproces
     planned = [part for group in parts.values() for part in group]
     with folder.lock():
         job = Job(folder, plan.make_worker, _encode, f"-{_hash_job(config, plan, planned)}.npz")
+        for name in folder.names():  # of a job with other options or sources
+            if name != LOCK and not name.endswith(job.suffix):
+                folder.delete(name)
         finished = set(job.finished())
         pending = [part for part in planned if part.number not in finished]
         sizes = {part.number: len(part.items) for part in planned}

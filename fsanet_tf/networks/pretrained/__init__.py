@@ -1,6 +1,5 @@
 """The networks that come with the package: `wide`; `1x1`, `var`, `noS`, and `fusion`, their mean."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -65,11 +64,4 @@ def network_sha256(network: str | Path, suffix: str = ".tflite") -> dict[str, st
     Raises:
         InputError: If there is no such network.
     """
-    return {path.name: _sha256(path) for path in network_files(network, suffix)}
-
-
-def _sha256(path: Path) -> str:
-    if path.is_file():
-        return sha256(path)
-    files = "".join(sha256(file) for file in sorted(path.rglob("*")) if file.is_file())
-    return hashlib.sha256(files.encode()).hexdigest()
+    return {path.name: sha256(path) for path in network_files(network, suffix)}
