@@ -279,7 +279,7 @@ class Crashing:
 def test_a_photo_that_kills_its_reader_becomes_a_failure(photos, tmp_path):
     items = Items([str(photos / f"{number:03d}.png") for number in (2, 4, 6)]).items
     job = Job(open_folder(str(tmp_path / "poses.parquet")), Crashing, encode, ".parquet")
-    job.folder.write("_tries-000000", b"2")  # twice begun, never finished
+    job.folder.write("_tries-000000.parquet", b"2")  # twice begun, never finished
     job.run(Part(0, tuple(items)), Crashing())
     rows = Table(job).read().to_pylist()
     assert [bool(row["error"]) for row in rows] == [False, True, False]
