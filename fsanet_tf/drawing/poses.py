@@ -53,7 +53,7 @@ def draw_axes(
         >>> draw_axes(image, (10.0, -5.0, 0.0), center=(225, 120), length=60)
     """
     directions = rotation_matrices(_finite(pose_deg))[:2]  # x and y of the three axes
-    tips = np.array(center) + length * directions.T
+    tips = _on_plane(center) + length * directions.T
     with canvas_of(image) as canvas:
         _draw_lines(canvas, [(center, *line) for line in zip(tips, AXIS_COLORS, strict=True)], thickness)
 
@@ -77,7 +77,7 @@ def draw_cube(
         >>> draw_cube(image, (10.0, -5.0, 0.0), center=(225, 120), side=120)
     """
     rotation = rotation_matrices(_finite(pose_deg))
-    corners = np.array(center) + side / 2 * (CUBE @ rotation.T)[:, :2]
+    corners = _on_plane(center) + side / 2 * (CUBE @ rotation.T)[:, :2]
     edges = [(CUBE_EDGES, AXIS_COLORS[1]), (FRONT_EDGES, AXIS_COLORS[2])]
     lines = [(corners[start], corners[end], color) for pairs, color in edges for start, end in pairs]
     with canvas_of(image) as canvas:
@@ -90,6 +90,13 @@ def _finite(pose_deg: Sequence[float] | np.ndarray) -> np.ndarray:
     if pose.ndim != 1 or not np.isfinite(pose).all():
         raise InputError(f"pose_deg: expected one pose of finite angles, received {pose_deg}")
     return pose
+
+
+def _on_plane(center: tuple[float, float]) -> np.ndarray:
+    """Return a point as an array, or raise `InputError` if it is none."""
+    if np.shape(center) != (2,) or not np.isfinite(center).all():
+        raise InputError(f"center: expected x and y in pixels, received {center}")
+    return np.array(center)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import fsanet_tf
-from fsanet_tf.errors import optional_dependencies
+from fsanet_tf.errors import optional_dependencies, require_choice
 from fsanet_tf.export.picture_crop import crop_faces
 from fsanet_tf.export.picture_decoding import decode_picture
 from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
@@ -196,7 +196,7 @@ def export_tflite(
         batch: Faces per call; None: any number.
 
     Raises:
-        ValueError: If the precision is unknown.
+        OptionError: If the precision is unknown.
     """
     path.write_bytes(embed_metadata(_convert(model, precision, batch), card))
 
@@ -229,8 +229,7 @@ def export_int8(
 
 
 def _convert(model: keras.Model, precision: str, batch: int | None) -> bytes:
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}. Received: {precision}")
+    require_choice("precision", precision, PRECISIONS)
     _, named = freeze(model, batch)
     spec = tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32, name="image")
     with tempfile.TemporaryDirectory() as folder:

@@ -134,6 +134,10 @@ def test_what_is_no_pose_or_box_is_named(pose):
     for box in ((1, 2, 3), (np.nan, 0, 5, 5), None):
         with pytest.raises(InputError, match="expected left, top, right, bottom in pixels"):
             draw_face(image, box, (0.0, 0.0, 0.0))
+    for center in ((np.nan, 5), (5, 5, 5), 5, None):
+        for draw_lines in (draw_axes, draw_cube):
+            with pytest.raises(InputError, match="center: expected x and y in pixels"):
+                draw_lines(image, (0.0, 0.0, 0.0), center, 5)
     assert not image.any()
 
 
