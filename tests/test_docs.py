@@ -48,7 +48,7 @@ ELSEWHERE = {
 NAMES = re.compile(r"fsanet( COMMAND --help|( [a-z0-9_]+){0,2})$")
 # What makes a long job short; the rest of the command stays.
 SHORTER = {
-    "fsanet train": ["--epochs=1", "--batch_size=4"],
+    "fsanet train": ["--epochs=1", "--batch_size=4", "--warmup_epochs=0"],
     "fsanet export": ["--max_mae_increase=90"],
     "fsanet synthesize": ["--count=4"],
     "python -m benchmarks.demo": ["--frames=2"],

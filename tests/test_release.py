@@ -113,7 +113,7 @@ def test_wheel_and_sdist_contain_the_package_and_nothing_else(release):
     assert {name for name in names if not name.startswith(f"{info}/")} == package
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= set(names)
     with tarfile.open(release.sdist) as archive:
-        names = [name.partition("/")[2] for name in archive.getnames() if "." in Path(name).name]
+        names = [file.name.partition("/")[2] for file in archive.getmembers() if file.isfile()]
     assert package | {"pyproject.toml", "README.md"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 import fsanet_tf
-from fsanet_tf.errors import optional_dependencies
+from fsanet_tf.errors import InputError, one_line, optional_dependencies
 from fsanet_tf.export.formats import freeze
 from fsanet_tf.networks.card import CARD_KEY, NetworkCard
 from fsanet_tf.networks.runtimes import FROZEN_INPUT
@@ -24,19 +24,26 @@ def export_coreml(model: keras.Model, path: Path, card: NetworkCard) -> None:
     It takes one crop of 8-bit pixels per call and computes in float32. The card is in its metadata.
 
     Raises:
+        InputError: If coremltools does not know an operation of the network.
         MissingExtraError: If coremltools is not installed.
     """
     ct = import_coremltools()
     frozen, _ = freeze(model, batch=1)
     with contextlib.redirect_stderr(io.StringIO()):  # progress bars
-        package = ct.convert(
-            [frozen],
-            source="tensorflow",
-            inputs=[ct.ImageType(FROZEN_INPUT, (1, *model.input_shape[1:]), color_layout=ct.colorlayout.BGR)],
-            convert_to="mlprogram",
-            minimum_deployment_target=ct.target.iOS16,
-            compute_precision=ct.precision.FLOAT32,
-        )
+        image = ct.ImageType(FROZEN_INPUT, (1, *model.input_shape[1:]), color_layout=ct.colorlayout.BGR)
+        try:
+            package = ct.convert(
+                [frozen],
+                source="tensorflow",
+                inputs=[image],
+                convert_to="mlprogram",
+                minimum_deployment_target=ct.target.iOS16,
+                compute_precision=ct.precision.FLOAT32,
+            )
+        except NotImplementedError as error:
+            raise InputError(
+                f"{path}: coremltools cannot convert this network ({one_line(error)})"
+            ) from error
     spec = package.get_spec()
     given = [output.name for output in spec.description.output]
     for old, new in [(FROZEN_INPUT, IMAGE), *zip(given, model.output, strict=True)]:

@@ -125,7 +125,8 @@ def test_a_run_of_version_0_3_resumes(tmp_path):
     faces = save_faces(tmp_path / "faces.npz")
     config = small(faces, tmp_path / "old")
     old = config_as_json(config)
-    for key in ("output_dir", "width", "head", "output", "uncertainty", "localize", "square", "metrics"):
+    newer = ("width", "head", "representation", "uncertainty", "localize", "square", "metrics")
+    for key in ("output_dir", *newer):
         del old[key]
     old["init_weights"] = old.pop("init_network")
     (tmp_path / "old").mkdir()
