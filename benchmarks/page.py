@@ -28,6 +28,8 @@ def machine() -> str:
     lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     processor = (models or [platform.processor()])[0]
+    if any("avx512_vnni" in line for line in lines if line.startswith("flags")):
+        processor += " with AVX-512 and VNNI"
     versions = [f"{library} {importlib.metadata.version(library)}" for library in LIBRARIES]
     return ", ".join([str(date.today()), f"{os.cpu_count()} cores of {processor}", *versions])
 
