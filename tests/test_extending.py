@@ -82,6 +82,7 @@ from by_object import config, model
 import fsanet_tf
 from fsanet_tf.data.augmentation_config import AUGMENTATIONS
 
+keras.utils.set_random_seed(0)  # an untrained network in a few hundred answers noise with NaN
 crops = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
 named = fsanet_tf.build_model("fsanet_norm_mean_mobile", head="shared")
 rotation = fsanet_tf.build_model("fsanet_1x1_capsule", representation="6d")
