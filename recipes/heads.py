@@ -3,7 +3,8 @@
 `python recipes/heads.py --network=var.keras --data=aflw.npz,web.npz --output=localizing.keras` augments the
 faces once, computes what the heads read by the frozen network, and trains the heads on that: on two cores a
 fraction of the time that `fsanet train --localize --uncertainty` takes for all weights. The data are those of
-recipes/teacher_tables.py, without the twins of AFLW2000; 8 % of the groups are held out and measured.
+recipes/teacher_tables.py, without the twins of AFLW2000; the share that the network's run held out is
+measured.
 
 `wide` started from a network that a GPU trained for 8 minutes: FSA-Net 1x1 with filters 32, 56, 112 and 224,
 140 epochs of the same faces, AdamW at 3e-3 with half a cosine, batch 256. `--width=1.75` of `fsanet
@@ -27,7 +28,7 @@ from fsanet_tf.data.split import split_dataset
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, geodesic_errors
 from fsanet_tf.models.build import build_model
-from fsanet_tf.models.config import FSANetConfig, variants
+from fsanet_tf.models.config import DEFAULT_BACKBONE, FSANetConfig, variants
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.training.recipe import FaceScoreLoss
@@ -51,7 +52,9 @@ def with_heads(network: keras.Model) -> keras.Model:
     """Build the same network with fresh heads; every weight that both have is copied."""
     config = network.architecture or variants().get(network.name)  # 0.3 has none in the file
     assert isinstance(config, FSANetConfig)
-    width = network.get_layer("relu_block1_conv").filters / 16  # files of before 1.0 do not say it
+    width = config.width
+    if config.backbone == DEFAULT_BACKBONE:  # files of before 1.0 do not say it
+        width = network.get_layer("relu_block1_conv").filters / 16
     model = build_model(dataclasses.replace(config, width=width, localize=True, uncertainty=True))
     weights = {variable.path: variable for variable in network.weights}
     for variable in model.weights:
@@ -61,10 +64,12 @@ def with_heads(network: keras.Model) -> keras.Model:
     return model
 
 
-def augmented_features(model: keras.Model, data: str, count: int, held_out: bool, seed: int) -> Arrays:
+def augmented_features(
+    model: keras.Model, data: str, held_out_share: float, count: int, held_out: bool, seed: int
+) -> Arrays:
     """Augment faces; return what the heads read and learn from."""
     dataset = load_dataset(data.split(","))
-    rows = split_dataset(dataset, MAX_ANGLE_DEG, 0.08)[int(held_out)]
+    rows = split_dataset(dataset, MAX_ANGLE_DEG, held_out_share)[int(held_out)]
     views = dataset.views(MARGIN)
     views = np.ones(len(dataset), np.float32) if views is None else views
     size = model.input_shape[1]
@@ -165,15 +170,17 @@ if __name__ == "__main__":
     parser.add_argument("--output", type=Path, required=True, help="The .keras file to write.")
     parser.add_argument("--count", type=int, default=90_000, help="Augmented faces.")
     parser.add_argument("--epochs", type=int, default=14, help="Passes over them.")
+    parser.add_argument("--validation_fraction", type=float, default=0.08, help="That of the network's run.")
     parser.add_argument("--sampling", default="filtered", help="How the network's crops are sampled.")
     arguments = parser.parse_args()
     keras.utils.set_random_seed(3)
     source = load_model(arguments.network)
     complete = with_heads(source)
+    data = arguments.data, arguments.validation_fraction
     trained = train_heads(
-        complete, augmented_features(complete, arguments.data, arguments.count, False, 7), arguments.epochs
+        complete, augmented_features(complete, *data, arguments.count, False, 7), arguments.epochs
     )
-    report(trained, augmented_features(complete, arguments.data, max(arguments.count // 20, 256), True, 8))
+    report(trained, augmented_features(complete, *data, max(arguments.count // 20, 256), True, 8))
     card = NetworkCard.from_json(source.card)
     crop = CropRule(MARGIN, square=True, sampling=arguments.sampling)
     save_model(arguments.output, complete, dataclasses.replace(card, crop=crop))

@@ -6,6 +6,8 @@ writes the table that `fsanet preprocess table` takes. The margin is 0.29 for th
 faces and faces with masks; all are square. Where the file has them,
 
 - `yaw_mix`, `pitch_mix`, `roll_mix`, labels of two teachers, take the place of the teacher's,
+- `yaw_student`, `pitch_student`, `roll_student`, predictions of networks that learned from these labels, are
+  averaged with them if `--students` asks for it,
 - `near_aflw2000` marks near-duplicates of test photos, which are left out,
 - `group` keeps near-duplicates together.
 """
@@ -15,6 +17,9 @@ import csv
 import re
 from pathlib import Path
 
+import numpy as np
+
+from fsanet_tf.geometry.camera import mean_pose
 from fsanet_tf.geometry.pose import ANGLE_NAMES
 
 MEDIAN_WEIGHT_DEG = 6.0  # disagreement at which a face counts half
@@ -26,10 +31,14 @@ def weight(disagreement_deg: float) -> float:
     return 1 / (1 + (disagreement_deg / MEDIAN_WEIGHT_DEG) ** 2)
 
 
-def pose(row: dict[str, str]) -> list[str]:
-    """The label of two teachers where there is one, else the first teacher's."""
+def pose(row: dict[str, str], students: bool) -> list[str]:
+    """The label of two teachers if there is one, else the first teacher's, or its mean with a student's."""
     kind = "mix" if row.get("yaw_mix") else "teacher"
-    return [row[f"{angle}_{kind}"] for angle in ANGLE_NAMES]
+    label = [row[f"{angle}_{kind}"] for angle in ANGLE_NAMES]
+    if not (students and row.get("yaw_student")):
+        return label
+    both = np.array([label, [row[f"{angle}_student"] for angle in ANGLE_NAMES]], float)
+    return [f"{angle:.4f}" for angle in mean_pose(both)]
 
 
 def group(row: dict[str, str], collection: str) -> str:
@@ -42,7 +51,7 @@ def group(row: dict[str, str], collection: str) -> str:
     return f"{collection}:{row['name']}"
 
 
-def convert(labels: Path, margin_ratio: float, output: Path) -> int:
+def convert(labels: Path, margin_ratio: float, output: Path, students: bool) -> int:
     """Write the table of a file of labels; return the number of faces."""
     collection = labels.stem.removesuffix("_labels")
     with labels.open(newline="", encoding="utf-8") as file:
@@ -52,7 +61,8 @@ def convert(labels: Path, margin_ratio: float, output: Path) -> int:
         writer.writerow(("file", *ANGLE_NAMES, "margin_ratio", "weight", "group"))
         for row in rows:
             counts = weight(float(row["teacher_mirror_disagreement_deg"]))
-            writer.writerow((row["name"], *pose(row), margin_ratio, f"{counts:.6g}", group(row, collection)))
+            label = pose(row, students)
+            writer.writerow((row["name"], *label, margin_ratio, f"{counts:.6g}", group(row, collection)))
     return len(rows)
 
 
@@ -61,6 +71,7 @@ if __name__ == "__main__":
     parser.add_argument("--labels", type=Path, required=True, help="CSV of the teacher's labels.")
     parser.add_argument("--margin_ratio", type=float, required=True, help="Margin of the crops.")
     parser.add_argument("--output", type=Path, required=True, help="Table to write.")
+    parser.add_argument("--students", action="store_true", help="Average with the students' labels.")
     arguments = parser.parse_args()
-    count = convert(arguments.labels, arguments.margin_ratio, arguments.output)
+    count = convert(arguments.labels, arguments.margin_ratio, arguments.output, arguments.students)
     print(f"{arguments.output}: {count} faces")

@@ -12,14 +12,18 @@ import pytest
 
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.geometry.crop import CropRule
+from fsanet_tf.models.build import build_model
 from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, write_noise_faces
 
 RECIPES = sorted((ROOT / "recipes").glob("*.flags"))
+STRIDED = ROOT / "recipes/strided.py"
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_training_takes_the_recipe(recipe, tmp_path):
+def test_training_takes_the_recipe(recipe, tmp_path, own_tables):
     assert recipe.read_text().startswith("# ")
+    if recipe.stem.startswith("strided"):
+        runpy.run_path(str(STRIDED))
     result = run_fsanet(
         "train",
         f"--flagfile={recipe}",
@@ -27,6 +31,18 @@ def test_training_takes_the_recipe(recipe, tmp_path):
         f"--output_dir={tmp_path / 'run'}",
     )
     assert_one_clear_line(result, "absent.npz: no such file")
+
+
+def test_the_strided_backbone_attends_to_channels_and_has_the_stages_of_two_streams(own_tables, rng):
+    runpy.run_path(str(STRIDED))
+    model = build_model("fsanet_1x1_capsule_strided", localize=True)
+    stages = [model.get_layer(f"stage{stage}_conv").output.shape[1:] for stage in (1, 2, 3)]
+    assert stages == [(8, 8, 64), (8, 8, 64), (16, 16, 64)]
+    crops = rng.uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    before = model.predict(crops, verbose=0)["pose"]
+    excite = model.get_layer("group3_block1_excite")
+    excite.set_weights([np.zeros_like(excite.kernel), np.full_like(excite.bias, -20)])  # no channel passes
+    assert not np.allclose(model.predict(crops, verbose=0)["pose"], before)
 
 
 def test_a_recipe_that_is_none_is_one_clear_line(tmp_path):
@@ -46,18 +62,23 @@ def test_a_teachers_labels_become_a_dataset(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     columns = ("name", "source", "yaw_teacher", "pitch_teacher", "roll_teacher",
                "teacher_mirror_disagreement_deg", "yaw_mix", "pitch_mix", "roll_mix", "group",
-               "near_aflw2000")  # fmt: skip
+               "near_aflw2000", "yaw_student", "pitch_student", "roll_student")  # fmt: skip
+    none = ("",) * 3
     rows = [
-        *((f"face{i:05d}.jpg", "video", i, 0, 0, 6, "", "", "", "", "") for i in (4, 5, 120)),
-        ("face9.jpg", "web", 5, 0, 0, 0, 7.5, 1, 2, "", ""),
-        ("face10.jpg", "mask", 6, 0, 0, 0, "", "", "", "17", ""),
-        ("face11.jpg", "web", 7, 0, 0, 0, "", "", "", "", "image00002"),
+        *((f"face{i:05d}.jpg", "video", i, 0, 0, 6, *none, "", "", *none) for i in (4, 5, 120)),
+        ("face9.jpg", "web", 5, 0, 0, 0, 7.5, 1, 2, "", "", *none),
+        ("face10.jpg", "mask", 3, 0, 0, 0, 6, 0, 0, "17", "", 8, 0, 0),
+        ("face11.jpg", "web", 7, 0, 0, 0, *none, "", "image00002", *none),
     ]
     with open("web_labels.csv", "w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     for name, *_ in rows:
         cv2.imwrite(str(tmp_path / name), np.full((96, 96, 3), 90, np.uint8))
-    run("teacher_tables.py", "--labels=web_labels.csv", "--margin_ratio=0.6", "--output=table.csv")
+    table = ["teacher_tables.py", "--labels=web_labels.csv", "--margin_ratio=0.6", "--output=table.csv"]
+    run(*table, "--students")
+    with open("table.csv", newline="") as file:
+        assert [float(row["yaw"]) for row in csv.DictReader(file)] == [4, 5, 120, 7.5, 7]
+    run(*table)
     result = run_fsanet("preprocess", "table", "--table=table.csv", "--image_size=96", "--output=f.npz")
     assert result.returncode == 0, result.stderr
     labels = load_dataset("f.npz")
