@@ -51,7 +51,7 @@ near-duplicate in AFLW ("distinct"), and the MAE by range of the true |yaw|; deg
 released networks were trained on 300W-LP, the shipped ones on AFLW, video frames and web photos. Crops from
 the labeled face box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
 "Mirrored" averages with the prediction for the mirrored crop, in twice the time. opentrack's int8 network
-predicts differently on other processors: 3.38 and 5.51 on one without AVX-512. `wide` was trained without the
+depends on the processor: 3.27 and 5.36 with AVX-512, 3.38 and 5.51 without. `wide` was trained without the
 near-duplicates, the other shipped networks with them. The shipped networks were measured on these faces after
 each stage of their training, so the test set is not unseen ([model card](model_card.md)).
 

@@ -146,6 +146,9 @@ class FileNetwork:
 
         Integers do not know NaN: 8-bit files would answer with a plausible pose.
         """
+        if not len(crops):  # some runtimes refuse an empty batch
+            blank = self.predict(np.zeros((1, *crops.shape[1:]), np.float32))
+            return {name: values[:0] for name, values in blank.items()}
         outputs = _checked(self.name, self.run(crops), len(crops))
         finite = np.isfinite(crops.sum(axis=(1, 2, 3)))
         if finite.all():

@@ -60,17 +60,9 @@ def _join(parts: list[Outputs]) -> Outputs:
 
 def _in_threads(run_chunk: Run, sizes: tuple[int, ...], num_threads: int) -> Run:
     def run(crops: np.ndarray) -> Outputs:
-        if not len(crops):
-            return _none(run_chunk, crops)
         return _join(map_in_threads(run_chunk, split(crops, num_threads, sizes), num_threads))
 
     return run
-
-
-def _none(run_chunk: Run, crops: np.ndarray) -> Outputs:
-    """The outputs of no crop: those of a blank one, without it."""
-    outputs = run_chunk(np.zeros((1, *crops.shape[1:]), np.float32))
-    return {name: values[:0] for name, values in outputs.items()}
 
 
 def _interface(path: Path, inputs: Shapes, outputs: Shapes) -> tuple[int, dict[str, str]]:
@@ -364,8 +356,6 @@ def _in_tensorflow_chunks(
 ) -> Run:
     def run(crops: np.ndarray) -> Outputs:
         _require_unforked(path)
-        if not len(crops):  # some processors' convolutions refuse an empty batch
-            return _none(run, crops)
         starts = range(0, len(crops), size)
         return _join([_as_arrays(run_chunk(crops[start : start + size])) for start in starts])
 

@@ -48,7 +48,7 @@ def require_kerass_outputs(program: CoreMLProgram, model: keras.Model) -> None:
     assert answers.keys() == expected.keys()
     for name, values in expected.items():
         assert answers[name].shape == values.shape
-        np.testing.assert_allclose(answers[name], values, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(answers[name], values, atol=1e-3)
     assert np.ptp(expected["pose"], axis=0).max() > 0.1  # the crops make a difference
 
 
@@ -87,8 +87,8 @@ def network_with(activation) -> keras.Model:
     [("fsanet_var_netvlad", False), ("fsanet_noS_metric", True), ("ssrnet_mt", False)],
 )
 def test_every_kind_of_network_is_converted(variant, mirror, tmp_path):
+    keras.utils.set_random_seed(1)  # an absolute bound suits the poses of initial weights
     model = build_model(variant)
-    set_weights(model)
     save_model(tmp_path / "net.keras", model, CARD)
     options = ["--formats=coreml", f"--output_dir={tmp_path}", f"--mirror={mirror}"]
     result = run_fsanet("export", f"--network={tmp_path / 'net.keras'}", *options)
