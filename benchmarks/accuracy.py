@@ -51,9 +51,9 @@ near-duplicate in AFLW ("distinct"), and the MAE by range of the true |yaw|; deg
 released networks were trained on 300W-LP, the shipped ones on AFLW, video frames and web photos. Crops from
 the labeled face box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
 "Mirrored" averages with the prediction for the mirrored crop, in twice the time. opentrack's int8 network
-depends on the processor: 3.27 and 5.36 with AVX-512, 3.38 and 5.51 without. `wide` was trained without the
-near-duplicates, the other shipped networks with them. The shipped networks were measured on these faces after
-each stage of their training, so the test set is not unseen ([model card](model_card.md)).
+depends on the processor: 3.27 and 5.36 with AVX-512, 3.38 and 5.51 without. The shipped networks were trained
+without the near-duplicates; they and their predecessors were measured on these faces after each stage of their
+training, so the test set is not unseen ([model card](model_card.md)).
 
 | network | crop | paper: MAE | yaw | pitch | roll | MAE | geodesic | distinct | {ranges} |
 |---|---|---|---|---|---|---|---|---|{rule}|"""
@@ -67,10 +67,7 @@ fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=aflw2000.npz
 
 fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=tight.npz --square --margin_ratio=0.29 \\
   --sampling=filtered
-fsanet evaluate --data=tight.npz --network=wide  # and with --mirror
-
-fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=square.npz --square --margin_ratio=0.29
-fsanet evaluate --data=square.npz --network=fusion  # 1x1, noS, var; and with --mirror
+fsanet evaluate --data=tight.npz --network=strided  # fusion, 1x1, noS, var; and with --mirror
 ```"""
 BY_MARGIN = """
 ## By margin
@@ -83,7 +80,7 @@ the face box, grown or shrunk so that its crop has that margin, is corrected onc
 BY_DETECTOR = """
 ## By detector box
 
-`wide` from the boxes of each detector: MAE / geodesic error of the faces that the detector finds, and of
+`strided` from the boxes of each detector: MAE / geodesic error of the faces that the detector finds, and of
 the same faces from their labeled face boxes. "Refined": with `refine=1`. Other margins:
 [detectors](demo.md#detectors).
 
@@ -92,7 +89,7 @@ the same faces from their labeled face boxes. "Refined": with `refine=1`. Other 
 UNCERTAINTY_TEXT = """
 ## Uncertainty
 
-`wide`, without the faces of the highest `uncertainty_deg`. The network learned it from the labels of its
+`strided`, without the faces of the highest `uncertainty_deg`. The network learned it from the labels of its
 teachers, so the error against measured poses is larger than expected.
 
 ![Risk against coverage, and measured against expected error](uncertainty.png)

@@ -82,7 +82,11 @@ def measure(
 def main() -> None:
     cv2.setNumThreads(1)
     folder = Path(flags.FLAGS.reference) / "data/AFLW2000"
-    ways = {"YuNet alone": yunet_alone(), "`estimate`, wide": ours("wide"), "`estimate`, 1x1": ours("1x1")}
+    ways = {
+        "YuNet alone": yunet_alone(),
+        "`estimate`, strided": ours("strided"),
+        "`estimate`, 1x1": ours("1x1"),
+    }
     photos = labeled_pictures(folder, flags.FLAGS.count, "photos")
     print(markdown_row("AFLW2000", "found", "of those who look up", "other boxes"))
     for name, rows in measure(ways, photos).items():

@@ -21,7 +21,7 @@ def networks_of(reference: Path, threads: int) -> dict[str, Network]:
         ORIGINAL: load_network(frozen_graph(reference, "1x1")),
         "PyTorch port's ONNX": ports(reference, threads)["1x1"],
         "opentrack's ONNX": opentrack(reference, threads),
-        **{f"`{name}`": load_network(name, threads) for name in ("1x1", "wide", "fusion")},
+        **{f"`{name}`": load_network(name, threads) for name in ("1x1", "strided", "fusion")},
     }
 
 

@@ -1,6 +1,6 @@
 """Frames per second of the live page in headless Chromium, time per stage, and bytes over the wire.
 
-`python -m benchmarks.live --video=../shared/media/yes.mkv` exports the pages of `wide` and of the fusion
+`python -m benchmarks.live --video=../shared/media/yes.mkv` exports the pages of `strided` and of the fusion
 and plays a video's frames at 640×480: as fast as a page takes them, once as footage (faces are followed) and
 once with detection in each frame; then as a camera of 30 and of 60 frames per second.
 """
@@ -29,7 +29,7 @@ from benchmarks.harness import markdown_row, run
 
 SIZE = (640, 480)
 PAGES = {
-    "wide": ("wide",),
+    "strided": ("strided",),
     "fusion": ("1x1", "fusion"),
 }  # the networks that are measured, by exported network
 CAMERA_S = 8

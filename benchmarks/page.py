@@ -18,7 +18,7 @@ The rows of a column were measured in interleaved rounds, in random order, so th
 all of them. A cell contains **how many times better than the baseline** it is, the median, and ± the
 interquartile range. Ratios transfer between machines better than times. The figures for programs are in
 [benchmarks.json](benchmarks.json). Networks of your choice, in any format:
-`python -m benchmarks.latency --network=wide,1x1,fusion`.
+`python -m benchmarks.latency --network=strided,1x1,fusion`.
 """
 
 

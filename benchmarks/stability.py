@@ -94,7 +94,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("network", ["wide"], "Network files or shipped names, each measured.")
+    flags.DEFINE_list("network", ["strided"], "Network files or shipped names, each measured.")
     flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs; by default none are turned.")
     flags.DEFINE_integer("count", 2000, "Images, spread over the folder.", 1)
     flags.DEFINE_list("videos", [], "Videos to measure the jitter on.")

@@ -139,7 +139,9 @@ def measure() -> list[Comparison]:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("network", ["1x1", "wide", "fusion"], "Network files or shipped names, each measured.")
+    flags.DEFINE_list(
+        "network", ["1x1", "strided", "fusion"], "Network files or shipped names, each measured."
+    )
     flags.DEFINE_string(
         "reference", "../shared", "Folder with opentrack's network; left out if it is absent."
     )

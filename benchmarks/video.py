@@ -23,7 +23,7 @@ from fsanet_tf.prediction.track import track
 
 SIZE = (1920, 1080)
 BASELINE = "decoded, drawn, encoded"
-NETWORKS = ("wide", "1x1", "fusion")
+NETWORKS = ("strided", "1x1", "fusion")
 
 
 def make_video(path: Path, count: int) -> None:

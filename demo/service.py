@@ -10,7 +10,7 @@ from fastapi import FastAPI, HTTPException, UploadFile
 import fsanet_tf
 
 app = FastAPI()
-network, detect = fsanet_tf.load_network("wide"), fsanet_tf.make_detector()
+network, detect = fsanet_tf.load_network("strided"), fsanet_tf.make_detector()
 
 
 @app.post("/poses")

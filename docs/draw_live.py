@@ -36,7 +36,7 @@ def write_clip(path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", default="live.jpg", help="The picture to write.")
-    parser.add_argument("--network", default="wide", help="The network of the page.")
+    parser.add_argument("--network", default="strided", help="The network of the page.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         clip = Path(name) / "camera.y4m"

@@ -1,8 +1,8 @@
 """Put trained networks into the package: `.keras`, `.tflite`, and the fusion's uncertainty.
 
-`python recipes/ship.py --network 1x1=runs/1x1_4 --network wide=wide.keras --data=aflw.npz,web.npz` takes the
-network of each run, or a file of recipes/heads.py. Its card contains the runs that it was started from. The
-faces that the runs validated on calibrate the fusion.
+`python recipes/ship.py --network 1x1=1x1.keras --network strided=runs/strided --data=aflw.npz,web.npz` takes
+a file of recipes/on_gpu.py, or the network of a run of `fsanet train`. Its card contains the network that it
+was started from. The faces that were held out calibrate the fusion.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import nnls
 
 import fsanet_tf
 from fsanet_tf.data.dataset import load_dataset
@@ -26,7 +27,7 @@ from fsanet_tf.networks.network import load_network, predict_crops
 from fsanet_tf.networks.pretrained import FOLDER, FUSED, FUSION
 from fsanet_tf.training.run_directory import CONFIG_FILE, FINAL_FILE
 
-LABELS = "means of two teachers' answers to a crop and its mirror image (distillation)"
+LABELS = "means of the answers of two teachers and of networks that learned from them (distillation)"
 
 
 def ship(name: str, source: Path) -> None:
@@ -37,9 +38,8 @@ def ship(name: str, source: Path) -> None:
     about = {"labels": LABELS, **card.about, "name": name, "version": fsanet_tf.__version__}
     if is_run:
         about |= {"recipe": f"recipes/{source.name}.flags", "hours": hours(source)}
-    else:
-        about["heads"] = "recipes/heads.py"
-    card = dataclasses.replace(card, about=about)
+    crop = dataclasses.replace(card.crop, sampling="filtered")  # the data were stored as crops
+    card = dataclasses.replace(card, about=about, crop=crop)
     if model.name not in list_variants():
         model.name = f"fsanet_{name}"
     for variable in model.variables:
@@ -75,7 +75,7 @@ def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:
     mean, true = poses.mean(axis=0), dataset.poses[rows]
     errors = geodesic_errors(mean, true)
     causes = np.column_stack([np.ones(len(rows)), *disagreement_and_turn(poses)])
-    coefficients, *_ = np.linalg.lstsq(causes, errors)
+    coefficients, _ = nnls(causes, errors)
     mae = float(angle_errors(mean, true).mean())
     print(f"fusion on {len(rows)} validation faces: MAE {mae:.2f}°, geodesic {errors.mean():.2f}°")
     names = [field.name for field in dataclasses.fields(ErrorCalibration)]
@@ -85,8 +85,8 @@ def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", action="append", required=True, help="NAME=DIR or NAME=FILE, for each.")
-    parser.add_argument("--data", required=True, help="The .npz files of the runs.")
-    parser.add_argument("--validation_fraction", type=float, default=0.08, help="That of the runs.")
+    parser.add_argument("--data", required=True, help="The .npz files trained on.")
+    parser.add_argument("--validation_fraction", type=float, default=0.06, help="Held out.")
     arguments = parser.parse_args()
     for pair in arguments.network:
         name, source = pair.split("=")

@@ -90,7 +90,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-SHIPPED_CROP = CropRule(0.29, square=True)
+SHIPPED_CROP = CropRule(0.29, square=True, sampling="filtered")
 
 
 def write_noise_faces(path: Path, count: int, crop: CropRule = SHIPPED_CROP) -> None:

@@ -1,9 +1,7 @@
 """The recipes of the shipped networks: options that exist, tables that preprocessing takes."""
 
 import csv
-import os
 import runpy
-import subprocess
 import sys
 
 import cv2
@@ -12,18 +10,14 @@ import pytest
 
 from fsanet_tf.data.dataset import load_dataset
 from fsanet_tf.geometry.crop import CropRule
-from fsanet_tf.models.build import build_model
-from tests.conftest import ROOT, assert_one_clear_line, run_fsanet, write_noise_faces
+from tests.conftest import ROOT, assert_one_clear_line, run_fsanet
 
 RECIPES = sorted((ROOT / "recipes").glob("*.flags"))
-STRIDED = ROOT / "recipes/strided.py"
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_training_takes_the_recipe(recipe, tmp_path, own_tables):
     assert recipe.read_text().startswith("# ")
-    if recipe.stem.startswith("strided"):
-        runpy.run_path(str(STRIDED))
     result = run_fsanet(
         "train",
         f"--flagfile={recipe}",
@@ -31,18 +25,6 @@ def test_training_takes_the_recipe(recipe, tmp_path, own_tables):
         f"--output_dir={tmp_path / 'run'}",
     )
     assert_one_clear_line(result, "absent.npz: no such file")
-
-
-def test_the_strided_backbone_attends_to_channels_and_has_the_stages_of_two_streams(own_tables, rng):
-    runpy.run_path(str(STRIDED))
-    model = build_model("fsanet_1x1_capsule_strided", localize=True)
-    stages = [model.get_layer(f"stage{stage}_conv").output.shape[1:] for stage in (1, 2, 3)]
-    assert stages == [(8, 8, 64), (8, 8, 64), (16, 16, 64)]
-    crops = rng.uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
-    before = model.predict(crops, verbose=0)["pose"]
-    excite = model.get_layer("group3_block1_excite")
-    excite.set_weights([np.zeros_like(excite.kernel), np.full_like(excite.bias, -20)])  # no channel passes
-    assert not np.allclose(model.predict(crops, verbose=0)["pose"], before)
 
 
 def test_a_recipe_that_is_none_is_one_clear_line(tmp_path):
@@ -84,30 +66,16 @@ def test_a_teachers_labels_become_a_dataset(tmp_path, monkeypatch, capsys):
     labels = load_dataset("f.npz")
     assert labels.poses[:, 0].tolist() == [4, 5, 120, 7.5, 6]  # without the twin of a test photo
     assert labels.weights.tolist() == [0.5, 0.5, 0.5, 1.0, 1.0]
-    assert labels.crop == CropRule(0.6, square=True)
+    assert labels.crop == CropRule(0.6, square=True, sampling="filtered")
     assert labels.groups.tolist() == [
         "web:video000", "web:video000", "web:video001", "web:face9.jpg", "web:17",
     ]  # fmt: skip
     capsys.readouterr()
     run("diagnosis.py", "--data=f.npz", "--networks=var", "--validation_fraction=0.5")
     printed = capsys.readouterr().out
-    assert [line.split(":")[0] for line in printed.splitlines()] == ["var, training", "var, held out"]
-
-
-@pytest.mark.slow
-def test_heads_are_trained_for_a_network_without_changing_its_poses(tmp_path):
-    from fsanet_tf.networks.keras_files import load_model
-
-    write_noise_faces(tmp_path / "faces.npz", 60)
-    command = [sys.executable, str(ROOT / "recipes/heads.py"), "--network=var", "--data=faces.npz"]
-    result = subprocess.run(
-        [*command, "--output=heads.keras", "--count=256", "--epochs=1"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "score right in" in result.stdout
-    crops = np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)).astype(np.float32)
-    trained, shipped = (load_model(name)(crops) for name in (tmp_path / "heads.keras", "var"))
-    np.testing.assert_allclose(trained["pose"], shipped["pose"], atol=1e-4)
-    assert np.abs(trained["box_offset"] - shipped["box_offset"]).max() > 1e-4
+    assert [line.split(":")[0] for line in printed.splitlines()] == [
+        "var, training",
+        "var, held out",
+        "var, moved by up to 30%",
+        "var, moved by up to 10%",
+    ]

@@ -33,7 +33,13 @@ HEADS = Registry(
         "fc": "fsanet_tf.models.regression_head:fully_connected_head",
     },
 )
-BACKBONES = Registry("backbone", {"two_stream": "fsanet_tf.models.two_stream:TWO_STREAM"})
+BACKBONES = Registry(
+    "backbone",
+    {
+        "two_stream": "fsanet_tf.models.two_stream:TWO_STREAM",  # the paper's
+        "strided": "fsanet_tf.models.strided:STRIDED",
+    },
+)
 DEFAULT_BACKBONE = "two_stream"
 REPRESENTATIONS = Registry("representation", {"ssr": "fsanet_tf.models.regression_head:regress_by_stages"})
 

@@ -22,7 +22,7 @@ class PredictionConfig:
     Example:
         >>> from fsanet_tf.prediction.config import PredictionConfig
         >>> PredictionConfig(source="talk.mp4", smooth=True).network
-        ('wide',)
+        ('strided',)
     """
 
     source: str = option(

@@ -121,8 +121,8 @@ def test_a_loaded_network_is_evaluated_as_its_file_is(tmp_path):
 def test_errors_against_a_networks_answers_are_said_to_be_that(tmp_path):
     write_noise_faces(tmp_path / "noise.npz", 4)
     data = load_dataset(tmp_path / "noise.npz")
-    save_dataset(tmp_path / "faces.npz", dataclasses.replace(data, labeled_by="wide"))
+    save_dataset(tmp_path / "faces.npz", dataclasses.replace(data, labeled_by="strided"))
     report = evaluate(EvaluationConfig(network="1x1", data=str(tmp_path / "faces.npz")))
-    assert "its poses are answers of the network wide" in report.notes[0]
+    assert "its poses are answers of the network strided" in report.notes[0]
     samples = load_samples(str(tmp_path / "faces.npz"), 64)  # of an export's comparison
-    assert samples.poses is None and samples.origin.endswith("faces.npz, labeled by wide")
+    assert samples.poses is None and samples.origin.endswith("faces.npz, labeled by strided")

@@ -11,12 +11,11 @@ from fsanet_tf.evaluation.config import EvaluationConfig
 from fsanet_tf.evaluation.evaluate import evaluate
 from fsanet_tf.export.config import ExportConfig
 from fsanet_tf.export.export import export_model
-from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import load_network
-from tests.conftest import run_fsanet, write_noise_faces
+from tests.conftest import SHIPPED_CROP, run_fsanet, write_noise_faces
 
 pytestmark = pytest.mark.usefixtures("tiny")
 TRAINING = {"validation_fraction": 0.25, "max_angle_deg": 99.0, "validation_data": []}
@@ -32,9 +31,7 @@ def folder(tmp_path_factory):
     model = build_model("fsanet_noS_metric_tiny", image_size=16)
     for fold in (0, 1):
         about = {"data": data, "training": {**TRAINING, "fold": fold}}
-        save_model(
-            path / f"fold{fold}.keras", model, NetworkCard(16, CropRule(0.29, square=True), about=about)
-        )
+        save_model(path / f"fold{fold}.keras", model, NetworkCard(16, SHIPPED_CROP, about=about))
     return path
 
 
@@ -70,7 +67,7 @@ def test_networks_without_a_common_held_out_face_are_said_to_be(folder):
 def test_an_exported_network_and_a_mean_know_what_they_were_trained_on(folder):
     """A file of the mean of two networks as well: one of them was trained on these data."""
     own = load_model(folder / "fold0.keras")
-    save_model(folder / "other.keras", own, NetworkCard(16, CropRule(0.29, square=True)))
+    save_model(folder / "other.keras", own, NetworkCard(16, SHIPPED_CROP))
     save_model(folder / "mean.keras", load_model([folder / "other.keras", folder / "fold0.keras"]))
     config = ExportConfig(str(folder / "mean.keras"), str(folder / "out"), "frozen_graph")
     (row,) = export_model(config).files
@@ -91,7 +88,7 @@ def test_files_in_different_folders_that_were_trained_on_together(folder, tmp_pa
     data = [
         {"file": f"{name}.npz", "sha256": hash_dataset(path)} for name, path in zip("ab", paths, strict=True)
     ]
-    card = NetworkCard(16, CropRule(0.29, square=True), about={"data": data, "training": TRAINING})
+    card = NetworkCard(16, SHIPPED_CROP, about={"data": data, "training": TRAINING})
     save_model(tmp_path / "net.keras", build_model("fsanet_noS_metric_tiny", image_size=16), card)
     network = str(tmp_path / "net.keras")
     both = evaluate(EvaluationConfig(network=network, data=tuple(paths)))
@@ -107,7 +104,7 @@ def test_what_else_a_card_says_of_data_is_no_error(folder, tmp_path):
         ({"data": "CelebA"}, {"data": ["a.npz"], "training": "long"}, {"members": 3})
     ):
         path = tmp_path / f"{number}.keras"
-        card = NetworkCard(16, CropRule(0.29, square=True), about=about)
+        card = NetworkCard(16, SHIPPED_CROP, about=about)
         save_model(path, build_model("fsanet_noS_metric_tiny", image_size=16), card)
         report = evaluate(EvaluationConfig(network=str(path), data=str(folder / "own.npz")))
         assert report.errors_deg["all"].images == 24 and not report.notes

@@ -53,7 +53,7 @@ def require_kerass_outputs(program: CoreMLProgram, model: keras.Model) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["wide", "fusion", "noS"])
+@pytest.mark.parametrize("network", ["strided", "fusion", "noS"])
 def test_the_packages_of_shipped_networks_compute_what_keras_does(network, tmp_path):
     result = run_fsanet("export", f"--network={network}", "--formats=coreml", f"--output_dir={tmp_path}")
     assert result.returncode == 0, result.stderr

@@ -16,9 +16,13 @@ import cv2
 import keras
 import numpy as np
 
+from fsanet_tf.models.config import list_variants
+
 FOLDER = Path(__file__).parent
 FACES, POSES, LAYERS = FOLDER / "faces.npz", FOLDER / "poses.json", FOLDER / "layers.npz"
 NUM_HEADS = 7
+SINGLE = [name for name in list_variants() if "fusion" not in name and "strided" not in name]
+SINGLE += ["fsanet_1x1_capsule_strided"]
 GRAPHS = {
     "fsanet_1x1_capsule": "fsanet_capsule_3_16_2_21_5",
     "fsanet_var_capsule": "fsanet_var_capsule_3_16_2_21_5",
@@ -123,7 +127,6 @@ def shipped_poses(faces: np.ndarray) -> dict[str, Any]:
 
 
 def main() -> None:
-    from fsanet_tf.models.config import list_variants
     from tests.golden.seeded import CASES, layer_output
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -138,11 +141,10 @@ def main() -> None:
         np.savez_compressed(FACES, images=images)
         faces = images.astype(np.float32)
         np.savez_compressed(LAYERS, **{name: layer_output(name) for name in CASES})
-        single = [name for name in list_variants() if "fusion" not in name]
         made = {
             "released": released_poses(given.reference, faces),
             "original_seeded": original_poses_of_seeded(given.reference, faces),
-            "seeded": {name: rounded(predict_seeded(name, faces)) for name in single},
+            "seeded": {name: rounded(predict_seeded(name, faces)) for name in SINGLE},
         }
     made["shipped"] = shipped_poses(faces)
     POSES.write_text(json.dumps(made, indent=1) + "\n")

@@ -11,16 +11,15 @@ import pytest
 
 import fsanet_tf.layers
 from fsanet_tf.models.build import build_model
-from fsanet_tf.models.config import list_variants, variant_config
+from fsanet_tf.models.config import variant_config
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.networks.pretrained import list_networks
-from tests.golden.make import FACES, FOLDER, LAYERS, POSES, answer, predict_seeded
+from tests.golden.make import FACES, FOLDER, LAYERS, POSES, SINGLE, answer, predict_seeded
 from tests.golden.seeded import layer_output, set_weights
 from tests.legacy_files import legacy_arrays, write_legacy
 
 GOLDEN = json.loads(POSES.read_text())
-SINGLE = [name for name in list_variants() if "fusion" not in name]
 TOLERANCE_DEG = 1e-3
 
 

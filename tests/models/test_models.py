@@ -23,9 +23,11 @@ PARAMETERS = {
     "fsanet_var_metric": 174_981,
     "fsanet_noS_metric": 106_339,
     "ssrnet_mt": 233_619,
+    "fsanet_1x1_capsule_strided": 960_081,
 }
-SLOW = ("fsanet_fusion_netvlad", "fsanet_fusion_metric")  # the fusion of capsules is tested by default
-VARIANTS = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in list_variants()]
+QUICK = [name for name in list_variants() if "fusion" not in name and "strided" not in name]
+QUICK += ["fsanet_fusion_capsule", "fsanet_1x1_capsule_strided"]
+VARIANTS = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in list_variants()]
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +160,14 @@ class BrokenNetwork:
         poses = np.zeros((len(crops), 3), np.float32)
         poses[1] = np.nan
         return {"pose": poses}
+
+
+def test_the_strided_backbone_attends_to_channels_and_has_the_stages_of_two_streams(rng):
+    model = build_model("fsanet_1x1_capsule_strided", localize=True)
+    stages = [model.get_layer(f"stage{stage}_conv").output.shape[1:] for stage in (1, 2, 3)]
+    assert stages == [(8, 8, 64), (8, 8, 64), (16, 16, 64)]
+    crops = rng.uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    before = model.predict(crops, verbose=0)["pose"]
+    excite = model.get_layer("group3_block1_excite")
+    excite.set_weights([np.zeros_like(excite.kernel), np.full_like(excite.bias, -20)])  # no channel passes
+    assert not np.allclose(model.predict(crops, verbose=0)["pose"], before)

@@ -104,7 +104,7 @@ def test_copies_predict_the_same_and_lose_nothing(make, crops):
 
 
 def test_networks_of_different_crops_are_not_averaged(tmp_path):
-    save_model(tmp_path / "net.keras", pooled(), NetworkCard(64, RULE))
+    save_model(tmp_path / "net.keras", pooled(), NetworkCard(64, CropRule(0.6)))
     with pytest.raises(InputError, match="networks of one input"):
         load_network([tmp_path / "net.keras", "1x1"])
     with pytest.raises(InputError, match="networks of one input"):

@@ -44,7 +44,7 @@ def follow(network, image, box, motion, frames):
 
 
 @pytest.mark.parametrize("name", MOTIONS)
-@pytest.mark.parametrize(("network", "center"), [("wide", 0.07), ("1x1", 0.11)])
+@pytest.mark.parametrize(("network", "center"), [("strided", 0.07), ("1x1", 0.11)])
 def test_the_astronaut_is_followed_for_300_frames_without_a_detection(network, center, name):
     photo = read_image("astronaut")
     (face,) = PosePredictor(network, refine=2).predict(photo, [Detection(FACE)])
@@ -58,7 +58,7 @@ def test_the_astronaut_is_followed_for_300_frames_without_a_detection(network, c
 @pytest.mark.parametrize("name", MOTIONS)
 def test_photos_are_followed(name, reference):
     videos = [
-        follow("wide", image, box, MOTIONS[name], 100)
+        follow("strided", image, box, MOTIONS[name], 100)
         for image, box, _ in labeled_pictures(reference / "data/AFLW2000", NUM_PHOTOS)
     ]
     assert {len(errors) for errors in videos} == {100}

@@ -45,7 +45,7 @@ def detectors(reference, monkeypatch):
 
 def follow(frames):
     """The boxes of the faces of each frame by number; none lie on one another."""
-    tracker, found = PoseTracker("wide", "yunet"), []
+    tracker, found = PoseTracker("strided", "yunet"), []
     for number, frame in enumerate(frames):
         faces = tracker(frame, number / RATE)
         for one, other in combinations(faces, 2):

@@ -1,4 +1,4 @@
-"""The networks that come with the package: `wide`; `1x1`, `var`, `noS`, and `fusion`, their mean."""
+"""The networks that come with the package: `strided`; `1x1`, `var`, `noS`, and `fusion`, their mean."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from fsanet_tf.io.files import sha256
 __all__ = ["list_networks"]
 
 FOLDER = Path(__file__).parent
-DEFAULT, FUSION = "wide", "fusion"  # the most accurate single network, in half of the fusion's time
+DEFAULT, FUSION = "strided", "fusion"  # the most accurate, in half of the fusion's time
 FUSED = ("1x1", "noS", "var")
 MEMBERS = {name: (name,) for name in (DEFAULT, *FUSED)} | {FUSION: FUSED}
 
@@ -21,7 +21,7 @@ def list_networks() -> list[str]:
 
     Example:
         >>> fsanet_tf.list_networks()
-        ['wide', 'fusion', '1x1', 'noS', 'var']
+        ['strided', 'fusion', '1x1', 'noS', 'var']
     """
     return [DEFAULT, FUSION, *FUSED]
 

@@ -1,15 +1,13 @@
-"""A backbone of one stream that begins with a stride, with shortcuts and channel attention: an extension.
+"""The backbone of one stream that begins with a stride, with shortcuts and channel attention.
 
 Separable convolutions at the full size of the image are bound by memory; here most of the work is done at an
-eighth of it. `FSANET_EXTENSIONS=recipes/strided.py fsanet train --flagfile=recipes/strided_1.flags` trains
-`fsanet_1x1_capsule_strided`.
+eighth of it.
 """
 
 from typing import NamedTuple
 
 from keras import KerasTensor, layers
 
-import fsanet_tf
 from fsanet_tf.layers import FusedBatchNormalization
 from fsanet_tf.models.backbone import NUM_STAGE_FEATURES, Backbone
 from fsanet_tf.models.two_stream import widen
@@ -36,9 +34,9 @@ class Group(NamedTuple):
 # For a 64-pixel image, after a stem of 32×32: 32×32, 16×16, 8×8 and 8×8; the last three feed the stages.
 GROUPS = (
     Group(64, 1),
-    Group(96, 3, stride=2),
-    Group(224, 8, stride=2, attention=True),
-    Group(224, 1, attention=True),
+    Group(128, 3, stride=2),
+    Group(256, 8, stride=2, attention=True),
+    Group(256, 1, attention=True),
 )
 ATTENTION_RATIO = 8
 
@@ -84,4 +82,4 @@ def strided_features(image: KerasTensor, width: float = 1.0) -> list[tuple[Keras
     ]
 
 
-fsanet_tf.register("backbone", "strided")(Backbone(strided_features))
+STRIDED = Backbone(strided_features)
