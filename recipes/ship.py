@@ -51,9 +51,9 @@ def ship(name: str, source: Path) -> None:
 
 
 def rounded(weights: np.ndarray) -> np.ndarray:
-    """Round float32 to 11 significant bits, which a compressed file stores in half of the space."""
+    """Round float32 to 10 significant bits, which a compressed file stores in half of the space."""
     bits = np.ascontiguousarray(weights, np.float32).view(np.uint32)
-    return ((bits + 0x1000) & 0xFFFFE000).astype(np.uint32).view(np.float32)
+    return ((bits + 0x2000) & 0xFFFFC000).astype(np.uint32).view(np.float32)
 
 
 def hours(run: Path) -> float:
