@@ -52,8 +52,8 @@ released networks were trained on 300W-LP, the shipped ones on AFLW, video frame
 the labeled face box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
 "Mirrored" averages with the prediction for the mirrored crop, in twice the time. opentrack's int8 network
 depends on the processor: 3.27 and 5.36 with AVX-512, 3.38 and 5.51 without. The shipped networks were trained
-without the near-duplicates; they and their predecessors were measured on these faces after each stage of their
-training, so the test set is not unseen ([model card](model_card.md)).
+without the near-duplicates; they and their predecessors were measured on these faces after each stage of
+their training, so the test set is not unseen ([model card](model_card.md)).
 
 | network | crop | paper: MAE | yaw | pitch | roll | MAE | geodesic | distinct | {ranges} |
 |---|---|---|---|---|---|---|---|---|{rule}|"""

@@ -20,7 +20,6 @@ from fsanet_tf.export.formats import export_tflite
 from fsanet_tf.geometry.disagreement import ErrorCalibration, disagreement_and_turn
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors, geodesic_errors
 from fsanet_tf.io.files import replace_when_done, write_json
-from fsanet_tf.models.config import list_variants
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import load_network, predict_crops
@@ -40,7 +39,7 @@ def ship(name: str, source: Path) -> None:
         about |= {"recipe": f"recipes/{source.name}.flags", "hours": hours(source)}
     crop = dataclasses.replace(card.crop, sampling="filtered")  # the data were stored as crops
     card = dataclasses.replace(card, about=about, crop=crop)
-    if model.name not in list_variants():
+    if model.name != f"fsanet_{name}_capsule":  # the paper's networks have the names of their variants
         model.name = f"fsanet_{name}"
     for variable in model.variables:
         if variable.dtype == "float32":

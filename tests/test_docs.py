@@ -41,6 +41,7 @@ ELSEWHERE = {
     "python -m benchmarks.robustness": "a quarter of an hour; parts in tests/evaluation/test_corruptions.py",
     "python -m benchmarks.detection": "a quarter of an hour; parts in tests/benchmarks/test_detection.py",
     "python recipes/on_gpu.py": "needs jax: tests/test_on_gpu.py",
+    "python recipes/ship.py": "writes the shipped networks: tests/golden/test_golden.py compares them",
     "python recipes/diagnosis.py": "tests/test_recipes.py",
     "python -m benchmarks": "with --quick, tests/benchmarks/test_harness.py",
 }
