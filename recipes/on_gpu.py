@@ -27,6 +27,7 @@ import optax
 from jax import Array
 
 import fsanet_tf
+from fsanet_tf.data.augmentation_config import BOX_SIDE, FACE_CENTER, RADII
 from fsanet_tf.data.dataset import hash_dataset, load_dataset
 from fsanet_tf.data.split import split_dataset
 from fsanet_tf.geometry.crop import CropRule
@@ -41,8 +42,6 @@ FACE_SHARE = 1 / (1 + 2 * MARGIN)  # side of the face box as a share of the crop
 FAR_WEIGHT = 0.5  # of the pose of a face that was moved as far as a tracker may see it
 FACELESS_ERROR_DEG, FACELESS_WEIGHT = 25.0, 0.3  # what the error head learns where there is no face
 PIECE, BESIDE, MOSAIC, PATTERN = range(4)  # kinds of crops without a face
-# The head of fsanet_tf.data.augmentation_accessories: x to the person's left, y down, z out of the face.
-RADII, FACE_CENTER, BOX_SIDE = np.array([0.80, 1.02, 0.92]), np.array([0.0, 0.31, 0.28]), 1.45
 
 
 class Random:
@@ -172,13 +171,13 @@ def cover_face(random: Random, image: Array, pose: Array, center: Array, side: A
     size = image.shape[0]
     rotation = rotation_matrices(pose, jnp)
     u = jnp.arange(size)
-    unit, origin = BOX_SIDE / side, rotation @ FACE_CENTER
+    unit, origin, radii = BOX_SIDE / side, rotation @ jnp.array(FACE_CENTER), jnp.array(RADII)
     x, y = (u - center[0]) * unit + origin[0], (u - center[1]) * unit + origin[1]
     start = jnp.stack(jnp.meshgrid(x, y), -1) @ rotation[:2]
     direction = rotation[2]
-    a = ((direction / RADII) ** 2).sum()
-    half_b = (direction * start / RADII**2).sum(-1)
-    discriminant = half_b**2 - a * (((start / RADII) ** 2).sum(-1) - 1)
+    a = ((direction / radii) ** 2).sum()
+    half_b = (direction * start / radii**2).sum(-1)
+    discriminant = half_b**2 - a * (((start / radii) ** 2).sum(-1) - 1)
     depth = (jnp.sqrt(jnp.maximum(discriminant, 0)) - half_b) / a
     x, y, z = jnp.moveaxis(start + depth[..., None] * direction, -1, 0)
     visible = discriminant > 0

@@ -2,14 +2,10 @@
 
 import tensorflow as tf
 
+from fsanet_tf.data.augmentation_config import BOX_SIDE, FACE_CENTER, RADII
 from fsanet_tf.data.random_numbers import BatchRandom
 from fsanet_tf.geometry.pose import rotation_matrices
 
-# A head in units of about half its height, as `synthetic_head` has it: x to the person's left, y down, z out
-# of the face. An ellipsoid around it, the center of the face box, and the side of that box.
-RADII = (0.80, 1.02, 0.92)
-FACE_CENTER = (0.0, 0.31, 0.28)
-BOX_SIDE = 1.45
 NOSE_COVERED = 0.04  # top edge of a mask as it should be worn, in the same units
 
 

@@ -8,6 +8,13 @@ __all__ = ["AugmentationConfig"]
 # Extensions: functions of float32 images `(batch, size, size, 3)` in [0, 255] and an int seed `(2,)`.
 AUGMENTATIONS = Registry("augmentation", {})
 
+# The head that masks and glasses are drawn on, in units of about half its height, as `synthetic_head` has it:
+# x to the person's left, y down, z out of the face. An ellipsoid around it, the center of the face box, and
+# the side of that box.
+RADII = (0.80, 1.02, 0.92)
+FACE_CENTER = (0.0, 0.31, 0.28)
+BOX_SIDE = 1.45
+
 
 def _probability(meaning: str) -> float:
     """Declare an option that is a probability, off by default."""
