@@ -18,6 +18,7 @@ from benchmarks.harness import markdown_row, run
 from fsanet_tf.detection.detection import Detection, scaled_box
 from fsanet_tf.detection.detectors import DETECTORS, face_box, load_detector_once, make_yunet
 from fsanet_tf.geometry.crop import Box
+from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.estimate import find_faces
 from fsanet_tf.prediction.predictor import PosePredictor
 
@@ -84,7 +85,7 @@ def main() -> None:
     folder = Path(flags.FLAGS.reference) / "data/AFLW2000"
     ways = {
         "YuNet alone": yunet_alone(),
-        "`estimate`, strided": ours("strided"),
+        f"`estimate`, {DEFAULT}": ours(DEFAULT),
         "`estimate`, 1x1": ours("1x1"),
     }
     photos = labeled_pictures(folder, flags.FLAGS.count, "photos")

@@ -11,6 +11,7 @@ from absl import flags
 from benchmarks.harness import Comparison, compare, run_benchmark, time_faces, use_threads
 from benchmarks.peers import ORIGINAL, frozen_graph, opentrack, ports
 from fsanet_tf.networks.network import Network, load_network
+from fsanet_tf.networks.pretrained import DEFAULT, FUSION
 
 BATCH = 64
 
@@ -21,7 +22,7 @@ def networks_of(reference: Path, threads: int) -> dict[str, Network]:
         ORIGINAL: load_network(frozen_graph(reference, "1x1")),
         "PyTorch port's ONNX": ports(reference, threads)["1x1"],
         "opentrack's ONNX": opentrack(reference, threads),
-        **{f"`{name}`": load_network(name, threads) for name in ("1x1", "strided", "fusion")},
+        **{f"`{name}`": load_network(name, threads) for name in ("1x1", DEFAULT, FUSION)},
     }
 
 

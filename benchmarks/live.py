@@ -26,10 +26,11 @@ from benchmarks.browser import (
     write_y4m,
 )
 from benchmarks.harness import markdown_row, run
+from fsanet_tf.networks.pretrained import DEFAULT
 
 SIZE = (640, 480)
 PAGES = {
-    "strided": ("strided",),
+    DEFAULT: (DEFAULT,),
     "fusion": ("1x1", "fusion"),
 }  # the networks that are measured, by exported network
 CAMERA_S = 8

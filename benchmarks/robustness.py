@@ -24,6 +24,7 @@ from fsanet_tf.geometry.crop import Box, CropRule, crop_face, face_window, sampl
 from fsanet_tf.io.images import read_image, write_image
 from fsanet_tf.networks.card import POSE
 from fsanet_tf.networks.network import Network, load_network, predict_crops
+from fsanet_tf.networks.pretrained import DEFAULT, FUSION
 
 SURROUNDINGS = CropRule(0.6, square=True)  # as far as any network looks
 FACE_SHARE = 1 / SURROUNDINGS.growth
@@ -106,7 +107,7 @@ def read_faces(reference: Path, count: int) -> Surroundings:
 def networks_of(reference: Path) -> dict[str, Network]:
     """Load the networks that are compared, by name."""
     return {
-        **{name: load_network(name) for name in ("strided", "fusion", "1x1")},
+        **{name: load_network(name) for name in (DEFAULT, FUSION, "1x1")},
         "opentrack": opentrack(reference, 0),
         "PyTorch port": load_network(list(ports(reference, 0).values())),
         "released fusion": released(reference),
@@ -129,7 +130,7 @@ def errors_on(faces: Surroundings, networks: dict[str, Network]) -> list[float]:
 def draw_faces(path: Path) -> None:
     """Draw the packaged photo: a column per corruption, a row per strength."""
     image, box = surroundings_of(read_image("astronaut"), ASTRONAUT_BOX)
-    network = load_network("strided")
+    network = load_network(DEFAULT)
     pose = network.predict(crop_face(image, box, network.card.crop)[None])[POSE]
     rows = [
         [corrupt(image[None], pose, name, strength, FACE_SHARE)[0] for name in CORRUPTIONS]

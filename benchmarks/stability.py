@@ -20,6 +20,7 @@ from fsanet_tf.detection.detection import Detection, overlap
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.detection.tracking import MIN_OVERLAP
 from fsanet_tf.geometry.pose import geodesic_errors, rotate_poses
+from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.track import track
 
@@ -94,7 +95,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("network", ["strided"], "Network files or shipped names, each measured.")
+    flags.DEFINE_list("network", [DEFAULT], "Network files or shipped names, each measured.")
     flags.DEFINE_string("input_dir", None, "Folder of .jpg and .mat pairs; by default none are turned.")
     flags.DEFINE_integer("count", 2000, "Images, spread over the folder.", 1)
     flags.DEFINE_list("videos", [], "Videos to measure the jitter on.")

@@ -17,13 +17,14 @@ from benchmarks.moving_window import MOTIONS, RATE, moving_window
 from benchmarks.tracking import FACE
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.io.images import read_image
+from fsanet_tf.networks.pretrained import DEFAULT, FUSION
 from fsanet_tf.prediction.sinks import VideoSink
 from fsanet_tf.prediction.sources import open_video
 from fsanet_tf.prediction.track import track
 
 SIZE = (1920, 1080)
 BASELINE = "decoded, drawn, encoded"
-NETWORKS = ("strided", "1x1", "fusion")
+NETWORKS = (DEFAULT, "1x1", FUSION)
 
 
 def make_video(path: Path, count: int) -> None:

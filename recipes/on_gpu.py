@@ -1,7 +1,7 @@
 """Train a network with all its heads on one GPU in minutes: Keras on JAX, the augmentation on the device.
 
 `python recipes/on_gpu.py --variant=fsanet_1x1_capsule_strided --data=aflw.npz,web.npz,mask.npz
---output=strided.keras` needs `jax[cuda13]` and `optax` besides the package, and no TensorFlow. The data are
+--output=strided.keras` needs the package, `jax[cuda13]` and `optax`, and no TensorFlow. The data are
 those of recipes/teacher_tables.py, without the near-duplicates of photos of AFLW2000. Losses and targets are
 those of `fsanet train --localize --uncertainty`, as is what the augmentation does, but for JPEG compression.
 The learning rate follows half a cosine over the time given; the result averages the weights.
@@ -28,20 +28,19 @@ from jax import Array
 
 import fsanet_tf
 from fsanet_tf.data.augmentation_config import BOX_SIDE, FACE_CENTER, RADII
-from fsanet_tf.data.dataset import hash_dataset, load_dataset
+from fsanet_tf.data.dataset import hashed_files, load_dataset
+from fsanet_tf.data.preprocessing.face_table import SHIPPED_CROP
 from fsanet_tf.data.split import split_dataset
-from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, MIRROR_SIGNS, poses_from_rotations, rotation_matrices
 from fsanet_tf.models.build import build_model
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY, NetworkCard
 from fsanet_tf.networks.keras_files import save_model
 from fsanet_tf.training.recipe import LOSS_WEIGHTS, geodesic_angles
 
-MARGIN = 0.29
-FACE_SHARE = 1 / (1 + 2 * MARGIN)  # side of the face box as a share of the crop's
+FACE_SHARE = 1 / SHIPPED_CROP.growth  # side of the face box as a share of the crop's
 FAR_WEIGHT = 0.5  # of the pose of a face that was moved as far as a tracker may see it
 FACELESS_ERROR_DEG, FACELESS_WEIGHT = 25.0, 0.3  # what the error head learns where there is no face
-PIECE, BESIDE, MOSAIC, PATTERN = range(4)  # kinds of crops without a face
+PIECE, BACKGROUND, MOSAIC, PATTERN = range(4)  # kinds of crops without a face
 
 
 class Random:
@@ -106,8 +105,8 @@ def move(key: Array, image: Array, pose: Array, view: Array, size: int) -> Moved
     scale = jnp.where(kind == PIECE, random.uniform(0.18, 0.4), scale)
     shift = jnp.where(kind == PIECE, random.uniform(-0.45, 0.45, (2,)) / scale, shift)
     direction = random.uniform(0, 2 * np.pi)
-    beside = jnp.stack([jnp.cos(direction), jnp.sin(direction)]) * random.uniform(0.8, 1.3)
-    shift = jnp.where(kind == BESIDE, beside, shift)
+    away = jnp.stack([jnp.cos(direction), jnp.sin(direction)]) * random.uniform(0.8, 1.3)
+    shift = jnp.where(kind == BACKGROUND, away, shift)
 
     source = image.shape[0]
     step = scale * source * view / size  # source pixels per pixel of the result
@@ -134,7 +133,7 @@ def move(key: Array, image: Array, pose: Array, view: Array, size: int) -> Moved
 def fill(random: Random, moved: Moved, other: Array) -> Array:
     """Fill what lies outside with another crop or black, or leave it; remove the face where none shall be."""
     image, size = moved.image, moved.image.shape[0]
-    from_other = random.happens(0.5) & (moved.kind != BESIDE)
+    from_other = random.happens(0.5) & (moved.kind != BACKGROUND)
     black = random.happens(0.5)
     filled = jnp.where(from_other, other, jnp.where(black, 0.0, image))
     image = jnp.where(moved.outside[..., None], filled, image)
@@ -318,7 +317,7 @@ class Trainer:
     ):
         dataset = load_dataset(data.split(","))
         self.rows, self.held_out = split_dataset(dataset, MAX_ANGLE_DEG, validation_fraction)
-        views = dataset.views(MARGIN)
+        views = dataset.views(SHIPPED_CROP.margin_ratio)
         views = np.ones(len(dataset), np.float32) if views is None else views
         arrays = (dataset.images, dataset.poses, views, dataset.weights, self.rows)
         self.faces = tuple(jnp.asarray(array) for array in arrays)
@@ -460,16 +459,14 @@ def main() -> None:
     options = ("minutes", "validation_fraction", "batch_size", "learning_rate", "seed")
     training = {"recipe": "recipes/on_gpu.py", "max_angle_deg": MAX_ANGLE_DEG}
     training |= {name: getattr(arguments, name) for name in options}
-    data = [{"file": Path(path).name, "sha256": hash_dataset(path)} for path in arguments.data.split(",")]
     about = {
         "variant": model.name,
         "version": fsanet_tf.__version__,
-        "data": data,
+        "data": hashed_files(arguments.data.split(",")),
         "training": training,
         **done,
     }
-    crop = CropRule(MARGIN, square=True, sampling="filtered")
-    save_model(arguments.output, model, NetworkCard(crop=crop, about=about))
+    save_model(arguments.output, model, NetworkCard(crop=SHIPPED_CROP, about=about))
     print(json.dumps(done), flush=True)
 
 

@@ -17,6 +17,7 @@ from filelock import FileLock
 from fsanet_tf.commands.main import main
 from fsanet_tf.data.dataset import FaceDataset, save_dataset
 from fsanet_tf.data.preprocessing.crops import preprocess
+from fsanet_tf.data.preprocessing.face_table import SHIPPED_CROP
 from fsanet_tf.data.preprocessing.landmark_pairs import LandmarkPairsConfig
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.models.config import BACKBONES
@@ -88,9 +89,6 @@ def own_tables(monkeypatch) -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
-
-
-SHIPPED_CROP = CropRule(0.29, square=True, sampling="filtered")
 
 
 def write_noise_faces(path: Path, count: int, crop: CropRule = SHIPPED_CROP) -> None:

@@ -11,7 +11,7 @@ from fsanet_tf.geometry.pose import mirror_poses, rotate_poses, within_angle
 
 MOSAIC_BLOCKS = 4  # per side
 PATTERN_SIDE = 5
-PIECE, BESIDE, MOSAIC, PATTERN = range(4)  # kinds of crops without a face
+PIECE, BACKGROUND, MOSAIC, PATTERN = range(4)  # kinds of crops without a face
 
 
 class Moved(NamedTuple):
@@ -56,9 +56,9 @@ def move(
     if config.faceless:
         scale = tf.where(kind == PIECE, random.uniform(0.18, 0.4), scale)
         direction = random.uniform(0.0, 2 * np.pi)
-        beside = tf.stack([tf.cos(direction), tf.sin(direction)], axis=1) * random.uniform(0.8, 1.3, (1,))
+        away = tf.stack([tf.cos(direction), tf.sin(direction)], axis=1) * random.uniform(0.8, 1.3, (1,))
         shift = tf.where((kind == PIECE)[:, None], random.uniform(-0.45, 0.45, (2,)) / scale[:, None], shift)
-        shift = tf.where((kind == BESIDE)[:, None], beside, shift)
+        shift = tf.where((kind == BACKGROUND)[:, None], away, shift)
 
     source = images.shape[1]
     side = scale * source if view is None else scale * source * view  # of the window, in source pixels
@@ -123,7 +123,7 @@ def _fill(
     """Fill what lies outside with another crop of the batch, with black, or leave it."""
     black = random.happens(0.5)
     if config.background:
-        chosen = random.happens(config.background) & (kind != BESIDE)  # the other crop has a face
+        chosen = random.happens(config.background) & (kind != BACKGROUND)  # the other crop has a face
         replaced = outside & chosen[:, None, None]
         images = tf.where(replaced[..., None], tf.roll(images, 1, axis=0), images)
         outside &= ~replaced

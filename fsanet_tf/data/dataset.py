@@ -275,6 +275,11 @@ def hash_dataset(path: str | Path) -> str:
     return _hash_content(Path(path).resolve(), status.st_size, status.st_mtime_ns)
 
 
+def hashed_files(paths: Sequence[str | Path]) -> list[dict[str, str]]:
+    """Return what a card says of the files that a network was trained on: name and hash of each."""
+    return [{"file": Path(path).name, "sha256": hash_dataset(path)} for path in paths]
+
+
 @functools.lru_cache(maxsize=64)
 def _hash_content(path: Path, size: int, time_ns: int) -> str:
     digest = hashlib.sha256()

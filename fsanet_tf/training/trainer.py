@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 import fsanet_tf
-from fsanet_tf.data.dataset import FaceDataset, hash_dataset, load_dataset
+from fsanet_tf.data.dataset import FaceDataset, hashed_files, load_dataset
 from fsanet_tf.data.input_pipeline import Faces, training_batches, validation_batches
 from fsanet_tf.data.split import split_dataset
 from fsanet_tf.errors import InputError, OptionError
@@ -214,16 +214,12 @@ def _about(config: TrainingConfig, variant: str, started_from: dict[str, Any] | 
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in PACKAGES},
         },
-        "data": _files(config.data),
-        "training": {**training, "validation_data": _files(config.validation_data)},
+        "data": hashed_files(config.data),
+        "training": {**training, "validation_data": hashed_files(config.validation_data)},
     }
     if started_from:
         about["started_from"] = started_from
     return about
-
-
-def _files(paths: tuple[str, ...]) -> list[dict[str, str]]:
-    return [{"file": Path(path).name, "sha256": hash_dataset(path)} for path in paths]
 
 
 def _finish(config: TrainingConfig, card: NetworkCard, checkpoints: Checkpoints) -> Path:
