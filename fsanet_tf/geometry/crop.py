@@ -173,8 +173,8 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
     y, y_block, rows, y_first, y_share = _linear_places(top, bottom, image_size, height)
     pixels = _pixels(image, x, y, columns * x_block, rows * y_block)
     blocks = _block_means(pixels, rows, columns)
-    lines = _between(blocks, y_first, y_share[:, None, None], axis=0)
-    return _between(lines, x_first, x_share[:, None], axis=1)
+    lines = _between(blocks, y_first, y_share)
+    return cv2.transpose(_between(cv2.transpose(lines), x_first, x_share))
 
 
 def _block_means(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -209,24 +209,24 @@ def _linear_places(
     position = (low + (np.arange(count) + 0.5) * step - start) / block - 0.5  # in blocks
     kept = max(-start // block - 1, 0)
     blocks = min(int(position[-1]) + 1, (size - 1 - start) // block + 1) + 1 - kept
-    position = (position - kept).clip(0, blocks - 1)
+    position = np.minimum(np.maximum(position - kept, 0), blocks - 1)
     first = np.minimum(position.astype(int), blocks - 2)
     return start + kept * block, block, blocks, first, (position - first).astype(np.float32)
 
 
-def _between(values: np.ndarray, first: np.ndarray, share: np.ndarray, axis: int) -> np.ndarray:
-    """Interpolate linearly along an axis."""
-    before = values.take(first, axis)
-    between = values.take(first + 1, axis)
+def _between(values: np.ndarray, first: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Interpolate linearly along the first axis."""
+    before = values.take(first, 0)
+    between = values.take(first + 1, 0)
     between -= before
-    between *= share
+    between *= share[:, None, None]
     between += before
     return between
 
 
 def _pixels(image: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:
     """Cut out `(height, width, 3)` pixels from x, y; those beyond the edge repeat it."""
-    left, top = np.clip(x, 0, image.shape[1] - 1), np.clip(y, 0, image.shape[0] - 1)
+    left, top = min(max(x, 0), image.shape[1] - 1), min(max(y, 0), image.shape[0] - 1)
     right, bottom = (
         max(left + 1, min(x + width, image.shape[1])),
         max(top + 1, min(y + height, image.shape[0])),

@@ -165,7 +165,6 @@ def run_tflite(path: Path, content: bytes, num_threads: int) -> tuple[Run, int]:
     outputs = {ours: tensors[theirs] for ours, theirs in names.items()}
 
     def invoke(interpreter: Any, crops: np.ndarray) -> Outputs:
-        image = interpreter.get_input_details()[0]
         interpreter.set_tensor(image["index"], _as_type(crops, image["dtype"], *image["quantization"]))
         interpreter.invoke()
         return {
@@ -211,9 +210,9 @@ def _as_type(values: np.ndarray, dtype: Any, scale: float = 0.0, zero_point: int
 
 
 def _dequantize(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """Convert a quantized tensor's integers to float32; a copy."""
+    """Convert a quantized tensor's integers to float32."""
     scale, zero_point = tensor["quantization"]
-    return (values.astype(np.float32) - zero_point) * (scale or 1.0)
+    return (values.astype(np.float32) - zero_point) * scale if scale else values
 
 
 def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
