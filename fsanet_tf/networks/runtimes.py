@@ -210,9 +210,10 @@ def _as_type(values: np.ndarray, dtype: Any, scale: float = 0.0, zero_point: int
 
 
 def _dequantize(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """Convert a quantized tensor's integers to float32."""
+    """Convert a tensor's values to float32; integers with its scale, if it has one."""
     scale, zero_point = tensor["quantization"]
-    return (values.astype(np.float32) - zero_point) * scale if scale else values
+    values = values.astype(np.float32, copy=False)
+    return (values - zero_point) * scale if scale else values
 
 
 def load_onnx(path: Path, num_threads: int, trust: bool) -> tuple[Run, int]:
