@@ -1,8 +1,9 @@
-"""Put trained networks into the package: `.keras`, `.tflite`, and the fusion's uncertainty.
+"""Put trained networks into the package: `.keras`, `.tflite`, the 8-bit file, and the fusion's uncertainty.
 
 `python recipes/ship.py --network 1x1=1x1.keras --network strided=runs/strided --data=aflw.npz,web.npz` takes
 a file of recipes/on_gpu.py, or the network of a run of `fsanet train`. Its card contains the network that it
-was started from. The faces that were held out calibrate the fusion.
+was started from. Some of the faces trained on determine the ranges of the 8 bits; those that were held out
+calibrate the fusion.
 """
 
 import argparse
@@ -13,20 +14,22 @@ import numpy as np
 from scipy.optimize import nnls
 
 import fsanet_tf
-from fsanet_tf.data.dataset import load_dataset
+from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.data.input_pipeline import cut_views
 from fsanet_tf.data.split import split_dataset
-from fsanet_tf.export.formats import export_tflite
+from fsanet_tf.export.formats import export_int8, export_tflite
+from fsanet_tf.export.parity import spread
 from fsanet_tf.geometry.disagreement import ErrorCalibration, disagreement_and_turn
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors, geodesic_errors
 from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import load_network, predict_crops
-from fsanet_tf.networks.pretrained import FOLDER, FUSED, FUSION
+from fsanet_tf.networks.pretrained import DEFAULT, FOLDER, FUSED, FUSION, INT8
 from fsanet_tf.training.run_directory import CONFIG_FILE, FINAL_FILE
 
 LABELS = "means of the answers of two teachers and of networks that learned from them (distillation)"
+NUM_REPRESENTATIVE = 500
 
 
 def ship(name: str, source: Path) -> None:
@@ -46,7 +49,16 @@ def ship(name: str, source: Path) -> None:
             variable.assign(rounded(variable.numpy()))
     save_model(FOLDER / f"{name}.keras", model, card)
     with replace_when_done(FOLDER / f"{name}.tflite") as temporary:
-        export_tflite(model, temporary, "float32", card, batch=None)
+        export_tflite(model, temporary, "float16", card, batch=None)
+
+
+def ship_int8(faces: np.ndarray) -> None:
+    """Write the default network in 8 bits, whose ranges are those of faces."""
+    model = load_model(DEFAULT)
+    card = NetworkCard.from_json(model.card)
+    card = dataclasses.replace(card, about={**card.about, "name": INT8})
+    with replace_when_done(FOLDER / f"{INT8}.tflite") as temporary:
+        export_int8(model, temporary, faces, card)
 
 
 def rounded(weights: np.ndarray) -> np.ndarray:
@@ -61,22 +73,24 @@ def hours(run: Path) -> float:
     return round(seconds / 3600, 2)
 
 
-def calibrate(data: list[str], validation_fraction: float) -> dict[str, float]:
-    """Fit the error of the fusion on validation faces to its members' disagreement and the head's turn."""
-    dataset = load_dataset(data)
-    members = [load_network(name) for name in FUSED]
-    _, rows = split_dataset(dataset, MAX_ANGLE_DEG, validation_fraction)
-    views = dataset.views(members[0].card.crop.margin_ratio)
-    crops = dataset.images[rows]
+def crops_of(dataset: FaceDataset, rows: np.ndarray) -> np.ndarray:
+    """Cut faces as all shipped networks expect them."""
+    network = load_network(DEFAULT)
+    crops, views = dataset.images[rows], dataset.views(network.card.crop.margin_ratio)
     if views is not None:
-        crops = cut_views(crops, views[rows], members[0].image_size)
-    poses = np.stack([predict_crops(member, crops)[POSE] for member in members])
-    mean, true = poses.mean(axis=0), dataset.poses[rows]
-    errors = geodesic_errors(mean, true)
-    causes = np.column_stack([np.ones(len(rows)), *disagreement_and_turn(poses)])
+        crops = cut_views(crops, views[rows], network.image_size)
+    return crops.astype(np.float32)
+
+
+def calibrate(crops: np.ndarray, true_deg: np.ndarray) -> dict[str, float]:
+    """Fit the error of the fusion on held-out faces to its members' disagreement and the head's turn."""
+    poses = np.stack([predict_crops(load_network(name), crops)[POSE] for name in FUSED])
+    mean = poses.mean(axis=0)
+    errors = geodesic_errors(mean, true_deg)
+    causes = np.column_stack([np.ones(len(errors)), *disagreement_and_turn(poses)])
     coefficients, _ = nnls(causes, errors)
-    mae = float(angle_errors(mean, true).mean())
-    print(f"fusion on {len(rows)} validation faces: MAE {mae:.2f}°, geodesic {errors.mean():.2f}°")
+    mae = float(angle_errors(mean, true_deg).mean())
+    print(f"fusion on {len(errors)} held-out faces: MAE {mae:.2f}°, geodesic {errors.mean():.2f}°")
     names = [field.name for field in dataclasses.fields(ErrorCalibration)]
     return dict(zip(names, coefficients.round(4).tolist(), strict=True))
 
@@ -90,7 +104,10 @@ if __name__ == "__main__":
     for pair in arguments.network:
         name, source = pair.split("=")
         ship(name, Path(source))
-    calibration = calibrate(arguments.data.split(","), arguments.validation_fraction)
+    dataset = load_dataset(arguments.data.split(","))
+    trained_on, held_out = split_dataset(dataset, MAX_ANGLE_DEG, arguments.validation_fraction)
+    ship_int8(spread(crops_of(dataset, trained_on), NUM_REPRESENTATIVE))
+    calibration = calibrate(crops_of(dataset, held_out), dataset.poses[held_out])
     content = {"version": fsanet_tf.__version__, "uncertainty": calibration}
     write_json(FOLDER / f"{FUSION}.json", content)
     print(f"shipped to {FOLDER}; uncertainty {calibration}")

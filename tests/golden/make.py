@@ -119,11 +119,13 @@ def original_poses_of_seeded(reference: Path, faces: np.ndarray) -> dict[str, An
 
 
 def shipped_poses(faces: np.ndarray) -> dict[str, Any]:
-    """Poses by every shipped network."""
+    """Poses by every shipped network: of its `.keras` file if it has one."""
+    from fsanet_tf.networks.keras_files import load_model
     from fsanet_tf.networks.network import load_network
-    from fsanet_tf.networks.pretrained import list_networks
+    from fsanet_tf.networks.pretrained import INT8, list_networks
 
-    return {name: rounded(load_network(name).predict(faces)["pose"]) for name in list_networks()}
+    made = {name: rounded(answer(load_model(name), faces)) for name in list_networks() if name != INT8}
+    return {**made, INT8: rounded(load_network(INT8).predict(faces)["pose"])}
 
 
 def main() -> None:

@@ -71,14 +71,14 @@ def test_keras_files_with_one_unnamed_output_load_as_before(tmp_path, crops):
 
 
 def test_several_networks_are_their_mean_and_so_is_the_fused_model(crops):
-    members = [load_network(name) for name in ("1x1", "var")]
-    mean = np.mean([member.predict(crops)["pose"] for member in members], axis=0)
-    np.testing.assert_allclose(load_network(["1x1", "var"]).predict(crops)["pose"], mean, atol=1e-5)
-    np.testing.assert_allclose(load_model(["1x1", "var"])(crops)["pose"], mean, atol=1e-3)
+    names = ["1x1", "var"]
+    for load, answer in (load_network, lambda network: network.predict(crops)), (load_model, lambda m: m(crops)):
+        mean = np.mean([answer(load(name))["pose"] for name in names], axis=0)
+        np.testing.assert_allclose(answer(load(names))["pose"], mean, atol=1e-5)
 
 
 def test_mirroring_averages_with_the_undone_poses_of_mirrored_crops(crops):
-    network = load_network("var")
+    network = load_network(network_files("var", ".keras")[0])
     flipped = mirror_poses(network.predict(crops[:, :, ::-1].copy())["pose"])
     expected = (network.predict(crops)["pose"] + flipped) / 2
     np.testing.assert_allclose(Mirrored(network).predict(crops)["pose"], expected, atol=1e-5)
@@ -90,7 +90,7 @@ def test_the_fusion_predicts_its_error_the_same_from_either_runtime(name, crops)
     network, model = load_network("fusion"), load_model(name)
     assert set(network.card.outputs) == set(OUTPUTS) == set(model.card["outputs"])
     np.testing.assert_allclose(
-        network.predict(crops)["uncertainty_deg"], model(crops)["uncertainty_deg"], atol=1e-3
+        network.predict(crops)["uncertainty_deg"], model(crops)["uncertainty_deg"], atol=0.2
     )
 
 
