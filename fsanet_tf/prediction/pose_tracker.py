@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from fsanet_tf.detection.detection import Detection, Detector, overlap, scaled_box
+from fsanet_tf.detection.detection import Detection, Detector, move, overlap, scaled_box
 from fsanet_tf.detection.detectors import load_detector_once, reduce_frame
 from fsanet_tf.detection.face_pose import MIN_FACE_SCORE, FacePose, is_face, require_faces, with_pose
 from fsanet_tf.detection.tracking import MIN_OVERLAP, Tracker
@@ -32,7 +32,7 @@ class FollowingConfig:
     """Constants of following faces by a network that localizes.
 
     A box follows what the network sees by a gain that grows with the move, so that noise moves it little and
-    a fast face takes it along.
+    a fast face takes it along; what it moved since the last frame carries it on into the next one.
 
     Attributes:
         detect_every_s: Seconds after which the detector looks for new faces.
@@ -43,6 +43,8 @@ class FollowingConfig:
             one in proportion.
         full_growth: The same for the logarithm of the size.
         min_gain: Smallest share of a move that is followed.
+        full_speed: Move of a face from frame to frame, as a share of its box's side, that goes on in full in
+            the next frame; a smaller one in proportion.
         min_overlap: Intersection over union at which a detection is a face that is followed already.
         max_overlap: Intersection over union at which two followed faces are one; the older one stays.
     """
@@ -54,6 +56,7 @@ class FollowingConfig:
     full_offset: float = 0.1
     full_growth: float = 0.3
     min_gain: float = 0.1
+    full_speed: float = 0.07
     min_overlap: float = MIN_OVERLAP
     max_overlap: float = 0.4
 
@@ -64,6 +67,13 @@ class FollowingConfig:
         growth_gain = min(max(abs(growth) / self.full_growth, self.min_gain), 1.0)
         return gain * x, gain * y, growth_gain * growth
 
+    def ahead(self, last: Box, box: Box) -> Box:
+        """Return where a face will be in the next frame, from its boxes in the last one and in this one."""
+        x, y = ((box[i] + box[i + 2] - last[i] - last[i + 2]) / 2 for i in (0, 1))
+        side = math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
+        gain = min(math.hypot(x, y) / (self.full_speed * side), 1.0)
+        return move(box, (gain * x, gain * y))
+
 
 @dataclasses.dataclass
 class Followed:
@@ -71,7 +81,8 @@ class Followed:
 
     Attributes:
         number: Its number; 0: it was just detected.
-        box: Its box in the next frame.
+        box: Where it will be in the next frame.
+        seen: Its box in the last frame; None: it was not seen there.
         score: Of the detection in this frame; None: there is none.
         asked: Its box in the frame that the detector has seen last, if it was followed then.
         misses: Number of successive frames in which the network saw no face.
@@ -79,9 +90,15 @@ class Followed:
 
     number: int
     box: Box
+    seen: Box | None = None
     score: float | None = None
     asked: Box | None = None
     misses: int = 0
+
+    @property
+    def place(self) -> Box:
+        """Its box in the last frame: where it was seen or, if it was not, looked for."""
+        return self.seen or self.box
 
 
 class PoseTracker:
@@ -204,16 +221,22 @@ class PoseTracker:
                 is_seen = is_face(face.score, face.face_score)
             if is_seen:
                 offset = self.following.damped(outputs[BOX_OFFSET][row].tolist())
-                track.box = moved_box(face.box, self._predictor.crop_rule, offset)
+                box = moved_box(face.box, self._predictor.crop_rule, offset)
+                track.box = self.following.ahead(track.seen, box) if track.seen else box
+                track.seen = box
+            else:
+                track.seen = None
             track.misses = 0 if is_seen else track.misses + 1
-            is_second = any(overlap(track.box, f.box) > self.following.max_overlap for f in self._followed)
+            is_second = any(
+                overlap(track.place, f.place) > self.following.max_overlap for f in self._followed
+            )
             if is_second or track.misses >= (self.following.hold_frames if track.number else 1):
                 continue
             if not track.number:
                 self._count += 1
                 track.number = self._count
             self._followed.append(track)
-            results.append(dataclasses.replace(face, box=track.box, track=track.number))
+            results.append(dataclasses.replace(face, box=track.place, track=track.number))
         return results
 
     def _match(self, found: Sequence[Detection]) -> list[Followed]:
@@ -233,7 +256,7 @@ class PoseTracker:
             if max(shares, default=0.0) >= self.following.min_overlap:
                 self._followed[shares.index(max(shares))].score = face.score
             else:
-                fresh.append(Followed(0, face.box, face.score))
+                fresh.append(Followed(0, face.box, score=face.score))
         return fresh
 
     def _detections(self, frame: np.ndarray, time_s: float) -> list[Detection]:

@@ -250,11 +250,16 @@ def test_boxes_move_as_in_python(tmp_path):
       const result = [
         ...pipeline.movedBox({list(box)}, rule, {list(offset)}),
         ...pipeline.damped([0.03, -0.04, 0.1], following),
+        ...pipeline.ahead([9, 21, 49, 71], {list(box)}, following),
+        ...pipeline.ahead([0, 21, 40, 71], {list(box)}, following),
       ];
     """
     moved = run_in_node(tmp_path, np.zeros((2, 2, 3), np.uint8), code)
-    damped = FollowingConfig().damped((0.03, -0.04, 0.1))
-    np.testing.assert_allclose(moved, [*moved_box(box, rule, offset), *damped], rtol=1e-6)
+    following = FollowingConfig()
+    damped = following.damped((0.03, -0.04, 0.1))
+    slow, fast = (following.ahead((left, 21.0, left + 40, 71.0), box) for left in (9.0, 0.0))
+    assert fast == (20, 19, 60, 69)
+    np.testing.assert_allclose(moved, [*moved_box(box, rule, offset), *damped, *slow, *fast], rtol=1e-6)
 
 
 def test_smoothing_is_pythons(tmp_path, rng):

@@ -72,7 +72,10 @@ def test_keras_files_with_one_unnamed_output_load_as_before(tmp_path, crops):
 
 def test_several_networks_are_their_mean_and_so_is_the_fused_model(crops):
     names = ["1x1", "var"]
-    for load, answer in (load_network, lambda network: network.predict(crops)), (load_model, lambda m: m(crops)):
+    for load, answer in (
+        (load_network, lambda network: network.predict(crops)),
+        (load_model, lambda m: m(crops)),
+    ):
         mean = np.mean([answer(load(name))["pose"] for name in names], axis=0)
         np.testing.assert_allclose(answer(load(names))["pose"], mean, atol=1e-5)
 

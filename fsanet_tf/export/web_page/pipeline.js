@@ -497,6 +497,21 @@ export function damped(offset, config) {
 }
 
 /**
+ * Where a face will be in the next frame, from its boxes in the last one and in this one, as `FollowingConfig.ahead`.
+ * @param {Box} last
+ * @param {Box} box
+ * @param {FollowingConfig} config
+ * @returns {Box}
+ */
+export function ahead(last, box, config) {
+  const [left, top, right, bottom] = box;
+  const [x, y] = [(left + right - last[0] - last[2]) / 2, (top + bottom - last[1] - last[3]) / 2];
+  const side = Math.sqrt((right - left) * (bottom - top));
+  const gain = Math.min(Math.hypot(x, y) / (config.full_speed * side), 1);
+  return [left + gain * x, top + gain * y, right + gain * x, bottom + gain * y];
+}
+
+/**
  * Whether a detection is a face, as `is_face` in Python: the surer the network, the less the detector has to be.
  * @typedef {{min_face_score: number, min_evidence: number, default_face_score: number}} FaceConfig
  * @param {{score: number, faceScore?: number}} face
@@ -510,7 +525,7 @@ export function isFace({ score, faceScore }, config) {
 /**
  * Follow the faces of a video by a network that localizes.
  * @typedef {{detect_every_s: number, min_face_score: number, hold_frames: number, full_offset: number,
- *   full_growth: number, min_gain: number, min_overlap: number, max_overlap: number}} FollowingConfig
+ *   full_growth: number, min_gain: number, full_speed: number, min_overlap: number, max_overlap: number}} FollowingConfig
  */
 export class Follower {
   /**
@@ -520,7 +535,7 @@ export class Follower {
   constructor(config, faceConfig) {
     this.config = config;
     this.faceConfig = faceConfig;
-    /** @type {(Detection & {misses: number, asked?: Box})[]} */
+    /** @type {(Detection & {misses: number, seen?: Box, asked?: Box})[]} */
     this.faces = [];
     this.dueS = -Infinity;
   }
@@ -564,10 +579,12 @@ export class Follower {
       const isNew = (last?.misses ?? -1) < 0;
       const isSeen = isNew ? isFace(face, this.faceConfig) : (face.faceScore ?? 1) >= this.config.min_face_score;
       const misses = isSeen ? 0 : isNew ? Infinity : (last?.misses ?? 0) + 1;
-      const box = (isSeen && face.nextBox) || face.box;
-      const isSecond = this.faces.some((other) => boxOverlap(other.box, box) > this.config.max_overlap);
+      const seen = isSeen ? face.nextBox : undefined;
+      const place = seen ?? face.box;
+      const box = seen && last?.seen ? ahead(last.seen, seen, this.config) : place;
+      const isSecond = this.faces.some((other) => boxOverlap(other.seen ?? other.box, place) > this.config.max_overlap);
       if (misses >= this.config.hold_frames || isSecond) return false;
-      this.faces.push({ box, score: face.score, misses, asked: last?.asked });
+      this.faces.push({ box, seen, score: face.score, misses, asked: last?.asked });
       return true;
     });
   }
