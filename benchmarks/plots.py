@@ -76,15 +76,41 @@ def draw_efficiency(
     over_time.set(xscale="log", xlabel="milliseconds per face, one thread", ylabel="MAE (degrees)")
     over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(3, 6.5))
     for axes in (over_time, over_size):
-        axes.grid(alpha=0.3, which="both")
-        axes.margins(x=0.3)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("")
+        _show_logarithmic(axes)
     figure.draw_without_rendering()  # fixes where the points are in pixels
     _write_names(over_time, times)
     _write_names(over_size, sizes | printed_sizes)
     save_figure(figure, path)
+
+
+def draw_capacity(families: Sequence[dict[str, tuple[float, float]]], path: str | Path) -> None:
+    """Draw networks' errors over their time, each family in its color.
+
+    Args:
+        families: By network: milliseconds per face, MAE in degrees.
+        path: The image file to write.
+    """
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for places in families:
+        times, errors = zip(*places.values(), strict=True)
+        axes.scatter(times, errors, s=25)
+    axes.set(
+        xscale="log", xlabel="milliseconds per face, one thread", ylabel="MAE on held-out faces (degrees)"
+    )
+    _show_logarithmic(axes)
+    figure.draw_without_rendering()  # fixes where the points are in pixels
+    _write_names(axes, {name: place for places in families for name, place in places.items()})
+    save_figure(figure, path)
+
+
+def _show_logarithmic(axes: Axes) -> None:
+    """Write plain numbers along a logarithmic axis."""
+    axes.grid(alpha=0.3, which="both")
+    axes.margins(x=0.3)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
 
 
 def _write_names(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
