@@ -10,8 +10,9 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -132,34 +133,49 @@ def file_kind(path: str | Path) -> str | None:
     )
 
 
-def photo_paths(
-    source: str, recursive: bool = False, skipped: dict[str, str] | None = None
-) -> list[Path] | None:
-    """Return the photos of a source, or None if it is a video or camera.
+class Photos(NamedTuple):
+    """The photos of a source.
+
+    Attributes:
+        paths: Their files.
+        folder: The folder that contains them; None for a single photo.
+        skipped: Why the folder's other files and folders are left out, by name.
+    """
+
+    paths: list[Path]
+    folder: Path | None = None
+    skipped: Mapping[str, str] = MappingProxyType({})
+
+    def name(self, photo: Path) -> str:
+        """Name a photo by its path in the folder."""
+        return str(photo.relative_to(self.folder)) if self.folder else photo.name
+
+
+def find_photos(source: str, recursive: bool = False) -> Photos | None:
+    """Find the photos of a source; None if it is a video or camera.
 
     Args:
         source: A photo, a folder, or something else.
         recursive: Whether to search the folder's subfolders too.
-        skipped: Receives why the folder's other files and folders are left out, by name.
 
     Raises:
         InputError: If there is no such photo, or the folder contains none.
     """
     path = Path(source)
     if source == ASTRONAUT:
-        return [path]
+        return Photos([path])
     if is_live(source):
         return None
     if path.is_dir():
-        skipped = {} if skipped is None else skipped
-        kinds = {Path(file): file_kind(file) for file in files_in(source, skipped, recursive)}
+        skipped: dict[str, str] = {}
+        kinds = {Path(file): file_kind(file) for file in files_in(path, skipped, recursive)}
         skipped |= {printable_name(p): kind or NEITHER for p, kind in kinds.items() if kind != "photo"}
         photos = sorted(p for p, kind in kinds.items() if kind == "photo")
         if not photos:
             raise InputError(f"{source}: expected photos, found none{describe_skipped(skipped)}")
-        return photos
+        return Photos(photos, path, skipped)
     if path.is_file():
-        return [path] if file_kind(path) == "photo" else None
+        return Photos([path]) if file_kind(path) == "photo" else None
     if path.suffix.lower() in PHOTO_SUFFIXES:
         raise InputError(f"{source}: {NO_SUCH}")
     return None
@@ -172,7 +188,7 @@ def open_video(source: str | Path) -> Video | Animation:
         InputError: If it is photos, cannot be opened, or has no frame.
     """
     source = as_source(source)
-    if photo_paths(source) is not None:
+    if find_photos(source):
         raise InputError(f"{source}: expected a video or camera, received photos (see estimate)")
     if not is_live(source) and os.path.isfile(source):
         with open(source, "rb") as file:
