@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -38,6 +38,10 @@ __all__ = ["Network", "load_network"]
 
 NO_NUMBERS = "bOSU"  # kinds of NumPy's types
 BATCH = 256  # crops that are converted to float32 at a time
+
+# What `load_network` loads.
+OneNetwork: TypeAlias = "str | Path | Network | keras.Model"
+Networks: TypeAlias = "OneNetwork | Sequence[OneNetwork]"
 
 
 @runtime_checkable
@@ -81,11 +85,7 @@ class Network(Protocol):
         ...
 
 
-def load_network(
-    network: str | Path | Network | keras.Model | Sequence[str | Path | Network | keras.Model],
-    num_threads: int | None = None,
-    trust: bool = False,
-) -> Network:
+def load_network(network: Networks, num_threads: int | None = None, trust: bool = False) -> Network:
     """Load a network by path, or a shipped one by name; several are averaged.
 
     A `.tflite` or `.onnx` file needs no TensorFlow.

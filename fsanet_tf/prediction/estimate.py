@@ -13,9 +13,10 @@ from fsanet_tf.detection.face_pose import FacePose, certainty, evidence, is_face
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.camera import camera_matrix
 from fsanet_tf.io.images import as_bgr, decode_image, decode_pil, read_image
+from fsanet_tf.networks.network import Networks
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import checked
-from fsanet_tf.prediction.predictor import Networks, PosePredictor, load_network_once
+from fsanet_tf.prediction.predictor import PosePredictor, load_network_once
 
 __all__ = ["estimate"]
 
@@ -37,7 +38,8 @@ def estimate(
     Args:
         image: Path of an image file, its content as bytes, a PIL image (the EXIF orientation of all three is
             applied), or a uint8 array in [0, 255]: `(height, width, 3)`, or grayscale `(height, width)`.
-        network: Path of a network, one of `list_networks()`, a loaded network, or several (averaged).
+        network: As for `load_network`: a path, one of `list_networks()`, a loaded network or Keras model, or
+            several, which are averaged.
         detector: One of `list_detectors()`, `auto`, or a function from a frame to detections.
         color_order: Order of an array's channels; required for arrays with channels, since it cannot be
             detected.
