@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Collection
 from typing import Any, TypeVar
 
 from absl import flags
@@ -14,9 +13,7 @@ from fsanet_tf.options import Option, options_of, value_type
 Config = TypeVar("Config")
 
 
-def define_flags(
-    config_type: type, values: flags.FlagValues, leave_out: Collection[str] = (), **defaults: Any
-) -> None:
+def define_flags(config_type: type, values: flags.FlagValues) -> None:
     """Define a flag for each option of a configuration, and for those of the configurations within it.
 
     The flag's type, default, help, choices and range are those of the field.
@@ -24,38 +21,29 @@ def define_flags(
     Args:
         config_type: A class made by `@configuration`.
         values: Receives the flags.
-        leave_out: Options that are not offered on the command line.
-        defaults: Defaults of this command in place of the fields'.
     """
     hints = typing.get_type_hints(config_type)
     for field in dataclasses.fields(config_type):
-        if field.name in leave_out:
-            continue
         if nested := _nested(hints[field.name]):
-            define_flags(nested, values, leave_out, **defaults)
+            define_flags(nested, values)
         elif field.name in options_of(config_type):
-            default = defaults.get(
-                field.name, None if field.default is dataclasses.MISSING else field.default
-            )
+            default = None if field.default is dataclasses.MISSING else field.default
             _define(field.name, hints[field.name], options_of(config_type)[field.name], default, values)
 
 
-def config_from_flags(config_type: type[Config], values: flags.FlagValues, **fixed: Any) -> Config:
+def config_from_flags(config_type: type[Config], values: flags.FlagValues) -> Config:
     """Build a configuration, and those within it, from parsed flags.
 
     Args:
         config_type: A class made by `@configuration`.
         values: Parsed flags; options without a flag keep their defaults.
-        fixed: Values of fields, in place of a flag's.
 
     Raises:
         OptionError: If an option has an invalid value.
     """
     hints = typing.get_type_hints(config_type)
-    given = dict(fixed)
+    given: dict[str, Any] = {}
     for field in dataclasses.fields(config_type):  # type: ignore[arg-type]
-        if field.name in fixed:
-            continue
         if nested := _nested(hints[field.name]):
             given[field.name] = config_from_flags(nested, values)
         elif field.name in values:

@@ -31,7 +31,7 @@ class Outer:
 
 def parse(*arguments):
     values = flags.FlagValues()
-    define_flags(Outer, values, every=3)
+    define_flags(Outer, values)
     parse_options(values, arguments, positional="network")
     return config_from_flags(Outer, values)
 
@@ -40,11 +40,11 @@ def test_values_reach_the_configuration_in_their_types():
     config = parse(
         "--network=a,b", "--strength=0.25", "--layers=b,a", "--sizes=32", "--mirror", "--style=cube"
     )
-    assert config == Outer(("a", "b"), None, "cube", ("b", "a"), (32,), 3, True, Inner(0.25))
+    assert config == Outer(("a", "b"), None, "cube", ("b", "a"), (32,), 1, True, Inner(0.25))
 
 
-def test_defaults_are_the_fields_or_the_commands():
-    assert parse("a") == Outer(("a",), every=3)
+def test_defaults_are_the_fields():
+    assert parse("a") == Outer(("a",))
 
 
 def test_several_arguments_without_a_name_set_a_list():
