@@ -81,7 +81,7 @@ def test_a_value_of_the_wrong_type_is_one_plain_line(arguments, message, capsys)
 
 def test_every_new_name_is_an_option_of_a_command():
     options = {name for command in COMMANDS for name in load_command(command).make_flags()}
-    assert {new for names in RENAMED_OPTIONS.values() for new in names} <= options
+    assert set(RENAMED_OPTIONS.values()) <= options
 
 
 def test_a_removed_command_is_answered_with_what_replaces_it():
