@@ -7,7 +7,6 @@ import contextlib
 import os
 import queue
 import re
-import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ import numpy as np
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import library_path, printable_name
+from fsanet_tf.io.files import is_special, library_path, printable_name
 from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.io.images import ASTRONAUT
 from fsanet_tf.io.waiting import call_in_thread
@@ -93,14 +92,7 @@ def as_source(source: str | os.PathLike | int) -> str:
 
 def is_live(source: str) -> bool:
     """Return whether a source is a camera's number, an address, a device or a pipe, not a file."""
-    return bool(CAMERA_NUMBER.fullmatch(source)) or "://" in source or _is_special(Path(source))
-
-
-def _is_special(path: Path) -> bool:
-    try:
-        return path.exists() and not (path.is_file() or path.is_dir())
-    except (OSError, ValueError):
-        return False
+    return bool(CAMERA_NUMBER.fullmatch(source)) or "://" in source or is_special(source)
 
 
 def file_kind(path: str | Path) -> str | None:
@@ -256,10 +248,10 @@ class Video:
 
     def __init__(self, source: str):
         self.source = printable_name(source)
-        live, special = is_live(source), _is_special(Path(source))
+        live = is_live(source)
         if not live and not Path(source).is_file():
             raise InputError(f"{self.source}: {NO_SUCH}")
-        is_pipe = special and stat.S_ISFIFO(os.stat(source).st_mode)
+        is_pipe = is_special(source) and Path(source).is_fifo()
         if live:
             # Only one backend may open a pipe: the next one would wait for another writer.
             backend = cv2.CAP_FFMPEG if is_pipe else cv2.CAP_ANY
