@@ -47,7 +47,7 @@ def config_from_flags(config_type: type[Config], values: flags.FlagValues) -> Co
         if nested := _nested(hints[field.name]):
             given[field.name] = config_from_flags(nested, values)
         elif field.name in values:
-            given[field.name] = _converted(hints[field.name], values[field.name].value)
+            given[field.name] = values[field.name].value
     return config_type(**given)
 
 
@@ -70,34 +70,20 @@ def _nested(hint: Any) -> type | None:
 
 
 def _define(name: str, hint: Any, option: Option, default: Any, values: flags.FlagValues) -> None:
-    """Define one flag."""
+    """Define one flag; the configuration checks choices and ranges."""
     kind, _ = value_type(hint)
+    is_list = typing.get_origin(kind) is tuple
     text = option.meaning
-    if typing.get_origin(kind) is tuple:
-        if option.names():  # the configuration checks each
-            text += f" Of {', '.join(option.names())}."
+    if option.names():
+        text += f" {'Of' if is_list else 'One of'} {', '.join(option.names())}."
+    if is_list:
         default = None if default is None else list(map(str, default))
         flags.DEFINE_list(name, default, text, flag_values=values)
-    elif option.names():
-        flags.DEFINE_enum(name, default, option.names(), text, flag_values=values)
     elif kind is bool:
         flags.DEFINE_bool(name, default, text, flag_values=values)
     elif kind is int:
-        low, high = (None if limit is None else int(limit) for limit in (option.low, option.high))
-        flags.DEFINE_integer(name, default, text, low, high, flag_values=values)
+        flags.DEFINE_integer(name, default, text, flag_values=values)
     elif kind is float:
-        flags.DEFINE_float(name, default, text, option.low, option.high, flag_values=values)
+        flags.DEFINE_float(name, default, text, flag_values=values)
     else:
         flags.DEFINE_string(name, default, text, flag_values=values)
-
-
-def _converted(hint: Any, value: Any) -> Any:
-    """Return the value of a flag in the type of its field: lists of texts become tuples of its items."""
-    kind, _ = value_type(hint)
-    if not isinstance(value, list):
-        return value
-    item = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else str
-    try:
-        return tuple(item(text) if item in (int, float) else text for text in value)
-    except ValueError:
-        return tuple(value)  # the configuration says what is expected
