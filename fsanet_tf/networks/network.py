@@ -289,7 +289,7 @@ def _load_model(model: keras.Model) -> FileNetwork:
     from fsanet_tf.networks.keras_files import make_card, pose_network
 
     named = pose_network(model.name, model)
-    card = make_card(named, None if named.card else default_card(model.name).as_json())
+    card = make_card(named, None if named.card else default_card(model.name))
     return FileNetwork(model.name, card, named.input_shape[1], run_keras(model.name, named), (named,))
 
 
