@@ -20,14 +20,14 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.card import POSE
 from fsanet_tf.prediction.predictor import PosePredictor
-from fsanet_tf.prediction.sources import open_video, photo_paths
+from fsanet_tf.prediction.sources import find_photos, open_video
 
 STAGES = ("detect", "crop", "pose", "draw")
 
 
 def frames_of(path: Path, count: int) -> Iterator[np.ndarray]:
     """Yield up to `count` frames of a medium; a photo once."""
-    if photo_paths(str(path)):
+    if find_photos(str(path)):
         yield read_image(path)
     else:
         yield from (frame.image for frame in itertools.islice(open_video(path), count))

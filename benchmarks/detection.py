@@ -19,7 +19,7 @@ from fsanet_tf.detection.detection import Detection, scaled_box
 from fsanet_tf.detection.detectors import DETECTORS, face_box, load_detector_once, make_yunet
 from fsanet_tf.geometry.crop import Box
 from fsanet_tf.networks.pretrained import DEFAULT
-from fsanet_tf.prediction.estimate import find_faces
+from fsanet_tf.prediction.estimate import FaceFinder
 from fsanet_tf.prediction.predictor import PosePredictor
 
 MIN_SCORE = 0.6  # OpenCV's default
@@ -43,8 +43,8 @@ def yunet_alone() -> Find:
 
 def ours(network: str) -> Find:
     """Build the detector that `estimate` amounts to with a network."""
-    predictor, detect = PosePredictor(network), load_detector_once("yunet")
-    return lambda frame: [Detection(face.box, face.score) for face in find_faces(frame, predictor, detect)]
+    finder = FaceFinder(PosePredictor(network), load_detector_once("yunet"))
+    return lambda frame: [Detection(face.box, face.score) for face in finder.find(frame)]
 
 
 def pasted(picture: Picture, side: int, rng: np.random.Generator) -> tuple[np.ndarray, Box]:

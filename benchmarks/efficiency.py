@@ -13,6 +13,7 @@ from absl import flags
 
 from benchmarks.faces import crops_of, errors_of
 from benchmarks.harness import markdown_row, run, time_faces, use_threads, write_text
+from benchmarks.page import processor
 from benchmarks.peers import OPENTRACK, VARIANTS, frozen_graph, opentrack, port_files, ports, released_weights
 from benchmarks.plots import draw_efficiency
 from fsanet_tf.networks.keras_files import load_model
@@ -31,7 +32,7 @@ HEADER = """# Error, time and parameters
 `python -m benchmarks.efficiency --output=docs/efficiency.md` makes this page.
 
 AFLW2000, protocol 1, each network at its own crop; milliseconds per face of one call with one thread, without
-detection and cropping, in turns in one process on {machine}.
+detection and cropping, in turns in one process on one core of {processor}.
 
 ![Error over time, and over parameters](efficiency.png)
 
@@ -86,12 +87,11 @@ def main() -> None:
         rows.append(markdown_row(name, *values))
     printed = [markdown_row(name, f"{size} M", mae) for name, (mae, size) in PRINTED.items()]
     draw_efficiency(measured, PRINTED, output.with_suffix(".png"))
-    write_text(output, [HEADER.format(machine=given.machine), *rows, PRINTED_HEADER, *printed])
+    write_text(output, [HEADER.format(processor=processor()), *rows, PRINTED_HEADER, *printed])
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("reference", "../shared", "Folder with AFLW2000 and the networks of others.")
     flags.DEFINE_string("output", "docs/efficiency.md", "Page to write; a picture is next to it.")
-    flags.DEFINE_string("machine", "one core", "What the page calls this machine.")
     flags.DEFINE_integer("rounds", 300, "Timed calls of each network.", 1)
     run(main)

@@ -22,16 +22,19 @@ interquartile range. Ratios transfer between machines better than times. The fig
 """
 
 
-def machine() -> str:
-    """Return the day, the processor, and the versions of what is measured."""
+def processor() -> str:
+    """Return the name of the processor."""
     cpu_info = Path("/proc/cpuinfo")
     lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    processor = (models or [platform.processor()])[0]
-    if any("avx512_vnni" in line for line in lines if line.startswith("flags")):
-        processor += " with AVX-512 and VNNI"
+    has_vnni = any("avx512_vnni" in line for line in lines if line.startswith("flags"))
+    return (models or [platform.processor()])[0] + (" with AVX-512 and VNNI" if has_vnni else "")
+
+
+def machine() -> str:
+    """Return the day, the processor, and the versions of what is measured."""
     versions = [f"{library} {importlib.metadata.version(library)}" for library in LIBRARIES]
-    return ", ".join([str(date.today()), f"{os.cpu_count()} cores of {processor}", *versions])
+    return ", ".join([str(date.today()), f"{os.cpu_count()} cores of {processor()}", *versions])
 
 
 def write_page(path: Path, comparisons: Sequence[Comparison], command: str) -> None:

@@ -18,9 +18,7 @@ from .export.config import ExportConfig
 from .export.export import export_model
 from .geometry.camera import camera_matrix
 from .geometry.crop import CropRule
-from .geometry.pose import poses_from_rotations
 from .io.images import read_image, write_image
-from .models.backbone import Backbone
 from .models.build import build_model
 from .models.config import FSANetConfig, list_variants
 from .networks.keras_files import load_model, save_model
@@ -38,7 +36,6 @@ from .training.trainer import train
 
 __all__ = [
     "AugmentationConfig",
-    "Backbone",
     "BiwiConfig",
     "CropRule",
     "Detection",
@@ -74,7 +71,6 @@ __all__ = [
     "load_model",
     "load_network",
     "make_detector",
-    "poses_from_rotations",
     "preprocess",
     "read_image",
     "register",

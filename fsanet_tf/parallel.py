@@ -139,12 +139,12 @@ class Pool(Generic[Item]):
 
     Args:
         make: Makes one more.
-        limit: Limits how many are in use at once; several pools may share it.
+        limit: Limits how many are in use at once; several pools may share it. None: no limit.
     """
 
-    def __init__(self, make: Callable[[], Item], limit: threading.Semaphore):
+    def __init__(self, make: Callable[[], Item], limit: threading.Semaphore | None = None):
         self._make = make
-        self._limit = limit
+        self._limit = limit or contextlib.nullcontext()
         self._free: list[Item] = []  # its append and pop are atomic
 
     @contextlib.contextmanager

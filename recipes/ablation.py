@@ -109,8 +109,7 @@ def run_config(change: dict, folder: Path, number: int, init_network: str, epoch
 
 def measure(network: Network, faces: FaceDataset) -> list[float]:
     """Return the geodesic errors in each view, and of the web faces at a wide margin, in degrees."""
-    views = faces.views(MARGIN)
-    crops = faces.images if views is None else cut_views(faces.images, views, network.image_size)
+    crops = cut_views(faces.images, faces.views(MARGIN), network.image_size)
     errors = []
     for config in VIEWS.values():
         images, targets = augment(

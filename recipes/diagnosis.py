@@ -34,9 +34,7 @@ def report_poses(name: str, network: Network, data: FaceDataset, parts: dict[str
     """Print the errors of the pose by part of the data."""
     views = data.views(network.card.crop.margin_ratio)
     for part, rows in parts.items():
-        crops = data.images[rows]
-        if views is not None:
-            crops = cut_views(crops, views[rows], network.image_size)
+        crops = cut_views(data.images[rows], views[rows], network.image_size)
         errors = angle_errors(predict_crops(network, crops)[POSE], data.poses[rows]).mean(axis=1)
         certain = data.weights[rows] > CERTAIN
         print(f"{name}, {part}: {errors.mean():.2f}°, certain labels {errors[certain].mean():.2f}°")
@@ -47,7 +45,6 @@ def report_places(
 ) -> None:
     """Print how well a network locates faces in crops that were moved."""
     views = data.views(network.card.crop.margin_ratio)
-    views = np.ones(len(data), np.float32) if views is None else views
     size = network.image_size
     crops, targets = augment(
         data.images[rows], data.poses[rows], move, tf.constant([9, 1]), size, views[rows]

@@ -318,7 +318,6 @@ class Trainer:
         dataset = load_dataset(data.split(","))
         self.rows, self.held_out = split_dataset(dataset, MAX_ANGLE_DEG, validation_fraction)
         views = dataset.views(SHIPPED_CROP.margin_ratio)
-        views = np.ones(len(dataset), np.float32) if views is None else views
         arrays = (dataset.images, dataset.poses, views, dataset.weights, self.rows)
         self.faces = tuple(jnp.asarray(array) for array in arrays)
         self.size, self.model, self.batch, self.peak_rate = model.input_shape[1], model, batch, peak_rate

@@ -43,11 +43,8 @@ class Folder:
 
     def write(self, name: str, content: Any) -> None:
         """Write a file, which several processes may do at once: it has the content of one of them."""
-        try:
-            with replace_when_done(self.path / name) as temporary:
-                temporary.write_bytes(content)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot write there: {error}") from error
+        with replace_when_done(self.path / name) as temporary:
+            temporary.write_bytes(content)
 
     def delete(self, name: str) -> None:
         """Delete a file, or what `write` left when it was killed; what is already gone is no error."""

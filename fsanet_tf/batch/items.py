@@ -13,7 +13,7 @@ from fsanet_tf.batch.folder import file_system
 from fsanet_tf.batch.parts import state_of
 from fsanet_tf.errors import InputError, OptionError, one_line, optional_dependencies, printable
 from fsanet_tf.io.csv_tables import describe_columns, read_csv
-from fsanet_tf.io.files import named_path, printable_name, read_text
+from fsanet_tf.io.files import is_special, named_path, printable_name, read_text
 from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.prediction.sources import NEITHER, PHOTO_SUFFIXES, file_kind
 
@@ -106,7 +106,7 @@ class Items:
             self._add(printable_name(text), text)
 
     def _add(self, name: str, path: str, row: int | None = None) -> None:
-        if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        if is_special(path):
             self.skipped[printable_name(path)] = "device or pipe"
             return
         self._found += 1

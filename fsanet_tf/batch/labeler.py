@@ -17,7 +17,7 @@ from fsanet_tf.detection.detectors import make_detector, resolve_detector
 from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.images import decode_image, read_image
 from fsanet_tf.networks.network import load_network
-from fsanet_tf.prediction.estimate import find_faces
+from fsanet_tf.prediction.estimate import FaceFinder
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sources import open_video
 
@@ -34,8 +34,8 @@ class Labeler:
 
     def __init__(self, config: LabelConfig):
         network = load_network(config.network, num_threads=1, trust=config.trust)
-        self._predictor = PosePredictor(network, config.margin_ratio, config.mirror)
-        self._detect = make_detector(config.detector)
+        predictor = PosePredictor(network, config.margin_ratio, config.mirror)
+        self._finder = FaceFinder(predictor, make_detector(config.detector))
         self._every_s = config.every_s
         self._about = about_of(config)
 
@@ -64,7 +64,7 @@ class Labeler:
                 due_s = max(due_s + self._every_s, frame.time_s)
 
     def _label(self, image: np.ndarray, frame: Row) -> list[Row]:
-        faces = find_faces(image, self._predictor, self._detect)
+        faces = self._finder.find(image)
         return [{**frame, "face": number, **face.row()} for number, face in enumerate(faces)] or [frame]
 
 

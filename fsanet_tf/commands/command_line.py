@@ -153,11 +153,8 @@ def parse_options(values: flags.FlagValues, arguments: Sequence[str], positional
 
 def describe_option(flag: flags.Flag) -> tuple[str, str]:
     """Return the meaning of an option, with its choices, and its default as text; empty if there is none."""
-    meaning = re.sub(r"^<[^>]*>: ", "", flag.help)  # absl repeats the choices there
-    if choices := getattr(flag.parser, "enum_values", None):
-        meaning += f" One of {', '.join(choices)}."
     default = ",".join(flag.default) if isinstance(flag.default, list) else str(flag.default)
-    return meaning, "" if flag.default is None else default
+    return flag.help, "" if flag.default is None else default
 
 
 def _describe(flag: flags.Flag) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Collection
 from typing import Any, TypeVar
 
 from absl import flags
@@ -14,9 +13,7 @@ from fsanet_tf.options import Option, options_of, value_type
 Config = TypeVar("Config")
 
 
-def define_flags(
-    config_type: type, values: flags.FlagValues, leave_out: Collection[str] = (), **defaults: Any
-) -> None:
+def define_flags(config_type: type, values: flags.FlagValues) -> None:
     """Define a flag for each option of a configuration, and for those of the configurations within it.
 
     The flag's type, default, help, choices and range are those of the field.
@@ -24,42 +21,33 @@ def define_flags(
     Args:
         config_type: A class made by `@configuration`.
         values: Receives the flags.
-        leave_out: Options that are not offered on the command line.
-        defaults: Defaults of this command in place of the fields'.
     """
     hints = typing.get_type_hints(config_type)
     for field in dataclasses.fields(config_type):
-        if field.name in leave_out:
-            continue
         if nested := _nested(hints[field.name]):
-            define_flags(nested, values, leave_out, **defaults)
+            define_flags(nested, values)
         elif field.name in options_of(config_type):
-            default = defaults.get(
-                field.name, None if field.default is dataclasses.MISSING else field.default
-            )
+            default = None if field.default is dataclasses.MISSING else field.default
             _define(field.name, hints[field.name], options_of(config_type)[field.name], default, values)
 
 
-def config_from_flags(config_type: type[Config], values: flags.FlagValues, **fixed: Any) -> Config:
+def config_from_flags(config_type: type[Config], values: flags.FlagValues) -> Config:
     """Build a configuration, and those within it, from parsed flags.
 
     Args:
         config_type: A class made by `@configuration`.
         values: Parsed flags; options without a flag keep their defaults.
-        fixed: Values of fields, in place of a flag's.
 
     Raises:
         OptionError: If an option has an invalid value.
     """
     hints = typing.get_type_hints(config_type)
-    given = dict(fixed)
+    given: dict[str, Any] = {}
     for field in dataclasses.fields(config_type):  # type: ignore[arg-type]
-        if field.name in fixed:
-            continue
         if nested := _nested(hints[field.name]):
             given[field.name] = config_from_flags(nested, values)
         elif field.name in values:
-            given[field.name] = _converted(hints[field.name], values[field.name].value)
+            given[field.name] = values[field.name].value
     return config_type(**given)
 
 
@@ -82,34 +70,20 @@ def _nested(hint: Any) -> type | None:
 
 
 def _define(name: str, hint: Any, option: Option, default: Any, values: flags.FlagValues) -> None:
-    """Define one flag."""
+    """Define one flag; the configuration checks choices and ranges."""
     kind, _ = value_type(hint)
+    is_list = typing.get_origin(kind) is tuple
     text = option.meaning
-    if typing.get_origin(kind) is tuple:
-        if option.names():  # the configuration checks each
-            text += f" Of {', '.join(option.names())}."
+    if option.names():
+        text += f" {'Of' if is_list else 'One of'} {', '.join(option.names())}."
+    if is_list:
         default = None if default is None else list(map(str, default))
         flags.DEFINE_list(name, default, text, flag_values=values)
-    elif option.names():
-        flags.DEFINE_enum(name, default, option.names(), text, flag_values=values)
     elif kind is bool:
         flags.DEFINE_bool(name, default, text, flag_values=values)
     elif kind is int:
-        low, high = (None if limit is None else int(limit) for limit in (option.low, option.high))
-        flags.DEFINE_integer(name, default, text, low, high, flag_values=values)
+        flags.DEFINE_integer(name, default, text, flag_values=values)
     elif kind is float:
-        flags.DEFINE_float(name, default, text, option.low, option.high, flag_values=values)
+        flags.DEFINE_float(name, default, text, flag_values=values)
     else:
         flags.DEFINE_string(name, default, text, flag_values=values)
-
-
-def _converted(hint: Any, value: Any) -> Any:
-    """Return the value of a flag in the type of its field: lists of texts become tuples of its items."""
-    kind, _ = value_type(hint)
-    if not isinstance(value, list):
-        return value
-    item = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else str
-    try:
-        return tuple(item(text) if item in (int, float) else text for text in value)
-    except ValueError:
-        return tuple(value)  # the configuration says what is expected

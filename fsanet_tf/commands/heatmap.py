@@ -9,7 +9,7 @@ from fsanet_tf.io.images import ASTRONAUT
 from fsanet_tf.options import configuration, option, same_option
 from fsanet_tf.prediction.config import PredictionConfig
 from fsanet_tf.prediction.heatmap import draw_heatmaps
-from fsanet_tf.prediction.sources import photo_paths
+from fsanet_tf.prediction.sources import find_photos
 
 
 @configuration
@@ -24,12 +24,13 @@ class HeatmapConfig:
 
 def run(config: HeatmapConfig) -> None:
     """Draw the heatmaps."""
-    photos = photo_paths(config.source)
-    if photos is None or len(photos) != 1:
+    photos = find_photos(config.source)
+    if photos is None or len(photos.paths) != 1:
         raise InputError(f"{printable_name(config.source)}: expected one photo")
-    output = Path(config.output or f"{photos[0].stem}_heatmap.png")
-    require_other_files([photos[0], config.network], [output])
-    draw_heatmaps(photos[0], output, config.network, config.detector)
+    (photo,) = photos.paths
+    output = Path(config.output or f"{photo.stem}_heatmap.png")
+    require_other_files([photo, config.network], [output])
+    draw_heatmaps(photo, output, config.network, config.detector)
     print(f"drawn: {printable_name(output)}")
 
 

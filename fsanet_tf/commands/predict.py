@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections import deque
@@ -20,13 +21,12 @@ from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.drawing.faces import face_numbers
 from fsanet_tf.drawing.poses import write_text
 from fsanet_tf.errors import InputError, OptionError, reason_of
-from fsanet_tf.geometry.camera import camera_matrix
 from fsanet_tf.io.files import printable_name, require_other_files
 from fsanet_tf.io.folders import describe_skipped
 from fsanet_tf.io.images import read_image, write_image
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.prediction.config import PredictionConfig
-from fsanet_tf.prediction.estimate import find_faces
+from fsanet_tf.prediction.estimate import FaceFinder
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.sinks import (
     FileSink,
@@ -36,8 +36,8 @@ from fsanet_tf.prediction.sinks import (
     default_output,
     drawing_path,
 )
-from fsanet_tf.prediction.sources import Frame, photo_paths
-from fsanet_tf.prediction.track import track
+from fsanet_tf.prediction.sources import Frame, Photos, find_photos
+from fsanet_tf.prediction.track import TrackedVideo, track
 
 RATE_FRAMES = 20  # over which the displayed frame rate is averaged
 MAX_REASONS = 20  # of a video that are printed
@@ -45,88 +45,129 @@ MAX_REASONS = 20  # of a video that are printed
 
 def run(config: PredictionConfig) -> None:
     """Predict, printing a line per photo."""
-    skipped: dict[str, str] = {}
-    photos = photo_paths(config.source, config.recursive, skipped)
-    output = None
-    if config.draw:
-        output = Path(config.output) if config.output else default_output(config.source, photos)
+    photos = find_photos(config.source, config.recursive)
     tables: list[FileSink] = []
     if config.csv:
         tables.append(TableSink(config.csv, "csv"))
     if config.json:
         tables.append(TableSink(config.json, "json"))
     if config.time_sequence:
-        if photos is not None:
+        if photos:
             raise OptionError("time_sequence", "expected a video, received photos")
         tables.append(TimeSequence(config.time_sequence))
-    outputs = [table.path for table in tables]
-    if output and photos is not None:
-        drawings = (drawing_path(config.source, photo, output) for photo in photos)
-        outputs += [drawing for drawing in drawings if drawing != output]
     networks = filter(os.path.exists, config.network)
-    require_other_files(
-        [config.source, *(photos or []), *networks], [*outputs, *([output] if output else [])]
-    )
-    if photos is None:
-        reasons = _predict_video(config, output, tables)
+    sources = [Path(config.source), *map(Path, networks), *(photos.paths if photos else [])]
+    outputs = [table.path for table in tables]
+    output = None
+    if config.draw:
+        output = Path(config.output) if config.output else default_output(config.source, photos)
+        outputs.append(output)
+    if photos and output:
+        drawings = (drawing_path(photos, photo, output) for photo in photos.paths)
+        outputs += [drawing for drawing in drawings if drawing != output]
+    elif output:
+        VideoSink(output, 1.0)  # reports an unknown format before anything is loaded
+    require_other_files(sources, outputs)
+    source = printable_name(config.source)
+    network = load_network(config.network, trust=config.trust)
+    rates = _frame_rates() if config.show_rate and not photos else None
+    display = Display(config.style, config.show_uncertainty, rates, config.show)
+    if photos:
+        predictor = PosePredictor(network, config.margin_ratio, config.mirror, config.refine)
+        detect = make_detector(config.detector)
+        finder = FaceFinder(predictor, detect, config.any_orientation, config.field_of_view_deg)
+        reasons = _predict_photos(photos, finder, display, output, tables)
     else:
-        reasons = _predict_photos(config, photos, skipped, output, tables)
+        frames = track(
+            config.source,
+            network,
+            config.detector,
+            margin_ratio=config.margin_ratio,
+            mirror=config.mirror,
+            every=config.every,
+            hold_frames=config.hold_frames,
+            smooth=config.smooth,
+            field_of_view_deg=config.field_of_view_deg,
+        )
+        reasons = _predict_video(frames, source, display, output, tables)
     if reasons:
-        raise InputError(f"{printable_name(config.source)}: not all could be done ({len(reasons)} left out)")
+        raise InputError(f"{source}: not all could be done ({len(reasons)} left out)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Display:
+    """How frames are drawn, and whether a window shows them.
+
+    Attributes:
+        style, show_uncertainty: As for `Frame.draw`.
+        rates: Frames per second, which are written into the drawings; None: they are not.
+        has_window: Whether a window shows them.
+    """
+
+    style: str
+    show_uncertainty: bool
+    rates: Iterator[float] | None
+    has_window: bool
+
+    def draw(self, frame: Frame) -> np.ndarray:
+        """Return a copy of the image with the faces drawn."""
+        drawn = frame.draw(self.style, self.show_uncertainty)
+        if self.rates:
+            write_text(drawn, f"{next(self.rates):.0f} frames/s", (6, 20), 14)
+        return drawn
+
+    def show(self, image: np.ndarray, wait_ms: int) -> bool:
+        """Show an image in the window, if there is one; return whether q was pressed."""
+        if not self.has_window:
+            return False
+        try:
+            cv2.imshow("fsanet_tf", image)
+        except cv2.error as error:
+            raise OptionError("show", "there is no display to show a window on") from error
+        return cv2.waitKey(wait_ms) & 0xFF == ord("q")
 
 
 def _predict_photos(
-    config: PredictionConfig,
-    photos: list[Path],
-    skipped: dict[str, str],
-    output: Path | None,
-    tables: list[FileSink],
+    photos: Photos, finder: FaceFinder, display: Display, output: Path | None, tables: list[FileSink]
 ) -> list[str]:
     """Do each photo, and say what became of each; return what was left out and why."""
-    network = load_network(config.network, trust=config.trust)
-    predictor = PosePredictor(network, config.margin_ratio, config.mirror, config.refine)
-    detect = make_detector(config.detector)
-    folder = Path(config.source) if Path(config.source).is_dir() else None
     reasons: list[str] = []
     done = failed = 0
     with finish_on_signals() as signals:
         with Attached(tables, reasons) as attached:
-            for photo in tqdm(photos, unit="photo", disable=len(photos) == 1):
+            for photo in tqdm(photos.paths, unit="photo", disable=len(photos.paths) == 1):
+                name = printable_name(photo)
                 try:
                     image = read_image(photo)
-                    faces = find_faces(image, predictor, detect, config.any_orientation)
-                    if config.field_of_view_deg is not None:
-                        camera = camera_matrix(config.field_of_view_deg, image.shape)
-                        faces = [face.in_camera(camera) for face in faces]
+                    frame = Frame(photos.name(photo), 0.0, image, finder.find(image))
                 except Exception as error:  # whatever a decoder or detector raises, the other photos are done
-                    if len(photos) == 1:
-                        raise InputError(_reason(photo, error)) from error
-                    reasons.append(_reason(photo, error))
+                    if len(photos.paths) == 1:
+                        raise InputError(_reason(name, error)) from error
+                    reasons.append(_reason(name, error))
                     failed += 1
                     continue
-                frame = Frame(str(photo.relative_to(folder) if folder else photo.name), 0.0, image, faces)
                 attached.write(frame)
-                for line in describe(printable_name(photo), frame):
+                for line in describe(name, frame):
                     print(line, flush=True)
                 try:
-                    drawn = frame.draw(config.style, config.show_uncertainty)
+                    drawn = display.draw(frame)
                     if output:
-                        write_image(drawing_path(config.source, photo, output), drawn)
+                        write_image(drawing_path(photos, photo, output), drawn)
                     done += 1
                 except Exception as error:
-                    reasons.append(_reason(photo, error))
+                    reasons.append(_reason(name, error))
                     failed += 1
                     drawn = image
-                if signals or (config.show and _show(drawn, wait_ms=0)):
+                if signals or display.show(drawn, wait_ms=0):
                     break
-        if len(photos) == 1 and reasons:
+        if len(photos.paths) == 1 and reasons:
             raise InputError("; ".join(reasons))
         _print_left_out(reasons)
-        if folder:
-            text = f"{printable_name(folder)}: {done} photos done, {failed} left out"
-            if missing := len(photos) - done - failed:
+        if photos.folder:
+            text = f"{printable_name(photos.folder)}: {done} photos done, {failed} left out"
+            if missing := len(photos.paths) - done - failed:
                 text += f", {missing} not begun"
-            print(text + describe_skipped(skipped))
+            print(text + describe_skipped(photos.skipped))
         if output and done:
             print(f"drawn: {printable_name(output)}")
     return reasons
@@ -137,22 +178,10 @@ def _print_left_out(reasons: Iterable[str]) -> None:
         print(f"left out: {reason}")
 
 
-def _predict_video(config: PredictionConfig, output: Path | None, tables: list[FileSink]) -> list[str]:
+def _predict_video(
+    frames: TrackedVideo, source: str, display: Display, output: Path | None, tables: list[FileSink]
+) -> list[str]:
     """Do each frame; return what was left out and why."""
-    if output:
-        VideoSink(output, 1.0)  # reports an unknown format before anything is loaded
-    frames = track(
-        config.source,
-        load_network(config.network, trust=config.trust),
-        config.detector,
-        margin_ratio=config.margin_ratio,
-        mirror=config.mirror,
-        every=config.every,
-        hold_frames=config.hold_frames,
-        smooth=config.smooth,
-        field_of_view_deg=config.field_of_view_deg,
-    )
-    rates = _frame_rates()
     reasons: list[str] = []
     videos: list[FileSink] = [VideoSink(output, frames.rate)] if output else []
     with finish_on_signals(frames.stop) as signals:
@@ -165,21 +194,17 @@ def _predict_video(config: PredictionConfig, output: Path | None, tables: list[F
                 try:
                     frame = next(frames)
                     attached.write(frame)
-                    drawn = (
-                        frame.draw(config.style, config.show_uncertainty) if output or config.show else None
-                    )
+                    drawn = display.draw(frame) if output or display.has_window else None
                 except StopIteration:
                     break
                 except Exception as error:  # whatever a detector raises, the other frames are done
-                    reasons.append(f"frame {progress.n}: {_reason(config.source, error)}")
+                    reasons.append(f"frame {progress.n}: {_reason(source, error)}")
                     progress.update()
                     continue
                 progress.update()
                 if drawn is not None:
-                    if config.show_rate:
-                        write_text(drawn, f"{next(rates):.0f} frames/s", (6, 20), 14)
                     video.write(drawn)
-                    if config.show and _show(drawn, wait_ms=1):
+                    if display.show(drawn, wait_ms=1):
                         break
             if reasons and len(reasons) == progress.n:
                 raise InputError(reasons[0])
@@ -240,7 +265,7 @@ class Attached:
         except (InputError, OSError, cv2.error) as problem:
             error = problem
         if isinstance(error, InputError | OSError | cv2.error):
-            self._reasons.append(_reason(sink.path, error))
+            self._reasons.append(_reason(printable_name(sink.path), error))
             self.failed = True
 
 
@@ -255,9 +280,9 @@ def describe(name: str, frame: Frame) -> list[str]:
     ]
 
 
-def _reason(path: str | Path, error: BaseException) -> str:
+def _reason(name: str, error: BaseException) -> str:
     """Describe an error in one line that names the file."""
-    name, text = printable_name(path), reason_of(error)
+    text = reason_of(error)
     return text if name in text else f"{name}: {text}"
 
 
@@ -267,15 +292,6 @@ def _frame_rates() -> Iterator[float]:
     while True:
         times.append(time.perf_counter())
         yield (len(times) - 1) / (times[-1] - times[0])
-
-
-def _show(image: np.ndarray, wait_ms: int) -> bool:
-    """Show a window; return whether q was pressed."""
-    try:
-        cv2.imshow("fsanet_tf", image)
-    except cv2.error as error:
-        raise OptionError("show", "there is no display to show a window on") from error
-    return cv2.waitKey(wait_ms) & 0xFF == ord("q")
 
 
 COMMAND = Command(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-# Old name of an option: the new ones, of which a command has one.
+# New name of an option by the old one.
 RENAMED_OPTIONS = {
-    "colour": ("color",),
-    "draw": ("style",),
-    "format": ("formats",),
-    "greyscale": ("grayscale",),
-    "init_weights": ("init_network",),
-    "mirror": ("flip",),
-    "model": ("network",),
-    "protocol": ("max_angle_deg",),
-    "uncertainty": ("show_uncertainty",),
-    "weights": ("network",),
+    "colour": "color",
+    "draw": "style",
+    "format": "formats",
+    "greyscale": "grayscale",
+    "init_weights": "init_network",
+    "mirror": "flip",
+    "model": "network",
+    "protocol": "max_angle_deg",
+    "uncertainty": "show_uncertainty",
+    "weights": "network",
 }
 REMOVED_OPTIONS = {
     "latency_rounds": "python -m benchmarks.latency measures the time of each file",
@@ -35,9 +35,9 @@ def new_option(old: str, options: Container[str]) -> str | None:
         old: Name of the unknown option.
         options: Names of the command's options.
     """
-    for new in RENAMED_OPTIONS.get(old, ()):
-        if new in options:
-            return f"--{old}: is called --{new} since version 1.0"
+    new = RENAMED_OPTIONS.get(old)
+    if new in options:
+        return f"--{old}: is called --{new} since version 1.0"
     if old in REMOVED_OPTIONS:
         return f"--{old}: was removed in version 1.0; {REMOVED_OPTIONS[old]}"
     return None

@@ -144,14 +144,16 @@ class FaceDataset:
         own = (self.square, self.sampling) if not unknown.all() else (rule.square, rule.sampling)
         return dataclasses.replace(self, margin_ratios=margins, square=own[0], sampling=own[1])
 
-    def views(self, margin_ratio: float) -> np.ndarray | None:
+    def views(self, margin_ratio: float | None) -> np.ndarray:
         """Return what share of each crop's side a crop with another margin covers, `(N,)` float32.
 
-        None if no crop needs to be cut further.
+        All are 1 if the margins are equal, or `margin_ratio` is None: the crops' own.
 
         Raises:
             InputError: If a margin is unknown, or smaller than `margin_ratio`.
         """
+        if margin_ratio is None:
+            return np.ones(len(self), np.float32)
         checked("margin_ratio", float, margin_ratio, low=0)
         if np.isnan(self.margin_ratios).any():
             raise InputError(f"margin_ratio {margin_ratio:g}: the margins of the crops are unknown")
@@ -162,7 +164,7 @@ class FaceDataset:
                 "which do not show that much"
             )
         views = (1 + 2 * margin_ratio) / (1 + 2 * self.margin_ratios)
-        return None if np.allclose(views, 1) else views.astype(np.float32)
+        return (np.ones_like(views) if np.allclose(views, 1) else views).astype(np.float32)
 
 
 def make_dataset(name: str | Path, arrays: Mapping[str, Any]) -> FaceDataset:

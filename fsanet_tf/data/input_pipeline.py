@@ -30,7 +30,8 @@ class Faces:
     Attributes:
         count: Number of faces.
         image_size: Side of the crops in pixels.
-        views: Share of each crop's side to keep, for all faces of the dataset; None: the whole of each.
+        views: Share of each crop's side to keep, for all faces of the dataset.
+        are_cut: Whether less than the whole of a crop is kept.
         face_share: Side of the face box as a share of that of the crops that a network sees.
 
     Raises:
@@ -44,7 +45,8 @@ class Faces:
         self.image_size = dataset.image_size
         if margin_ratio is None and dataset.crop is None and not np.isnan(dataset.margin_ratios).all():
             raise InputError("margin_ratio: the crops have different margins, expected a common one")
-        self.views = None if margin_ratio is None else dataset.views(margin_ratio)
+        self.views = dataset.views(margin_ratio)
+        self.are_cut = bool((self.views != 1).any())
         if margin_ratio is None and dataset.crop:
             margin_ratio = dataset.crop.margin_ratio
         self.face_share = FACE_SHARE if margin_ratio is None else 1 / CropRule(margin_ratio).growth
@@ -80,8 +82,7 @@ class Faces:
 
         def gather(number: np.int64) -> tuple[np.ndarray, ...]:
             rows = rows_of(int(number))
-            views = np.ones(len(rows), np.float32) if self.views is None else self.views[rows]
-            return dataset.images[rows], dataset.poses[rows], dataset.weights[rows], views
+            return dataset.images[rows], dataset.poses[rows], dataset.weights[rows], self.views[rows]
 
         def batch(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
             images, poses, weights, views = tf.numpy_function(gather, [number], FACE_TYPES, stateful=False)
@@ -125,7 +126,7 @@ def training_batches(
         images, poses, weights, views = batch
         images = tf.ensure_shape(images, (batch_size, faces.image_size, faces.image_size, 3))
         step_seed = tf.stack([seed, tf.cast(step, tf.int32)])
-        view = None if faces.views is None else views
+        view = views if faces.are_cut else None
         images, targets = augment(images, poses, augmentation, step_seed, image_size, view, faces.face_share)
         return images, *_for_outputs(targets, weights, outputs)
 
@@ -143,7 +144,7 @@ def validation_batches(
     """
 
     def resized(images: tf.Tensor, poses: tf.Tensor, weights: tf.Tensor, views: tf.Tensor) -> Batch:
-        if faces.views is not None or faces.image_size != image_size:
+        if faces.are_cut or faces.image_size != image_size:
             images = tf.numpy_function(
                 lambda crops, views: cut_views(crops, views, image_size), [images, views], tf.uint8
             )

@@ -27,6 +27,7 @@ from fsanet_tf.detection.detection import (
 from fsanet_tf.errors import InputError, optional_dependencies, reason_of
 from fsanet_tf.geometry.crop import MAX_COORDINATE, Box, overlaps_image
 from fsanet_tf.io.images import as_bgr
+from fsanet_tf.parallel import Pool
 from fsanet_tf.registry import Registry
 
 __all__ = ["DetectorKind", "list_detectors", "make_detector"]
@@ -248,20 +249,16 @@ def make_detector(detector: str | Detector = "auto") -> Detector:
     else:
         name, thing = getattr(detector, "__name__", type(detector).__name__), detector
     kind = thing if isinstance(thing, DetectorKind) else _one_at_a_time(thing)
-    free = [_build(name, kind)]  # one that cannot be built is reported now; each serves one thread at a time
+    pool = Pool(functools.partial(_build, name, kind))
+    with pool.borrow():
+        pass  # one that cannot be built is reported now
 
     def detect(frame: np.ndarray) -> list[Detection]:
         frame = as_bgr(frame, "frame")
-        try:
-            own = free.pop()  # atomic, as is append
-        except IndexError:
-            own = _build(name, kind)
-        try:  # on a copy: a detector may draw on it
+        with pool.borrow() as own:  # each part as a copy: a detector may draw on it
             found = _detect_at_scales(
                 lambda part: require_detections(f"detector {name}", own(part.copy())), frame, kind
             )
-        finally:
-            free.append(own)
         kept = [face for face in found if _is_valid(face, frame.shape)]
         if len(kept) < len(found):
             warnings.warn(

@@ -18,6 +18,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.export.config import COREML, FORMATS, INT8, WEB, WEB_NETWORK, ExportConfig
 from fsanet_tf.export.coreml import export_coreml
 from fsanet_tf.export.formats import (
+    Precision,
     export_frozen_graph,
     export_int8,
     export_onnx,
@@ -80,7 +81,7 @@ class _Job:
     faces: np.ndarray  # for int8's ranges
     progress: bool
 
-    def tflite(self, path: Path, precision: str) -> None:
+    def tflite(self, path: Path, precision: Precision) -> None:
         batch = 1 if self.config.batch == "1" else None
         export_tflite(self.model, path, precision, self.card, batch)
 

@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import fsanet_tf
-from fsanet_tf.errors import optional_dependencies, require_choice
+from fsanet_tf.errors import optional_dependencies
 from fsanet_tf.export.picture_crop import crop_faces
 from fsanet_tf.export.picture_decoding import decode_picture
 from fsanet_tf.export.quantization import Trial, quantize, ready_for_int8
@@ -27,11 +27,11 @@ from fsanet_tf.io.files import write_json
 from fsanet_tf.networks.card import CARD_KEY, POSE, NetworkCard
 from fsanet_tf.networks.runtimes import FROZEN_INPUT, FROZEN_OUTPUT
 
-PRECISIONS = ("float32", "float16", "dynamic")
 ONNX_OPSET = 17
 WARMUP_FACES = (1, 8)  # batch sizes that a server traces before its first request
 
 Named = dict[str, tf.Tensor]
+Precision = Literal["float32", "float16", "dynamic"]
 
 
 def freeze(model: keras.Model, batch: int | None = None) -> tuple[Any, Callable[[tf.Tensor], Named]]:
@@ -184,7 +184,7 @@ def _write_warmup_requests(path: Path, size: int) -> None:
 
 
 def export_tflite(
-    model: keras.Model, path: Path, precision: str, card: NetworkCard, batch: int | None = 1
+    model: keras.Model, path: Path, precision: Precision, card: NetworkCard, batch: int | None = 1
 ) -> None:
     """Write a `.tflite` of builtin operations, with the card inside.
 
@@ -194,9 +194,6 @@ def export_tflite(
         precision: `float32`; `float16` weights; or `dynamic`: 8-bit weights, float activations.
         card: The card of the file.
         batch: Faces per call; None: any number.
-
-    Raises:
-        OptionError: If the precision is unknown.
     """
     path.write_bytes(embed_metadata(_convert(model, precision, batch), card))
 
@@ -228,8 +225,7 @@ def export_int8(
     return trials
 
 
-def _convert(model: keras.Model, precision: str, batch: int | None) -> bytes:
-    require_choice("precision", precision, PRECISIONS)
+def _convert(model: keras.Model, precision: Precision, batch: int | None) -> bytes:
     _, named = freeze(model, batch)
     spec = tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32, name="image")
     with tempfile.TemporaryDirectory() as folder:

@@ -61,7 +61,7 @@ def write_web(model: keras.Model, path: Path, card: NetworkCard, runtime: str | 
     for network in (model, *(members if len(members) > 1 else ())):
         file = path / WEB_NETWORK.format(network.name)
         about = {**card.about, "variant": network.name}
-        own_card = dataclasses.replace(make_card(network, card.as_json()), about=about)
+        own_card = dataclasses.replace(make_card(network, card), about=about)
         export_onnx(network, file, own_card)
         entries.append(_network_entry(network, file.stat().st_size, own_card))
     shutil.copytree(Path(__file__).parent / "web_page", path, dirs_exist_ok=True)

@@ -97,9 +97,8 @@ def poses_from_rotations(rotations: Any, beyond_profile: Any = False, ops: Any =
         InputError: If an array has another shape.
 
     Example:
-        >>> from fsanet_tf.geometry.pose import rotation_matrices
-        >>> rotation = rotation_matrices([30.0, -10.0, 5.0])
-        >>> fsanet_tf.poses_from_rotations(rotation).round(6)
+        >>> from fsanet_tf.geometry.pose import poses_from_rotations, rotation_matrices
+        >>> poses_from_rotations(rotation_matrices([30.0, -10.0, 5.0])).round(6)
         array([ 30., -10.,   5.])
     """
     if ops is np:

@@ -70,12 +70,16 @@ def writable_path(path: str | Path) -> Path:
         )
     try:
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
-        special = path.exists() and not (path.is_file() or path.is_dir())
     except OSError as error:
         raise InputError(f"{path}: cannot write there: {error.strerror}") from error
-    if special:
+    if is_special(path):
         raise InputError(f"{path}: expected a file to write, received a device or a pipe")
     return target
+
+
+def is_special(path: str | Path) -> bool:
+    """Return whether a path is a device, pipe or socket: neither a file nor a folder."""
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def writable_folder(path: str | Path) -> Path:

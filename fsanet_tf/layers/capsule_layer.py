@@ -77,9 +77,6 @@ class CapsuleLayer(keras.layers.Layer):
                 logits = logits + ops.matmul(predictions, outputs[..., None])
         return outputs
 
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.num_capsules, self.capsule_dim)
-
     def get_config(self):
         return {
             **super().get_config(),

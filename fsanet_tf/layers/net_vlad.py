@@ -62,9 +62,6 @@ class NetVLAD(keras.layers.Layer):
         descriptor = ops.reshape(descriptor, (-1, flat_size))  # (batch, F·K)
         return ops.matmul(l2_normalize(descriptor, axis=-1), self.projection)
 
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.output_dim)
-
     def get_config(self):
         return {
             **super().get_config(),

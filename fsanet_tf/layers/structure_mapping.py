@@ -23,9 +23,6 @@ class VarianceScoring(keras.layers.Layer):
     def call(self, inputs):
         return ops.var(inputs, axis=-1, keepdims=True)
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], 1)
-
 
 @keras.saving.register_keras_serializable(package="fsanet_tf")
 class FineGrainedStructureMapping(keras.layers.Layer):
@@ -93,10 +90,6 @@ class FineGrainedStructureMapping(keras.layers.Layer):
         structure = structure / ops.sum(structure, axis=-1, keepdims=True)
         structure = ops.reshape(structure, (-1, num_stages * self.num_capsules, self.num_pixels))
         return ops.matmul(structure, pixel_features)  # (batch, K·n′, F)
-
-    def compute_output_shape(self, attention_maps_shape, pixel_features_shape):
-        batch, num_stages, _ = attention_maps_shape
-        return (batch, num_stages * self.num_capsules, pixel_features_shape[-1])
 
     def get_config(self):
         return {

@@ -44,7 +44,8 @@ class Backbone:
         ...     import keras
         ...     x = keras.layers.Conv2D(64, 3, 8, padding="same", activation="relu", name="patches")(image)
         ...     return [(x,), (x,), (x,)]
-        >>> _ = fsanet_tf.register("backbone", "patches")(fsanet_tf.Backbone(features))
+        >>> from fsanet_tf.models.backbone import Backbone
+        >>> _ = fsanet_tf.register("backbone", "patches")(Backbone(features))
         >>> fsanet_tf.build_model("fsanet_var_metric_patches").output_shape
         (None, 3)
     """

@@ -35,19 +35,13 @@ def build_fusion(
     Returns:
         A model from `image` `(batch, size, size, 3)` to the outputs that all members have, by name.
 
-    Raises:
-        ValueError: If the members' image sizes differ.
-
     Example:
         >>> from fsanet_tf.models.fusion import build_fusion
         >>> members = [fsanet_tf.build_model(f"fsanet_{name}_metric") for name in ("var", "noS")]
         >>> build_fusion(members, "both").output_shape
         (None, 3)
     """
-    sizes = [model.input_shape[1] for model in members]
-    if len(set(sizes)) != 1:
-        raise ValueError(f"The members of a fusion must have one image size. Received: {sizes}")
-    image = image_input(sizes[0])
+    image = image_input(members[0].input_shape[1])
     images = AppendMirrored(name="append_mirrored")(image) if mirror else image
     answers = [member(images) for member in members]
     shared = [key for key in answers[0] if all(key in answer for answer in answers)]

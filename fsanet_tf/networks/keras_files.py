@@ -5,7 +5,7 @@ import dataclasses
 import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,7 @@ def load_model(
     name = (models[0].name if len(models) == 1 else "fsanet_fusion") + ("_mirror" if mirror else "")
     calibration = network_calibration(networks[0]) if len(networks) == 1 else None
     fusion = build_fusion(models, name, mirror=mirror, calibration=calibration)
-    fusion.card = make_card(
-        fusion, dataclasses.replace(cards[0], about=about_mean(cards)).as_json()
-    ).as_json()
+    fusion.card = make_card(fusion, dataclasses.replace(cards[0], about=about_mean(cards))).as_json()
     return fusion
 
 
@@ -89,8 +87,12 @@ def _load_file(path: Path, variant: str | None) -> PoseNetwork:
     model = load_released_weights(path, variant) if is_released else _load_keras(path)
     if variant is not None and model.name != variant:
         raise InputError(f"{path}: contains {model.name}, expected {variant}")
-    origin = about_released(path) if is_released else {}
-    model.card = make_card(model, model.card or {**origin, **card_or_default(path).as_json()}).as_json()
+    card = None
+    if not model.card:
+        card = card_or_default(path)
+        origin = about_released(path) if is_released else {}
+        card = dataclasses.replace(card, about={**origin, **card.about})
+    model.card = make_card(model, card).as_json()
     return model
 
 
@@ -156,14 +158,14 @@ def _unregistered(path: Path) -> str:
     return ""
 
 
-def make_card(model: keras.Model, like: Mapping[str, Any] | None = None) -> NetworkCard:
+def make_card(model: keras.Model, card: NetworkCard | None = None) -> NetworkCard:
     """Return the card of a model: its size and outputs, and the rest from another card.
 
     Args:
         model: The network.
-        like: A card as JSON represents it; None: the model's own, or the original's crop.
+        card: The other card; None: the model's own, or that of the original's crop.
     """
-    card = NetworkCard.from_json(like or getattr(model, "card", None) or {})
+    card = card or NetworkCard.from_json(getattr(model, "card", None) or {})
     outputs = {name: OUTPUTS.get(name, f"{tensor.shape}") for name, tensor in model.output.items()}
     return dataclasses.replace(card, image_size=model.input_shape[1], outputs=outputs)
 
@@ -186,7 +188,7 @@ def save_model(path: str | Path, model: keras.Model, card: NetworkCard | None = 
     if path.suffix != ".keras":
         raise InputError(f"{path}: a network is written as .keras, received {path.suffix or 'no suffix'}")
     model = pose_network(path, model)
-    model.card = make_card(model, card.as_json() if card else None).as_json()
+    model.card = make_card(model, card).as_json()
     _number_slices(model)
     with replace_when_done(path) as temporary:
         model.save(temporary)

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -38,6 +38,10 @@ __all__ = ["Network", "load_network"]
 
 NO_NUMBERS = "bOSU"  # kinds of NumPy's types
 BATCH = 256  # crops that are converted to float32 at a time
+
+# What `load_network` loads.
+OneNetwork: TypeAlias = "str | Path | Network | keras.Model"
+Networks: TypeAlias = "OneNetwork | Sequence[OneNetwork]"
 
 
 @runtime_checkable
@@ -81,11 +85,7 @@ class Network(Protocol):
         ...
 
 
-def load_network(
-    network: str | Path | Network | keras.Model | Sequence[str | Path | Network | keras.Model],
-    num_threads: int | None = None,
-    trust: bool = False,
-) -> Network:
+def load_network(network: Networks, num_threads: int | None = None, trust: bool = False) -> Network:
     """Load a network by path, or a shipped one by name; several are averaged.
 
     A `.tflite` or `.onnx` file needs no TensorFlow.
@@ -109,19 +109,17 @@ def load_network(
         >>> fsanet_tf.load_network("fusion").image_size
         64
     """
-    if num_threads is not None:
-        num_threads = checked("num_threads", int, num_threads, low=1)
     if isinstance(network, Network):
         return network
     if "keras" in sys.modules and isinstance(network, sys.modules["keras"].Model):
         return _load_model(network)
     if isinstance(network, Iterable) and not isinstance(network, str):
-        members = [load_network(member, num_threads, trust) for member in network]
-        return members[0] if len(members) == 1 else Ensemble(tuple(members))
+        loaded = [load_network(member, num_threads, trust) for member in network]
+        return loaded[0] if len(loaded) == 1 else Ensemble(tuple(loaded))
     files = network_files(network)
     if len(files) == 1:
         return _load_file(str(network), files[0], num_threads, trust)
-    members = [load_network(file, num_threads) for file in files]
+    members = [_load_file(str(file), file, num_threads, trust) for file in files]
     return Ensemble(tuple(members), str(network), network_calibration(network))
 
 
@@ -291,7 +289,7 @@ def _load_model(model: keras.Model) -> FileNetwork:
     from fsanet_tf.networks.keras_files import make_card, pose_network
 
     named = pose_network(model.name, model)
-    card = make_card(named, None if named.card else default_card(model.name).as_json())
+    card = make_card(named, None if named.card else default_card(model.name))
     return FileNetwork(model.name, card, named.input_shape[1], run_keras(model.name, named), (named,))
 
 
@@ -301,7 +299,8 @@ def _load_file(name: str, path: Path, num_threads: int | None, trust: bool) -> F
         raise InputError(f"{path}: expected a network: {', '.join(RUNTIMES)} or a SavedModel folder")
     if not path.is_dir():
         require_file(path, f"a network ({', '.join(RUNTIMES)})")
-    run, image_size = load(path, num_threads or default_threads(), trust)
+    threads = default_threads() if num_threads is None else checked("num_threads", int, num_threads, low=1)
+    run, image_size = load(path, threads, trust)
     card = dataclasses.replace(card_or_default(path), image_size=image_size)
     loaded = FileNetwork(name, card, image_size, run, (name, num_threads, trust))
     for output, values in loaded.predict(np.zeros((1, image_size, image_size, 3), np.float32)).items():

@@ -1,5 +1,6 @@
 """One call from an image to the poses of its faces."""
 
+import dataclasses
 import os
 from typing import Any, Literal
 
@@ -10,10 +11,12 @@ from fsanet_tf.detection.detection import Detector
 from fsanet_tf.detection.detectors import load_detector_once
 from fsanet_tf.detection.face_pose import FacePose, certainty, evidence, is_face, turned
 from fsanet_tf.errors import InputError
+from fsanet_tf.geometry.camera import camera_matrix
 from fsanet_tf.io.images import as_bgr, decode_image, decode_pil, read_image
+from fsanet_tf.networks.network import Networks
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import checked
-from fsanet_tf.prediction.predictor import Networks, PosePredictor, load_network_once
+from fsanet_tf.prediction.predictor import PosePredictor, load_network_once
 
 __all__ = ["estimate"]
 
@@ -35,7 +38,8 @@ def estimate(
     Args:
         image: Path of an image file, its content as bytes, a PIL image (the EXIF orientation of all three is
             applied), or a uint8 array in [0, 255]: `(height, width, 3)`, or grayscale `(height, width)`.
-        network: Path of a network, one of `list_networks()`, a loaded network, or several (averaged).
+        network: As for `load_network`: a path, one of `list_networks()`, a loaded network or Keras model, or
+            several, which are averaged.
         detector: One of `list_detectors()`, `auto`, or a function from a frame to detections.
         color_order: Order of an array's channels; required for arrays with channels, since it cannot be
             detected.
@@ -58,29 +62,44 @@ def estimate(
     frame = _as_frame(image, color_order)
     predictor = PosePredictor(load_network_once(network), margin_ratio, mirror, refine)
     any_orientation = checked("any_orientation", bool, any_orientation)
-    return find_faces(frame, predictor, load_detector_once(detector), any_orientation)
+    return FaceFinder(predictor, load_detector_once(detector), any_orientation).find(frame)
 
 
-def find_faces(
-    frame: np.ndarray, predictor: PosePredictor, detect: Detector, any_orientation: bool = False
-) -> list[FacePose]:
-    """Find the faces of a photo, as `estimate` does.
+@dataclasses.dataclass(frozen=True)
+class FaceFinder:
+    """Finds the faces of photos, as `PoseTracker` those of videos.
 
-    Args:
-        frame: uint8 BGR `(height, width, 3)`.
+    Attributes:
         predictor: Predicts the poses.
         detect: Finds the boxes.
         any_orientation: As for `estimate`.
+        field_of_view_deg: Horizontal field of view of the camera; None: poses are as the crops show them.
     """
-    image = frame
-    found = []
-    for quarters in range(4 if any_orientation else 1):
-        if quarters:
-            image = cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)
-        faces = [f for f in predictor.predict(image, detect(image)) if is_face(f.score, f.face_score)]
-        back = [turned(face, -quarters % 4, image.shape) for face in faces]
-        found.append(sorted(back, key=certainty, reverse=True))
-    return max(found, key=lambda faces: max(map(evidence, faces), default=0.0))
+
+    predictor: PosePredictor
+    detect: Detector
+    any_orientation: bool = False
+    field_of_view_deg: float | None = None
+
+    def find(self, frame: np.ndarray) -> list[FacePose]:
+        """Find the faces of a photo, the most certain first.
+
+        Args:
+            frame: uint8 BGR `(height, width, 3)`.
+        """
+        image = frame
+        found = []
+        for quarters in range(4 if self.any_orientation else 1):
+            if quarters:
+                image = cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)
+            faces = self.predictor.predict(image, self.detect(image))
+            kept = [turned(f, -quarters % 4, image.shape) for f in faces if is_face(f.score, f.face_score)]
+            found.append(sorted(kept, key=certainty, reverse=True))
+        best = max(found, key=lambda faces: max(map(evidence, faces), default=0.0))
+        if self.field_of_view_deg is None:
+            return best
+        camera = camera_matrix(self.field_of_view_deg, frame.shape)
+        return [face.in_camera(camera) for face in best]
 
 
 def _as_frame(image: Any, color_order: str | None) -> np.ndarray:

@@ -17,9 +17,8 @@ from fsanet_tf.detection.detection import Detector
 from fsanet_tf.detection.detectors import make_detector
 from fsanet_tf.detection.face_pose import is_face
 from fsanet_tf.drawing.poses import write_text
-from fsanet_tf.errors import InputError, OptionError, optional_dependencies
+from fsanet_tf.errors import InputError, optional_dependencies
 from fsanet_tf.io.images import read_image, write_image
-from fsanet_tf.networks.pretrained import FUSION
 from fsanet_tf.prediction.predictor import PosePredictor
 
 if TYPE_CHECKING:
@@ -52,8 +51,6 @@ def structure_heatmaps(crops: np.ndarray, network: str | Path = "var") -> np.nda
         >>> structure_heatmaps(np.zeros((2, 64, 64, 3), np.uint8), "1x1").shape
         (2, 3, 5, 8, 8)
     """
-    if str(network) == FUSION:
-        raise OptionError("network", f"expected one network, received {FUSION}; choose a member, such as var")
     with optional_dependencies():
         from fsanet_tf.networks.keras_files import load_model
 

@@ -17,9 +17,10 @@ from fsanet_tf.geometry.camera import camera_matrix, mean_pose, relative_pose
 from fsanet_tf.geometry.crop import Box, moved_box
 from fsanet_tf.io.images import as_bgr
 from fsanet_tf.networks.card import BOX_OFFSET
+from fsanet_tf.networks.network import Networks
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import checked
-from fsanet_tf.prediction.predictor import Networks, PosePredictor, as_faces, load_network_once
+from fsanet_tf.prediction.predictor import PosePredictor, as_faces, load_network_once
 from fsanet_tf.prediction.smoothing import PoseSmoother
 
 __all__ = ["FollowingConfig", "PoseTracker"]

@@ -16,16 +16,13 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import Box, crop_face, moved_box, require_box
 from fsanet_tf.io.images import as_bgr
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
-from fsanet_tf.networks.network import Mirrored, Network, load_network, predict_crops
+from fsanet_tf.networks.network import Mirrored, Network, Networks, load_network, predict_crops
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.options import checked
 
 __all__ = ["PosePredictor"]
 
 MAX_REFINE = 2  # corrections of a box; further ones change nothing
-
-Networks = str | Path | Network | Sequence[str | Path | Network]
-
 
 _load_named = functools.lru_cache(maxsize=8)(load_network)
 
@@ -41,7 +38,8 @@ class PosePredictor:
     Any number of threads may share one. Copies and pickles load their network again.
 
     Args:
-        network: A path, the name of a shipped network, a loaded `Network`, or several, which are averaged.
+        network: As for `load_network`: a path, one of `list_networks()`, a loaded network or Keras model, or
+            several, which are averaged.
         margin_ratio: Share of the face box added on each side; default: the network's own.
         mirror: Average with the predictions for mirrored crops: more accurate, but takes twice as long.
         refine: How often, 0 to 2, a box is corrected by the network before the pose is predicted; ignored by

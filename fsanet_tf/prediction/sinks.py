@@ -24,7 +24,7 @@ from fsanet_tf.errors import InputError, OptionError
 from fsanet_tf.io.files import library_path, printable_name, replace_when_done
 from fsanet_tf.io.images import as_bgr
 from fsanet_tf.options import checked
-from fsanet_tf.prediction.sources import Frame, is_live
+from fsanet_tf.prediction.sources import Frame, Photos, is_live
 
 __all__ = ["TableSink", "TimeSequence", "VideoSink"]
 
@@ -329,17 +329,16 @@ class TimeSequence(FileSink):
             self._draw(sequences, self.path)
 
 
-def default_output(source: str, photos: list[Path] | None) -> Path:
+def default_output(source: str, photos: Photos | None) -> Path:
     """Name the drawing after its source, in the current folder; `photos` is None for a video or camera."""
     if photos is None:
         return Path(f"{'camera' if is_live(source) else Path(source).stem}_poses.mp4")
-    return Path(f"{Path(source).stem}_poses{'' if Path(source).is_dir() else '.png'}")
+    return Path(f"{Path(source).stem}_poses{'' if photos.folder else '.png'}")
 
 
-def drawing_path(source: str, photo: Path, output: Path) -> Path:
+def drawing_path(photos: Photos, photo: Path, output: Path) -> Path:
     """Return where a photo is drawn to: a folder keeps its structure, in formats that can be written."""
-    is_folder = Path(source).is_dir()
-    if not (is_folder or output.is_dir()):
+    if not (photos.folder or output.is_dir()):
         return output
-    path = output / (photo.relative_to(source) if is_folder else photo.name)
+    path = output / photos.name(photo)
     return path if path.suffix.lower() in DRAWN_SUFFIXES else path.with_name(f"{path.name}.png")

@@ -7,11 +7,11 @@ import contextlib
 import os
 import queue
 import re
-import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -21,7 +21,7 @@ import numpy as np
 from fsanet_tf.detection.face_pose import FacePose
 from fsanet_tf.drawing.faces import draw_faces
 from fsanet_tf.errors import InputError
-from fsanet_tf.io.files import library_path, printable_name
+from fsanet_tf.io.files import is_special, library_path, printable_name
 from fsanet_tf.io.folders import describe_skipped, files_in
 from fsanet_tf.io.images import ASTRONAUT
 from fsanet_tf.io.waiting import call_in_thread
@@ -92,14 +92,7 @@ def as_source(source: str | os.PathLike | int) -> str:
 
 def is_live(source: str) -> bool:
     """Return whether a source is a camera's number, an address, a device or a pipe, not a file."""
-    return bool(CAMERA_NUMBER.fullmatch(source)) or "://" in source or _is_special(Path(source))
-
-
-def _is_special(path: Path) -> bool:
-    try:
-        return path.exists() and not (path.is_file() or path.is_dir())
-    except (OSError, ValueError):
-        return False
+    return bool(CAMERA_NUMBER.fullmatch(source)) or "://" in source or is_special(source)
 
 
 def file_kind(path: str | Path) -> str | None:
@@ -132,34 +125,49 @@ def file_kind(path: str | Path) -> str | None:
     )
 
 
-def photo_paths(
-    source: str, recursive: bool = False, skipped: dict[str, str] | None = None
-) -> list[Path] | None:
-    """Return the photos of a source, or None if it is a video or camera.
+class Photos(NamedTuple):
+    """The photos of a source.
+
+    Attributes:
+        paths: Their files.
+        folder: The folder that contains them; None for a single photo.
+        skipped: Why the folder's other files and folders are left out, by name.
+    """
+
+    paths: list[Path]
+    folder: Path | None = None
+    skipped: Mapping[str, str] = MappingProxyType({})
+
+    def name(self, photo: Path) -> str:
+        """Name a photo by its path in the folder."""
+        return str(photo.relative_to(self.folder)) if self.folder else photo.name
+
+
+def find_photos(source: str, recursive: bool = False) -> Photos | None:
+    """Find the photos of a source; None if it is a video or camera.
 
     Args:
         source: A photo, a folder, or something else.
         recursive: Whether to search the folder's subfolders too.
-        skipped: Receives why the folder's other files and folders are left out, by name.
 
     Raises:
         InputError: If there is no such photo, or the folder contains none.
     """
     path = Path(source)
     if source == ASTRONAUT:
-        return [path]
+        return Photos([path])
     if is_live(source):
         return None
     if path.is_dir():
-        skipped = {} if skipped is None else skipped
-        kinds = {Path(file): file_kind(file) for file in files_in(source, skipped, recursive)}
+        skipped: dict[str, str] = {}
+        kinds = {Path(file): file_kind(file) for file in files_in(path, skipped, recursive)}
         skipped |= {printable_name(p): kind or NEITHER for p, kind in kinds.items() if kind != "photo"}
         photos = sorted(p for p, kind in kinds.items() if kind == "photo")
         if not photos:
             raise InputError(f"{source}: expected photos, found none{describe_skipped(skipped)}")
-        return photos
+        return Photos(photos, path, skipped)
     if path.is_file():
-        return [path] if file_kind(path) == "photo" else None
+        return Photos([path]) if file_kind(path) == "photo" else None
     if path.suffix.lower() in PHOTO_SUFFIXES:
         raise InputError(f"{source}: {NO_SUCH}")
     return None
@@ -172,7 +180,7 @@ def open_video(source: str | Path) -> Video | Animation:
         InputError: If it is photos, cannot be opened, or has no frame.
     """
     source = as_source(source)
-    if photo_paths(source) is not None:
+    if find_photos(source):
         raise InputError(f"{source}: expected a video or camera, received photos (see estimate)")
     if not is_live(source) and os.path.isfile(source):
         with open(source, "rb") as file:
@@ -240,10 +248,10 @@ class Video:
 
     def __init__(self, source: str):
         self.source = printable_name(source)
-        live, special = is_live(source), _is_special(Path(source))
+        live = is_live(source)
         if not live and not Path(source).is_file():
             raise InputError(f"{self.source}: {NO_SUCH}")
-        is_pipe = special and stat.S_ISFIFO(os.stat(source).st_mode)
+        is_pipe = is_special(source) and Path(source).is_fifo()
         if live:
             # Only one backend may open a pipe: the next one would wait for another writer.
             backend = cv2.CAP_FFMPEG if is_pipe else cv2.CAP_ANY

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fsanet_tf.detection.detection import Detector
+from fsanet_tf.networks.network import Networks
 from fsanet_tf.networks.pretrained import DEFAULT
 from fsanet_tf.prediction.pose_tracker import PoseTracker
-from fsanet_tf.prediction.predictor import Networks
 from fsanet_tf.prediction.sources import Animation, Frame, Video, open_video
 
 __all__ = ["track"]

@@ -45,7 +45,7 @@ CASES = [
     (TRAIN, "--data: is required"),
     ((*TRAIN, "--data=absent.npz"), "absent.npz: no such file"),
     ((*TRAIN, "--data=text.npz"), "text.npz: expected an .npz"),
-    ((*TRAIN, GOOD, "--flip=2"), "flag --flip=2"),
+    ((*TRAIN, GOOD, "--flip=2"), "--flip: expected a number from 0 to 1, received 2"),
     ((*TRAIN, GOOD, "--batch_size=64"), "faces to train on, expected at least a batch of 64"),
     ((*TRAIN, GOOD, "--image_size=50"), "--image_size: expected a multiple of 8"),
     ((*TRAIN, GOOD, "--batch_size=2", "--init_network=absent.keras"), "absent.keras: no such network"),

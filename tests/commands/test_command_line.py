@@ -54,7 +54,7 @@ def test_an_argument_may_look_like_an_option_after_two_dashes(arguments, source,
         ("--uncertainty", "error: --uncertainty: is called --show_uncertainty since version 1.0\n"),
         ("--latency_rounds=0", "error: --latency_rounds: was removed in version 1.0; python -m benchmarks"),
         ("--init_weights=a", "error: Unknown command line flag 'init_weights'"),
-        ("--style=box", "error: flag --style=box: value should be one of <axes|cube>\n"),
+        ("--style=box", "error: --style: expected one of axes, cube, received box\n"),
         ("--layout=biwi", "error: --layout: was removed in version 1.0; heads are rendered in the layout of"),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_value_of_the_wrong_type_is_one_plain_line(arguments, message, capsys)
 
 def test_every_new_name_is_an_option_of_a_command():
     options = {name for command in COMMANDS for name in load_command(command).make_flags()}
-    assert {new for names in RENAMED_OPTIONS.values() for new in names} <= options
+    assert set(RENAMED_OPTIONS.values()) <= options
 
 
 def test_a_removed_command_is_answered_with_what_replaces_it():

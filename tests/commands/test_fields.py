@@ -23,7 +23,7 @@ class Outer:
     output_dir: str | None = option(None, "Folder to write.")
     style: str = option("axes", "How poses are drawn.", choices=("axes", "cube"))
     layers: tuple[str, ...] = option((), "What to write.", choices=("a", "b"))
-    sizes: tuple[int, ...] = option((64, 96), "Sides in pixels.", low=16)
+    size: int = option(64, "Side in pixels.", low=16)
     every: int = option(1, "Detect in every n-th frame.", low=1)
     mirror: bool = option(False, "Whether to mirror.")
     inner: Inner = option(factory=Inner, meaning="More.")
@@ -31,20 +31,20 @@ class Outer:
 
 def parse(*arguments):
     values = flags.FlagValues()
-    define_flags(Outer, values, every=3)
+    define_flags(Outer, values)
     parse_options(values, arguments, positional="network")
     return config_from_flags(Outer, values)
 
 
 def test_values_reach_the_configuration_in_their_types():
     config = parse(
-        "--network=a,b", "--strength=0.25", "--layers=b,a", "--sizes=32", "--mirror", "--style=cube"
+        "--network=a,b", "--strength=0.25", "--layers=b,a", "--size=32", "--mirror", "--style=cube"
     )
-    assert config == Outer(("a", "b"), None, "cube", ("b", "a"), (32,), 3, True, Inner(0.25))
+    assert config == Outer(("a", "b"), None, "cube", ("b", "a"), 32, 1, True, Inner(0.25))
 
 
-def test_defaults_are_the_fields_or_the_commands():
-    assert parse("a") == Outer(("a",), every=3)
+def test_defaults_are_the_fields():
+    assert parse("a") == Outer(("a",))
 
 
 def test_several_arguments_without_a_name_set_a_list():
@@ -67,10 +67,10 @@ def command(arguments, capsys, run=print):
         ([], "error: --network: is required (Networks.)\n"),
         (["--network=a", "--layers=c"], "error: --layers: expected one of a, b, received c\n"),
         (
-            ["--network=a", "--sizes=8"],
-            "error: --sizes: expected a whole number of at least 16, received 8\n",
+            ["--network=a", "--size=8"],
+            "error: --size: expected a whole number of at least 16, received 8\n",
         ),
-        (["--network=a", "--sizes=x"], "error: --sizes: expected a whole number, received 'x'\n"),
+        (["--network=a", "--size=x"], "error: flag --size=x: expected a whole number\n"),
         (
             ["--network=a", "--strength=nan"],
             "error: --strength: expected a number from 0 to 1, received nan\n",

@@ -40,7 +40,7 @@ def test_a_margin_above_the_crops_own_is_refused():
     dataset = FaceDataset.from_arrays(images, poses, crop=CropRule(0.29))
     with pytest.raises(InputError, match=r"margin_ratio 0\.6: there are crops with a margin of 0\.29"):
         Faces(dataset, np.arange(2), margin_ratio=0.6)
-    assert Faces(dataset, np.arange(2), margin_ratio=0.29).views is None
+    assert not Faces(dataset, np.arange(2), margin_ratio=0.29).are_cut
 
 
 def test_an_epoch_contains_every_face_once_and_any_step_can_come_first():

@@ -30,7 +30,7 @@ from fsanet_tf.detection.detectors import make_detector, reduce_frame
 from fsanet_tf.export.web import LIVE_SIDE, make_config
 from fsanet_tf.geometry.crop import CropRule, crop_face, moved_box
 from fsanet_tf.io.images import read_image
-from fsanet_tf.prediction.estimate import find_faces
+from fsanet_tf.prediction.estimate import FaceFinder
 from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from fsanet_tf.prediction.predictor import PosePredictor
 from fsanet_tf.prediction.smoothing import OneEuroFilter, SmoothingConfig
@@ -152,7 +152,7 @@ def test_pictures_give_pythons_boxes_and_poses_and_nothing_is_asked_elsewhere(po
         for picture in pictures:
             faces = page.evaluate(PREDICT, as_png(picture))
             require_pythons_poses(faces, picture, predictor)
-            boxes = [face.box for face in find_faces(picture, predictor, detect)]
+            boxes = [face.box for face in FaceFinder(predictor, detect).find(picture)]
             found = np.array([face["box"] for face in faces])
             distances = np.abs(found[:, None] - np.array(boxes)[None]).max(
                 axis=2

@@ -38,7 +38,7 @@ def test_command_draws_the_astronaut(tmp_path):
     assert_one_clear_line(run_fsanet("heatmap", "--source=absent.png"), "absent.png: no such photo")
     assert_one_clear_line(
         run_fsanet("heatmap", "--network=fusion", "--detector=haar"),
-        "network: expected one network, received fusion",
+        "has no fine-grained structure mapping; use a 1x1 or var network",
     )
 
 

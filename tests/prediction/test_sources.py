@@ -12,7 +12,7 @@ import pytest
 
 from fsanet_tf.errors import InputError
 from fsanet_tf.prediction import sources
-from fsanet_tf.prediction.sources import Video, as_source, file_kind, open_video, photo_paths
+from fsanet_tf.prediction.sources import Photos, Video, as_source, file_kind, find_photos, open_video
 from tests.conftest import ROOT
 
 GRAY = np.full((64, 96, 3), 128, np.uint8)
@@ -40,7 +40,7 @@ def test_one_notion_of_a_photo_and_a_video(name, encoded, kind, tmp_path):
     else:
         path.write_bytes(cv2.imencode(encoded, GRAY)[1].tobytes() if encoded else b"text")
     assert file_kind(path) == kind
-    assert photo_paths(str(path)) == ([path] if kind == "photo" else None)
+    assert find_photos(str(path)) == (Photos([path]) if kind == "photo" else None)
 
 
 @pytest.mark.parametrize("name", ["a:b.avi", "caf\udce9.avi", "100%d.avi"])
@@ -60,7 +60,7 @@ def test_a_pipe_is_a_video(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(content), daemon=True)
     writer.start()
-    assert photo_paths(str(tmp_path / "pipe")) is None
+    assert find_photos(str(tmp_path / "pipe")) is None
     assert len(list(Video(str(tmp_path / "pipe")))) == 6
     writer.join(10)
 
@@ -109,7 +109,7 @@ class Camera:
 @pytest.mark.parametrize("address", ["0", "http://127.0.0.1:9/video.jpg", "/dev/null"])
 def test_a_slow_consumer_sees_the_newest_frame_of_a_camera(address, monkeypatch):
     monkeypatch.setattr(sources.cv2, "VideoCapture", Camera)
-    assert photo_paths(address) is None
+    assert find_photos(address) is None
     video = Video(address)
     assert video.is_live and video.length is None
     numbers = []

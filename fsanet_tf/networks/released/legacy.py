@@ -13,7 +13,7 @@ import h5py
 import keras
 import numpy as np
 
-from fsanet_tf.errors import InputError
+from fsanet_tf.errors import InputError, one_line
 from fsanet_tf.io.files import require_file
 from fsanet_tf.models.build import build_model
 from fsanet_tf.models.config import FSANetConfig, SSRNetConfig
@@ -82,7 +82,7 @@ def _read(path: Path) -> dict[tuple[str, str, str], np.ndarray]:
                     *_, layer, weight = weight_path.split("/")
                     arrays[group_name, layer, weight.removesuffix(":0")] = np.asarray(group[weight_path])
     except (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"{path}: expected {EXPECTED_RELEASED}, could not read it ({reason})") from error
     if not arrays:
         raise InputError(f"{path}: expected {EXPECTED_RELEASED}, received a file without weights")
