@@ -30,6 +30,7 @@ from fsanet_tf.detection.detectors import make_detector, reduce_frame
 from fsanet_tf.export.web import LIVE_SIDE, make_config
 from fsanet_tf.geometry.crop import CropRule, crop_face, moved_box
 from fsanet_tf.io.images import read_image
+from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.prediction.estimate import FaceFinder
 from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from fsanet_tf.prediction.predictor import PosePredictor
@@ -142,7 +143,7 @@ def test_pictures_give_pythons_boxes_and_poses_and_nothing_is_asked_elsewhere(po
     for name, numbers in PICTURES:
         frames = read_frames(media / name, max(numbers) + 1)
         pictures += [frames[number] for number in numbers]
-    detect, predictor, asked, count = make_detector("yunet"), PosePredictor("fusion"), [], 0
+    detect, predictor, asked, count = make_detector("yunet"), PosePredictor(load_model("fusion")), [], 0
     with browser() as chromium:
         page = chromium.new_page()
         page.on("request", lambda request: asked.append(request.url))
@@ -285,7 +286,7 @@ def capture(port: int, clip: Path, network: str | Path) -> list[tuple[np.ndarray
 
     Its poses are Python's, and its frames are those of the clip, one after the other.
     """
-    detect, predictor = make_detector("yunet"), PosePredictor(network)
+    detect, predictor = make_detector("yunet"), PosePredictor(load_model(network))
     with browser("--use-fake-ui-for-media-stream", *camera_flags(clip)) as chromium:
         page = chromium.new_page()
         page.goto(f"http://127.0.0.1:{port}")
