@@ -13,11 +13,12 @@ import numpy as np
 from absl import flags
 
 from benchmarks.harness import markdown_row, run, time_faces, use_threads, write_text
+from benchmarks.page import processor
 from benchmarks.plots import draw_capacity
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
 from fsanet_tf.data.input_pipeline import cut_views
 from fsanet_tf.data.split import held_out_rows
-from fsanet_tf.evaluation.metrics import measure
+from fsanet_tf.evaluation.metrics import Errors, measure
 from fsanet_tf.export.formats import export_int8, export_tflite
 from fsanet_tf.export.parity import spread
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG
@@ -35,7 +36,7 @@ What a network of another size would give: each was trained from nothing for {ep
 --flagfile=recipes/finetune.flags --epochs={epochs} --learning_rate=3e-3 --ema=0.98 --width=… --image_size=…
 --data=…`, one seed), a small part of the training of the shipped networks: these errors compare networks with
 each other alone. Errors on {faces:,} held-out faces, from their labels; milliseconds per face of one call
-with one thread, in turns in one process on {machine}.
+with one thread, in turns in one process on one core of {processor}.
 
 ![Error over time](capacity.png)
 
@@ -46,7 +47,6 @@ with one thread, in turns in one process on {machine}.
 def crops_of(network: Network, faces: FaceDataset, rows: np.ndarray) -> np.ndarray:
     """Cut faces as a network expects them."""
     views = faces.views(network.card.crop.margin_ratio)
-    views = np.ones(len(faces)) if views is None else views
     return cut_views(faces.images[rows], views[rows], network.image_size)
 
 
@@ -65,6 +65,12 @@ def exported(run_dir: Path, data: list[str], faces: FaceDataset, folder: Path) -
     yield load_network(path, 1)
 
 
+def held_out_errors(network: Network, data: list[str], faces: FaceDataset) -> Errors:
+    """Measure a network on the faces that it was not trained on."""
+    rows = np.intersect1d(faces.rows_within(MAX_ANGLE_DEG), held_out_rows(data, network.card))
+    return measure(predict_crops(network, crops_of(network, faces, rows))[POSE], faces.poses[rows])
+
+
 def main() -> None:
     given = flags.FLAGS
     use_threads(1)
@@ -72,27 +78,21 @@ def main() -> None:
     faces = load_dataset(given.data)
     with tempfile.TemporaryDirectory() as folder:
         pairs = [tuple(exported(run_dir, given.data, faces, Path(folder))) for run_dir in runs]
-        times = time_faces({n.name: n for pair in pairs for n in pair}, 1, given.rounds)
-        measured = {}
-        for network in (network for pair in pairs for network in pair):
-            held_out = np.intersect1d(
-                faces.rows_within(MAX_ANGLE_DEG), held_out_rows(given.data, network.card)
-            )
-            poses = predict_crops(network, crops_of(network, faces, held_out))[POSE]
-            errors = measure(poses, faces.poses[held_out])
-            measured[network.name] = statistics.median(times[network.name]), errors.mae, errors.geodesic
+        networks = {network.name: network for pair in pairs for network in pair}
+        times = {name: statistics.median(ms) for name, ms in time_faces(networks, 1, given.rounds).items()}
+        errors = {name: held_out_errors(network, given.data, faces) for name, network in networks.items()}
     lines = []
     for run_dir, pair in zip(runs, pairs, strict=True):
         millions = load_model(run_dir / FINAL_FILE).count_params() / 1e6
-        figures = [f"{value:.2f}" for network in pair for value in measured[network.name]]
-        lines.append(markdown_row(run_dir.name, f"{millions:.2f} M", *figures))
-    places = {name: (time_ms, mae) for name, (time_ms, mae, _) in measured.items()}
-    draw_capacity(
-        [{n.name: places[n.name] for n in of_one} for of_one in zip(*pairs, strict=True)],
-        output.with_suffix(".png"),
-    )
-    epochs = network.card.about["training"]["epochs"]
-    header = HEADER.format(epochs=epochs, faces=len(held_out), machine=given.machine)
+        figures = [(times[n.name], errors[n.name].mae, errors[n.name].geodesic) for n in pair]
+        cells = (f"{value:.2f}" for of_one in figures for value in of_one)
+        lines.append(markdown_row(run_dir.name, f"{millions:.2f} M", *cells))
+    families = [
+        {n.name: (times[n.name], errors[n.name].mae) for n in one} for one in zip(*pairs, strict=True)
+    ]
+    draw_capacity(families, output.with_suffix(".png"))
+    epochs, num_faces = pairs[0][0].card.about["training"]["epochs"], errors[pairs[0][0].name].images
+    header = HEADER.format(epochs=epochs, faces=num_faces, processor=processor())
     write_text(output, [header, *lines])
 
 
@@ -100,6 +100,5 @@ if __name__ == "__main__":
     flags.DEFINE_list("runs", None, "Folders of finished runs of `fsanet train`.", required=True)
     flags.DEFINE_list("data", None, "The .npz files that they were trained on.", required=True)
     flags.DEFINE_string("output", "docs/capacity.md", "Page to write; a picture is next to it.")
-    flags.DEFINE_string("machine", "one core", "What the page calls this machine.")
     flags.DEFINE_integer("rounds", 300, "Timed calls of each network.", 1)
     run(main)

@@ -76,10 +76,8 @@ def hours(run: Path) -> float:
 def crops_of(dataset: FaceDataset, rows: np.ndarray) -> np.ndarray:
     """Cut faces as all shipped networks expect them."""
     network = load_network(DEFAULT)
-    crops, views = dataset.images[rows], dataset.views(network.card.crop.margin_ratio)
-    if views is not None:
-        crops = cut_views(crops, views[rows], network.image_size)
-    return crops.astype(np.float32)
+    views = dataset.views(network.card.crop.margin_ratio)
+    return cut_views(dataset.images[rows], views[rows], network.image_size).astype(np.float32)
 
 
 def calibrate(crops: np.ndarray, true_deg: np.ndarray) -> dict[str, float]:
