@@ -6,7 +6,6 @@ measured on the faces that it was not trained on; 500 of the others determine th
 
 import statistics
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,9 @@ from benchmarks.harness import markdown_row, run, time_faces, use_threads, write
 from benchmarks.page import processor
 from benchmarks.plots import draw_capacity
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
-from fsanet_tf.data.input_pipeline import cut_views
+from fsanet_tf.data.input_pipeline import network_crops
 from fsanet_tf.data.split import held_out_rows
+from fsanet_tf.errors import InputError
 from fsanet_tf.evaluation.metrics import Errors, measure
 from fsanet_tf.export.formats import export_int8, export_tflite
 from fsanet_tf.export.parity import spread
@@ -28,7 +28,7 @@ from fsanet_tf.networks.network import Network, load_network, predict_crops
 from fsanet_tf.training.run_directory import FINAL_FILE
 
 NUM_REPRESENTATIVE = 500
-HEADER = """# Error over time
+HEADER = """# Networks of other sizes
 
 `python -m benchmarks.capacity --runs=runs/strided_100,… --data=aflw.npz,web.npz,mask.npz` makes this page.
 
@@ -44,56 +44,51 @@ with one thread, in turns in one process on one core of {processor}.
 |---|---|---|---|---|---|---|---|"""
 
 
-def crops_of(network: Network, faces: FaceDataset, rows: np.ndarray) -> np.ndarray:
-    """Cut faces as a network expects them."""
-    views = faces.views(network.card.crop.margin_ratio)
-    return cut_views(faces.images[rows], views[rows], network.image_size)
-
-
-def exported(run_dir: Path, data: list[str], faces: FaceDataset, folder: Path) -> Iterator[Network]:
-    """Yield the network of a run as float32 and as int8."""
+def exported(run_dir: Path, data: list[str], faces: FaceDataset, folder: Path) -> tuple[int, list[Network]]:
+    """Count the parameters of a run's network, and load it as float32 and as int8."""
     model = load_model(run_dir / FINAL_FILE)
     card = NetworkCard.from_json(model.card)
-    path = folder / f"{run_dir.name}.tflite"
-    export_tflite(model, path, "float32", card)
-    network = load_network(path, 1)
-    yield network
+    paths = folder / f"{run_dir.name}.tflite", folder / f"{run_dir.name}_int8.tflite"
+    export_tflite(model, paths[0], "float32", card)
+    networks = [load_network(paths[0], 1)]
     trained_on = np.setdiff1d(faces.rows_within(MAX_ANGLE_DEG), held_out_rows(data, card))
-    crops = crops_of(network, faces, spread(trained_on, NUM_REPRESENTATIVE)).astype(np.float32)
-    path = folder / f"{run_dir.name}_int8.tflite"
-    export_int8(model, path, crops, card)
-    yield load_network(path, 1)
+    if len(trained_on) == 0:
+        raise InputError(f"{run_dir}: was trained on none of {', '.join(data)}")
+    crops = network_crops(networks[0], faces, spread(trained_on, NUM_REPRESENTATIVE))
+    export_int8(model, paths[1], crops.astype(np.float32), card)
+    return model.count_params(), [*networks, load_network(paths[1], 1)]
 
 
 def held_out_errors(network: Network, data: list[str], faces: FaceDataset) -> Errors:
     """Measure a network on the faces that it was not trained on."""
     rows = np.intersect1d(faces.rows_within(MAX_ANGLE_DEG), held_out_rows(data, network.card))
-    return measure(predict_crops(network, crops_of(network, faces, rows))[POSE], faces.poses[rows])
+    return measure(predict_crops(network, network_crops(network, faces, rows))[POSE], faces.poses[rows])
 
 
 def main() -> None:
     given = flags.FLAGS
     use_threads(1)
-    runs, output = [Path(name) for name in given.runs], Path(given.output)
-    faces = load_dataset(given.data)
+    output, faces = Path(given.output), load_dataset(given.data)
+    parameters: dict[str, int] = {}
+    networks: dict[str, Network] = {}
     with tempfile.TemporaryDirectory() as folder:
-        pairs = [tuple(exported(run_dir, given.data, faces, Path(folder))) for run_dir in runs]
-        networks = {network.name: network for pair in pairs for network in pair}
+        for run_dir in map(Path, given.runs):
+            name = run_dir.name
+            parameters[name], both = exported(run_dir, given.data, faces, Path(folder))
+            networks |= {name: both[0], f"{name}, int8": both[1]}
         times = {name: statistics.median(ms) for name, ms in time_faces(networks, 1, given.rounds).items()}
         errors = {name: held_out_errors(network, given.data, faces) for name, network in networks.items()}
     lines = []
-    for run_dir, pair in zip(runs, pairs, strict=True):
-        millions = load_model(run_dir / FINAL_FILE).count_params() / 1e6
-        figures = [(times[n.name], errors[n.name].mae, errors[n.name].geodesic) for n in pair]
-        cells = (f"{value:.2f}" for of_one in figures for value in of_one)
-        lines.append(markdown_row(run_dir.name, f"{millions:.2f} M", *cells))
-    families = [
-        {n.name: (times[n.name], errors[n.name].mae) for n in one} for one in zip(*pairs, strict=True)
-    ]
+    for name, count in parameters.items():
+        pair = (name, f"{name}, int8")
+        figures = [f"{value:.2f}" for n in pair for value in (times[n], errors[n].mae, errors[n].geodesic)]
+        lines.append(markdown_row(name, f"{count / 1e6:.2f} M", *figures))
+    places = {name: (times[name], errors[name].mae) for name in networks}
+    families = [{n: places[n] for n in parameters}, {n: places[n] for n in places.keys() - parameters.keys()}]
     draw_capacity(families, output.with_suffix(".png"))
-    epochs, num_faces = pairs[0][0].card.about["training"]["epochs"], errors[pairs[0][0].name].images
-    header = HEADER.format(epochs=epochs, faces=num_faces, processor=processor())
-    write_text(output, [header, *lines])
+    any_name, any_network = next(iter(networks.items()))
+    epochs, num_faces = any_network.card.about["training"]["epochs"], errors[any_name].images
+    write_text(output, [HEADER.format(epochs=epochs, faces=num_faces, processor=processor()), *lines])
 
 
 if __name__ == "__main__":

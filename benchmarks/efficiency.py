@@ -18,7 +18,7 @@ from benchmarks.peers import OPENTRACK, VARIANTS, frozen_graph, opentrack, port_
 from benchmarks.plots import draw_efficiency
 from fsanet_tf.networks.keras_files import load_model
 from fsanet_tf.networks.network import Mirrored, Network, load_network
-from fsanet_tf.networks.pretrained import DEFAULT, INT8, list_networks
+from fsanet_tf.networks.pretrained import DEFAULT, DEFAULT_INT8, list_networks
 
 # MAE on AFLW2000 as reported in the papers, and the parameters of their networks in millions, rounded.
 PRINTED = {
@@ -61,7 +61,10 @@ def candidates(reference: Path) -> dict[str, tuple[Network, int]]:
     """Load the networks, with one thread, and count their parameters, by name."""
     found: dict[str, tuple[Network, int]] = {}
     for name in list_networks():
-        network, parameters = load_network(name, 1), keras_parameters([DEFAULT if name == INT8 else name])
+        network, parameters = (
+            load_network(name, 1),
+            keras_parameters([DEFAULT if name == DEFAULT_INT8 else name]),
+        )
         found |= {name: (network, parameters), f"{name}, mirrored": (Mirrored(network), parameters)}
     graphs = load_network([frozen_graph(reference, variant) for variant in VARIANTS])
     released = keras_parameters([released_weights(reference, stem) for stem in VARIANTS.values()])

@@ -11,7 +11,7 @@ from absl import flags
 from benchmarks.harness import Comparison, compare, run_benchmark, time_faces, use_threads
 from benchmarks.peers import ORIGINAL, frozen_graph, opentrack, ports
 from fsanet_tf.networks.network import Network, load_network
-from fsanet_tf.networks.pretrained import DEFAULT, FUSION, INT8
+from fsanet_tf.networks.pretrained import DEFAULT, DEFAULT_INT8, FUSION
 
 BATCH = 64
 
@@ -22,7 +22,7 @@ def networks_of(reference: Path, threads: int) -> dict[str, Network]:
         ORIGINAL: load_network(frozen_graph(reference, "1x1")),
         "PyTorch port's ONNX": ports(reference, threads)["1x1"],
         "opentrack's ONNX": opentrack(reference, threads),
-        **{f"`{name}`": load_network(name, threads) for name in ("1x1", DEFAULT, INT8, FUSION)},
+        **{f"`{name}`": load_network(name, threads) for name in ("1x1", DEFAULT, DEFAULT_INT8, FUSION)},
     }
 
 

@@ -24,7 +24,7 @@ from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import Box
 from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.network import Network
-from fsanet_tf.networks.pretrained import DEFAULT, FUSION, INT8
+from fsanet_tf.networks.pretrained import DEFAULT, DEFAULT_INT8, FUSION
 from fsanet_tf.prediction.pose_tracker import PoseTracker
 from fsanet_tf.prediction.predictor import PosePredictor
 
@@ -141,7 +141,7 @@ def measure() -> list[Comparison]:
 
 if __name__ == "__main__":
     flags.DEFINE_list(
-        "network", ["1x1", DEFAULT, INT8, FUSION], "Network files or shipped names, each measured."
+        "network", ["1x1", DEFAULT, DEFAULT_INT8, FUSION], "Network files or shipped names, each measured."
     )
     flags.DEFINE_string(
         "reference", "../shared", "Folder with opentrack's network; left out if it is absent."

@@ -15,7 +15,7 @@ import tensorflow as tf
 from fsanet_tf.data.augmentation import augment
 from fsanet_tf.data.augmentation_config import AugmentationConfig
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
-from fsanet_tf.data.input_pipeline import cut_views
+from fsanet_tf.data.input_pipeline import network_crops
 from fsanet_tf.data.split import split_dataset
 from fsanet_tf.geometry.pose import MAX_ANGLE_DEG, angle_errors
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE
@@ -32,10 +32,9 @@ NEAR = dataclasses.replace(FAR, shift=0.1, zoom=0.15)
 
 def report_poses(name: str, network: Network, data: FaceDataset, parts: dict[str, np.ndarray]) -> None:
     """Print the errors of the pose by part of the data."""
-    views = data.views(network.card.crop.margin_ratio)
     for part, rows in parts.items():
-        crops = cut_views(data.images[rows], views[rows], network.image_size)
-        errors = angle_errors(predict_crops(network, crops)[POSE], data.poses[rows]).mean(axis=1)
+        poses = predict_crops(network, network_crops(network, data, rows))[POSE]
+        errors = angle_errors(poses, data.poses[rows]).mean(axis=1)
         certain = data.weights[rows] > CERTAIN
         print(f"{name}, {part}: {errors.mean():.2f}°, certain labels {errors[certain].mean():.2f}°")
 

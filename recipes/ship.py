@@ -15,7 +15,7 @@ from scipy.optimize import nnls
 
 import fsanet_tf
 from fsanet_tf.data.dataset import FaceDataset, load_dataset
-from fsanet_tf.data.input_pipeline import cut_views
+from fsanet_tf.data.input_pipeline import network_crops
 from fsanet_tf.data.split import split_dataset
 from fsanet_tf.export.formats import export_int8, export_tflite
 from fsanet_tf.export.parity import spread
@@ -25,7 +25,7 @@ from fsanet_tf.io.files import replace_when_done, write_json
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.keras_files import load_model, save_model
 from fsanet_tf.networks.network import load_network, predict_crops
-from fsanet_tf.networks.pretrained import DEFAULT, FOLDER, FUSED, FUSION, INT8
+from fsanet_tf.networks.pretrained import DEFAULT, DEFAULT_INT8, FOLDER, FUSED, FUSION
 from fsanet_tf.training.run_directory import CONFIG_FILE, FINAL_FILE
 
 LABELS = "means of the answers of two teachers and of networks that learned from them (distillation)"
@@ -52,13 +52,14 @@ def ship(name: str, source: Path) -> None:
         export_tflite(model, temporary, "float16", card, batch=None)
 
 
-def ship_int8(faces: np.ndarray) -> None:
-    """Write the default network in 8 bits, whose ranges are those of faces."""
+def ship_int8(faces: FaceDataset, rows: np.ndarray) -> None:
+    """Write the default network in 8 bits, whose ranges are those of some faces."""
     model = load_model(DEFAULT)
+    crops = network_crops(load_network(model), faces, rows).astype(np.float32)
     card = NetworkCard.from_json(model.card)
-    card = dataclasses.replace(card, about={**card.about, "name": INT8})
-    with replace_when_done(FOLDER / f"{INT8}.tflite") as temporary:
-        export_int8(model, temporary, faces, card)
+    card = dataclasses.replace(card, about={**card.about, "name": DEFAULT_INT8})
+    with replace_when_done(FOLDER / f"{DEFAULT_INT8}.tflite") as temporary:
+        export_int8(model, temporary, crops, card)
 
 
 def rounded(weights: np.ndarray) -> np.ndarray:
@@ -73,17 +74,11 @@ def hours(run: Path) -> float:
     return round(seconds / 3600, 2)
 
 
-def crops_of(dataset: FaceDataset, rows: np.ndarray) -> np.ndarray:
-    """Cut faces as all shipped networks expect them."""
-    network = load_network(DEFAULT)
-    views = dataset.views(network.card.crop.margin_ratio)
-    return cut_views(dataset.images[rows], views[rows], network.image_size).astype(np.float32)
-
-
-def calibrate(crops: np.ndarray, true_deg: np.ndarray) -> dict[str, float]:
+def calibrate(faces: FaceDataset, held_out: np.ndarray) -> dict[str, float]:
     """Fit the error of the fusion on held-out faces to its members' disagreement and the head's turn."""
-    poses = np.stack([predict_crops(load_network(name), crops)[POSE] for name in FUSED])
-    mean = poses.mean(axis=0)
+    members = [load_network(name) for name in FUSED]
+    poses = np.stack([predict_crops(net, network_crops(net, faces, held_out))[POSE] for net in members])
+    mean, true_deg = poses.mean(axis=0), faces.poses[held_out]
     errors = geodesic_errors(mean, true_deg)
     causes = np.column_stack([np.ones(len(errors)), *disagreement_and_turn(poses)])
     coefficients, _ = nnls(causes, errors)
@@ -104,8 +99,8 @@ if __name__ == "__main__":
         ship(name, Path(source))
     dataset = load_dataset(arguments.data.split(","))
     trained_on, held_out = split_dataset(dataset, MAX_ANGLE_DEG, arguments.validation_fraction)
-    ship_int8(spread(crops_of(dataset, trained_on), NUM_REPRESENTATIVE))
-    calibration = calibrate(crops_of(dataset, held_out), dataset.poses[held_out])
+    ship_int8(dataset, spread(trained_on, NUM_REPRESENTATIVE))
+    calibration = calibrate(dataset, held_out)
     content = {"version": fsanet_tf.__version__, "uncertainty": calibration}
     write_json(FOLDER / f"{FUSION}.json", content)
     print(f"shipped to {FOLDER}; uncertainty {calibration}")

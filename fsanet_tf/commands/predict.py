@@ -94,7 +94,7 @@ def run(config: PredictionConfig) -> None:
         raise InputError(f"{source}: not all could be done ({len(reasons)} left out)")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Display:
     """How frames are drawn, and whether a window shows them.
 
@@ -150,7 +150,7 @@ def _predict_photos(
                 for line in describe(name, frame):
                     print(line, flush=True)
                 try:
-                    drawn = display.draw(frame)
+                    drawn = display.draw(frame) if output or display.has_window else image
                     if output:
                         write_image(drawing_path(photos, photo, output), drawn)
                     done += 1

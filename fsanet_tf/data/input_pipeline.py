@@ -13,6 +13,7 @@ from fsanet_tf.data.dataset import FaceDataset
 from fsanet_tf.errors import InputError
 from fsanet_tf.geometry.crop import CropRule
 from fsanet_tf.networks.card import BOX_OFFSET, FACE_SCORE, POSE, UNCERTAINTY
+from fsanet_tf.networks.network import Network
 
 # A batch of raw faces: uint8 images (batch, S, S, 3), float32 poses (batch, 3), weights and views (batch,).
 FACE_TYPES = (tf.uint8, tf.float32, tf.float32, tf.float32)
@@ -170,6 +171,24 @@ def _for_outputs(
         {name: targets[name] for name in outputs},
         {name: weights if name == FACE_SCORE else of_faces for name in outputs},
     )
+
+
+def network_crops(network: Network, faces: FaceDataset, rows: np.ndarray) -> np.ndarray:
+    """Cut some faces of a dataset as a network expects them.
+
+    Args:
+        network: The network.
+        faces: The dataset.
+        rows: Which faces, `(N,)`.
+
+    Returns:
+        uint8 `(N, S, S, 3)`, S the side that the network expects.
+
+    Raises:
+        InputError: If the crops' margins are unknown or too small.
+    """
+    views = faces.views(network.card.crop.margin_ratio)
+    return cut_views(faces.images[rows], views[rows], network.image_size)
 
 
 def cut_views(crops: np.ndarray, views: np.ndarray, image_size: int) -> np.ndarray:

@@ -233,8 +233,9 @@ def _convert(model: keras.Model, precision: Precision, batch: int | None) -> byt
         module.predict = tf.function(named, input_signature=[spec])
         tf.saved_model.save(module, folder, signatures={"serving_default": module.predict})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if precision != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if precision == "float16":
-            converter.target_spec.supported_types = [tf.float16]
+        converter.optimizations, converter.target_spec.supported_types = {
+            "float32": ([], []),
+            "float16": ([tf.lite.Optimize.DEFAULT], [tf.float16]),
+            "dynamic": ([tf.lite.Optimize.DEFAULT], []),
+        }[precision]
         return converter.convert()

@@ -132,10 +132,10 @@ def astronaut_samples(image_size: int, rule: CropRule) -> Samples:
     return Samples(np.stack(crops).astype(np.float32), None, origin)
 
 
-def spread(crops: np.ndarray, count: int) -> np.ndarray:
-    """Select `count` crops at random, always the same."""
-    rows = np.random.default_rng(0).permutation(len(crops))[:count]
-    return crops[np.sort(rows)]
+def spread(faces: np.ndarray, count: int) -> np.ndarray:
+    """Select `count` crops, or rows of faces, at random, always the same."""
+    chosen = np.random.default_rng(0).permutation(len(faces))[:count]
+    return faces[np.sort(chosen)]
 
 
 def compare_with_keras(

@@ -114,7 +114,9 @@ def structure_model(model: keras.Model) -> keras.Model:
 
     layers = [layer for layer in model.layers if isinstance(layer, FineGrainedStructureMapping)]
     if not layers:
-        raise InputError(f"{model.name}: has no fine-grained structure mapping; use a 1x1 or var network")
+        raise InputError(
+            f"{model.name}: expected one network with a fine-grained structure mapping, such as var"
+        )
     attention = model.get_layer("attention_maps").output
     return keras.Model(model.inputs, layers[0].stage_mappings(attention))
 

@@ -72,7 +72,7 @@ class FollowingConfig:
         """Return where a face will be in the next frame, from its boxes in the last one and in this one."""
         x, y = ((box[i] + box[i + 2] - last[i] - last[i + 2]) / 2 for i in (0, 1))
         side = math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
-        gain = min(math.hypot(x, y) / (self.full_speed * side), 1.0)
+        gain = min(math.hypot(x, y) / (self.full_speed * max(side, 1.0)), 1.0)
         return move(box, (gain * x, gain * y))
 
 

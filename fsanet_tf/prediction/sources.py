@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import os
 import queue
 import re
@@ -11,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -125,7 +125,8 @@ def file_kind(path: str | Path) -> str | None:
     )
 
 
-class Photos(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Photos:
     """The photos of a source.
 
     Attributes:
@@ -136,7 +137,7 @@ class Photos(NamedTuple):
 
     paths: list[Path]
     folder: Path | None = None
-    skipped: Mapping[str, str] = MappingProxyType({})
+    skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def name(self, photo: Path) -> str:
         """Name a photo by its path in the folder."""

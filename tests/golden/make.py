@@ -122,10 +122,12 @@ def shipped_poses(faces: np.ndarray) -> dict[str, Any]:
     """Poses by every shipped network: of its `.keras` file if it has one."""
     from fsanet_tf.networks.keras_files import load_model
     from fsanet_tf.networks.network import load_network
-    from fsanet_tf.networks.pretrained import INT8, list_networks
+    from fsanet_tf.networks.pretrained import DEFAULT_INT8, list_networks
 
-    made = {name: rounded(answer(load_model(name), faces)) for name in list_networks() if name != INT8}
-    return {**made, INT8: rounded(load_network(INT8).predict(faces)["pose"])}
+    made = {
+        name: rounded(answer(load_model(name), faces)) for name in list_networks() if name != DEFAULT_INT8
+    }
+    return {**made, DEFAULT_INT8: rounded(load_network(DEFAULT_INT8).predict(faces)["pose"])}
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def test_mappings_are_those_of_the_network(variant, rng):
 
 
 def test_no_mapping_is_said():
-    with pytest.raises(InputError, match="has no fine-grained structure mapping; use a 1x1 or var"):
+    with pytest.raises(InputError, match="expected one network with a fine-grained structure mapping"):
         structure_model(build_model("fsanet_noS_capsule"))
 
 
@@ -38,7 +38,7 @@ def test_command_draws_the_astronaut(tmp_path):
     assert_one_clear_line(run_fsanet("heatmap", "--source=absent.png"), "absent.png: no such photo")
     assert_one_clear_line(
         run_fsanet("heatmap", "--network=fusion", "--detector=haar"),
-        "has no fine-grained structure mapping; use a 1x1 or var network",
+        "expected one network with a fine-grained structure mapping, such as var",
     )
 
 

@@ -507,7 +507,7 @@ export function ahead(last, box, config) {
   const [left, top, right, bottom] = box;
   const [x, y] = [(left + right - last[0] - last[2]) / 2, (top + bottom - last[1] - last[3]) / 2];
   const side = Math.sqrt((right - left) * (bottom - top));
-  const gain = Math.min(Math.hypot(x, y) / (config.full_speed * side), 1);
+  const gain = Math.min(Math.hypot(x, y) / (config.full_speed * Math.max(side, 1)), 1);
   return [left + gain * x, top + gain * y, right + gain * x, bottom + gain * y];
 }
 

@@ -1,6 +1,6 @@
 """The networks of the package: `strided`, also in 8 bits; `1x1`, `var`, `noS`, and `fusion`, their mean.
 
-Their `.tflite` files have 16-bit weights, which changes a pose by less than 0.1°.
+Their `.tflite` files have 16-bit weights.
 """
 
 import json
@@ -15,9 +15,9 @@ __all__ = ["list_networks"]
 
 FOLDER = Path(__file__).parent
 DEFAULT, FUSION = "strided", "fusion"  # the most accurate, and the mean of the paper's
-INT8 = f"{DEFAULT}_int8"  # the same network in 8 bits
+DEFAULT_INT8 = f"{DEFAULT}_int8"  # the same network in 8 bits
 FUSED = ("1x1", "noS", "var")
-MEMBERS = {name: (name,) for name in (DEFAULT, INT8, *FUSED)} | {FUSION: FUSED}
+MEMBERS = {name: (name,) for name in (DEFAULT, DEFAULT_INT8, *FUSED)} | {FUSION: FUSED}
 
 
 def list_networks() -> list[str]:
@@ -27,7 +27,7 @@ def list_networks() -> list[str]:
         >>> fsanet_tf.list_networks()
         ['strided', 'strided_int8', 'fusion', '1x1', 'noS', 'var']
     """
-    return [DEFAULT, INT8, FUSION, *FUSED]
+    return [DEFAULT, DEFAULT_INT8, FUSION, *FUSED]
 
 
 def network_files(network: str | Path, suffix: str = ".tflite") -> list[Path]:
@@ -45,8 +45,8 @@ def network_files(network: str | Path, suffix: str = ".tflite") -> list[Path]:
             f"network: expected a file or a shipped network's name, received {type(network).__name__}"
         )
     members = MEMBERS.get(str(network))
-    if members == (INT8,) and suffix != ".tflite":
-        raise InputError(f"{INT8}: has 8-bit weights, which Keras does not load; expected {DEFAULT}")
+    if members == (DEFAULT_INT8,) and suffix != ".tflite":
+        raise InputError(f"{DEFAULT_INT8}: has 8-bit weights, which Keras does not load; expected {DEFAULT}")
     if members:
         return [FOLDER / f"{member}{suffix}" for member in members]
     if not Path(network).exists():
