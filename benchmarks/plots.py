@@ -60,14 +60,15 @@ def draw_efficiency(
     """Draw networks' errors over their time and over their parameters.
 
     Args:
-        measured: By name: milliseconds per face, millions of parameters, MAE in degrees.
+        measured: By name: milliseconds per face, millions of parameters, MAE in degrees; mirrored networks
+            are drawn over their time alone.
         printed: By name: MAE in degrees and millions of parameters, from the literature.
         path: The image file to write.
     """
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     over_time, over_size = figure.subplots(1, 2, sharey=True)
     times = {name: (time, mae) for name, (time, _, mae) in measured.items()}
-    sizes = {name: (size, mae) for name, (_, size, mae) in measured.items()}
+    sizes = {name: (size, mae) for name, (_, size, mae) in measured.items() if "mirrored" not in name}
     printed_sizes = {f"{name} (as reported)": (size, mae) for name, (mae, size) in printed.items()}
     for axes, places, color in (
         (over_time, times, "tab:blue"), (over_size, sizes, "tab:blue"), (over_size, printed_sizes, "none"),
