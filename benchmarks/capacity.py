@@ -35,8 +35,8 @@ HEADER = """# Networks of other sizes
 What a network of another size would give: each was trained from nothing for {epochs} epochs (`fsanet train
 --flagfile=recipes/finetune.flags --epochs={epochs} --learning_rate=3e-3 --ema=0.98 --width=…
 --variant=… --data=…`, one seed), a small part of the training of the shipped networks: these errors
-compare networks with each other alone. Errors on {faces:,} held-out faces, from their labels; milliseconds per face of one call
-with one thread, in turns in one process on one core of {processor}.
+compare networks with each other alone. Errors on {faces:,} held-out faces, from their
+labels; milliseconds per face of one call with one thread, in turns in one process on one core of {processor}.
 
 ![Error over time](capacity.png)
 
