@@ -30,13 +30,16 @@ from fsanet_tf.training.run_directory import FINAL_FILE
 NUM_REPRESENTATIVE = 500
 HEADER = """# Networks of other sizes
 
-`python -m benchmarks.capacity --runs=runs/strided_100,… --data=aflw.npz,web.npz,mask.npz` makes this page.
+`python -m benchmarks.capacity --runs=runs/strided_100,runs/two_stream_100 --data=aflw.npz,web.npz,mask.npz`
+makes this page.
 
-What a network of another size would give: each was trained from nothing for {epochs} epochs (`fsanet train
---flagfile=recipes/finetune.flags --epochs={epochs} --learning_rate=3e-3 --ema=0.98 --width=…
---variant=… --data=…`, one seed), a small part of the training of the shipped networks: these errors
-compare networks with each other alone. Errors on {faces:,} held-out faces, from their
-labels; milliseconds per face of one call with one thread, in turns in one process on one core of {processor}.
+What a network of another size would give: each was trained from nothing for {epochs} epochs, with its
+`--width` and `--variant` (`fsanet_1x1_capsule` are the two streams), as in `fsanet train
+--flagfile=recipes/finetune.flags --epochs={epochs} --learning_rate=3e-3 --ema=0.98 --width=0.5
+--data=aflw.npz,web.npz,mask.npz --output_dir=runs/strided_050`: one seed and a small part of the training of
+the shipped networks, so that these errors compare networks with each other alone. Errors on {faces:,}
+held-out faces, from their labels; milliseconds per face of one call with one thread, in turns in one
+process on one core of {processor}.
 
 ![Error over time](capacity.png)
 

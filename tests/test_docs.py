@@ -38,6 +38,7 @@ ELSEWHERE = {
     "fsanet export --network=strided --formats=web": "with npm and Chromium: tests/export/test_web_page.py",
     "python -m benchmarks.live": "measures Chromium; its parts in tests/export/test_web_page.py",
     "python -m tests.golden.make": "tests/golden/test_golden.py compares what it made",
+    "python -m benchmarks.capacity": "compares finished runs: tests/benchmarks/test_capacity.py",
     "python -m benchmarks.robustness": "a quarter of an hour; parts in tests/evaluation/test_corruptions.py",
     "python -m benchmarks.detection": "a quarter of an hour; parts in tests/benchmarks/test_detection.py",
     "python recipes/on_gpu.py": "needs jax: tests/test_on_gpu.py",
@@ -141,7 +142,10 @@ def folder(reference, tmp_path_factory) -> Path:
         np.zeros((NUM_FACES, 96, 96, 3), np.uint8), np.zeros((NUM_FACES, 3)), crop=CropRule(0.6, square=True)
     )
     save_dataset(work / "web.npz", crops)
-    rules = {CropRule(0.29, square=True): ("faces", "tight"), CropRule(0.4): ("biwi_train", "biwi_test")}
+    rules = {
+        CropRule(0.29, square=True): ("faces", "tight", "aflw", "mask"),
+        CropRule(0.4): ("biwi_train", "biwi_test"),
+    }
     rules[CropRule(0.6)] = ("AFW", "AFW_Flip", "HELEN", "aflw2000")
     for rule, names in rules.items():
         for name in names:
