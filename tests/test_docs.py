@@ -141,9 +141,10 @@ def folder(reference, tmp_path_factory) -> Path:
     crops = FaceDataset.from_arrays(
         np.zeros((NUM_FACES, 96, 96, 3), np.uint8), np.zeros((NUM_FACES, 3)), crop=CropRule(0.6, square=True)
     )
-    save_dataset(work / "web.npz", crops)
+    for name in ("aflw", "mask", "web"):
+        save_dataset(work / f"{name}.npz", crops)
     rules = {
-        CropRule(0.29, square=True): ("faces", "tight", "aflw", "mask"),
+        CropRule(0.29, square=True): ("faces", "tight"),
         CropRule(0.4): ("biwi_train", "biwi_test"),
     }
     rules[CropRule(0.6)] = ("AFW", "AFW_Flip", "HELEN", "aflw2000")
