@@ -17,7 +17,6 @@ __all__ = ["CropRule"]
 IMAGE_SIZE = 64  # side of the networks' input in pixels
 MAX_COORDINATE = 1e9  # pixels; beyond, integer arithmetic would overflow
 MAX_WINDOW_RATIO = 4  # a larger window, relative to the picture, shows no face
-STRIP_PIXELS = 1 << 17  # that are averaged at a time: as float32 they fit a processor's cache
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -178,18 +177,14 @@ def sample_window(image: np.ndarray, window: Box, image_size: int) -> np.ndarray
 
 
 def _block_means(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Average blocks of pixels exactly, in strips that fit the processor's cache."""
+    """Average blocks of pixels: their rows are added up first, which is many times less to resize."""
     if pixels.shape[:2] == (rows, columns):
         return pixels.astype(np.float32)
     block = pixels.shape[0] // rows
-    strip = max(1, STRIP_PIXELS // (block * pixels.shape[1]))  # rows of blocks
-    parts = [pixels[block * row : block * (row + strip)] for row in range(0, rows, strip)]
-    return np.concatenate(
-        [
-            cv2.resize(part.astype(np.float32), (columns, len(part) // block), interpolation=cv2.INTER_AREA)
-            for part in parts
-        ]
-    )
+    sums = np.zeros((rows, *pixels.shape[1:]), np.float32)
+    for row in range(block):
+        cv2.accumulate(pixels[row::block], sums)
+    return cv2.resize(sums, (columns, rows), interpolation=cv2.INTER_AREA) / np.float32(block)
 
 
 def _linear_places(
