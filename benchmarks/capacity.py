@@ -30,13 +30,12 @@ from fsanet_tf.training.run_directory import FINAL_FILE
 NUM_REPRESENTATIVE = 500
 HEADER = """# Networks of other sizes
 
-`python -m benchmarks.capacity --runs=runs/strided_100,runs/two_stream_100 --data=aflw.npz,web.npz,mask.npz`
-makes this page.
+`python -m benchmarks.capacity --runs={runs} --data={data}` makes this page.
 
 What a network of another size would give: each was trained from nothing for {epochs} epochs, with its
 `--width` and `--variant` (`fsanet_1x1_capsule` are the two streams), as in `fsanet train
 --flagfile=recipes/finetune.flags --epochs={epochs} --learning_rate=3e-3 --ema=0.98 --width=0.5
---data=aflw.npz,web.npz,mask.npz --output_dir=runs/strided_050`: one seed and a small part of the training of
+--data={data} --output_dir=runs/strided_050`: one seed and a small part of the training of
 the shipped networks, so that these errors compare networks with each other alone. Errors on {faces:,}
 held-out faces, from their labels; milliseconds per face of one call with one thread, in turns in one
 process on one core of {processor}.
@@ -91,7 +90,14 @@ def main() -> None:
     draw_capacity(families, output.with_suffix(".png"))
     any_name, any_network = next(iter(networks.items()))
     epochs, num_faces = any_network.card.about["training"]["epochs"], errors[any_name].images
-    write_text(output, [HEADER.format(epochs=epochs, faces=num_faces, processor=processor()), *lines])
+    header = HEADER.format(
+        runs=",".join(f"runs/{name}" for name in parameters),
+        data=",".join(Path(path).name for path in given.data),
+        epochs=epochs,
+        faces=num_faces,
+        processor=processor(),
+    )
+    write_text(output, [header, *lines])
 
 
 if __name__ == "__main__":

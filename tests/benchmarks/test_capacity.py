@@ -18,10 +18,9 @@ def test_runs_become_a_page(tmp_path):
     command = ("-m", "benchmarks.capacity", given, "--rounds=3", f"--output={page}")
     result = run_process(*command, f"--data={data}")
     assert result.returncode == 0, result.stderr
-    assert "trained from nothing for 1 epochs" in page.read_text()
-    half, whole = (
-        row.split(" | ") for row in page.read_text().splitlines() if row.startswith(("| half", "| whole"))
-    )
+    text = page.read_text()
+    assert "--runs=runs/half,runs/whole" in text and "trained from nothing for 1 epochs" in text
+    half, whole = (row.split(" | ") for row in text.splitlines() if row.startswith(("| half", "| whole")))
     parameters, times, errors = 1, (2, 5), (3, 4, 6, 7)
     assert float(half[parameters][:-2]) < float(whole[parameters][:-2])
     assert all(float(row[time]) > 0 for row in (half, whole) for time in times)
