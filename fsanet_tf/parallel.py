@@ -10,6 +10,7 @@ import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, Generic, TypeVar
@@ -40,6 +41,8 @@ class WorkerProcess(SpawnProcess):
         sys.modules["__main__"] = types.ModuleType("__main__")  # has no file that could be imported
         try:
             return SpawnProcess._Popen(process)  # type: ignore[attr-defined]
+        except OSError as error:  # or one that died meanwhile: Python closes what this one would be given
+            raise BrokenProcessPool(f"a worker could not be started: {error}") from error
         finally:
             sys.modules["__main__"] = main
 

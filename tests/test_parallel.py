@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import BrokenExecutor
 
 import pytest
 
 from fsanet_tf.data.preprocessing.synthetic import SyntheticConfig, synthesize
 from fsanet_tf.errors import InputError
-from fsanet_tf.parallel import worker_processes
+from fsanet_tf.parallel import WorkerContext, worker_processes
 from tests.conftest import ROOT
 
 
@@ -37,6 +38,15 @@ def test_a_worker_that_is_killed_is_one_line_and_nothing_is_waited_for(tmp_path)
     threading.Thread(target=kill).start()
     with pytest.raises(InputError, match="heads: a worker died, probably for lack of memory"):
         synthesize(SyntheticConfig(tmp_path / "heads", 64, workers=2))
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_whose_pool_breaks_while_it_is_started_is_an_error_of_the_pool():
+    connection, _ = multiprocessing.Pipe()
+    connection.close()  # as Python closes the queue of a pool, one of whose workers has died
+    worker = WorkerContext().Process(target=print, args=(connection,))
+    with pytest.raises(BrokenExecutor, match="could not be started: handle is closed"):
+        worker.start()
     assert not multiprocessing.active_children()
 
 
