@@ -49,7 +49,7 @@ AFLW2000, the {count:,} of 2,000 faces whose three angles lie within ±99°. Mea
 error (angle of the rotation between the poses), the MAE of the {without_twins:,} faces without a
 near-duplicate in AFLW ("distinct"), and the MAE by range of the true |yaw|; degrees. The
 released networks were trained on 300W-LP, the shipped ones on AFLW, video frames and web photos. Crops from
-the labeled face box: "0.6" is the original's, "0.29 □" the shipped networks' (square), "0.4" the port's.
+the labeled face box: "0.6" is the original's, "0.22 □" the shipped networks' (square), "0.4" the port's.
 "Mirrored" averages with the prediction for the mirrored crop, in twice the time. opentrack's int8 network
 depends on the processor: 3.27 and 5.36 with AVX-512, 3.38 and 5.51 without. The shipped networks were trained
 without the near-duplicates; they and their predecessors were measured on these faces after each stage of
@@ -65,7 +65,7 @@ rows of the port and of opentrack need `python -m benchmarks.accuracy`.
 fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=aflw2000.npz
 {released}
 
-fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=tight.npz --square --margin_ratio=0.29 \\
+fsanet preprocess 300w_lp --input_dir=AFLW2000 --output=tight.npz --square --margin_ratio=0.22 \\
   --sampling=filtered
 fsanet evaluate --data=tight.npz --network=strided  # fusion, 1x1, noS, var; and with --mirror
 ```"""

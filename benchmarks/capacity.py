@@ -35,7 +35,7 @@ HEADER = """# Networks of other sizes
 What a network of another size would give: each was trained from nothing for {epochs} epochs, with its
 `--width` and `--variant` (`fsanet_1x1_capsule` are the two streams), as in `fsanet train
 --flagfile=recipes/finetune.flags --epochs={epochs} --learning_rate=3e-3 --ema=0.98 --width=0.5
---data={data} --output_dir=runs/strided_050`: one seed and a small part of the training of
+--margin_ratio=0.29 --data={data} --output_dir=runs/strided_050`: one seed and a small part of the training of
 the shipped networks, so that these errors compare networks with each other alone. Errors on {faces:,}
 held-out faces, from their labels; milliseconds per face of one call with one thread, in turns in one
 process on one core of {processor}.

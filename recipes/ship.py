@@ -1,9 +1,9 @@
 """Put trained networks into the package: `.keras`, `.tflite`, the 8-bit file, and the fusion's uncertainty.
 
 `python recipes/ship.py --network 1x1=1x1.keras --network strided=runs/strided --data=aflw.npz,web.npz` takes
-a file of recipes/on_gpu.py, or the network of a run of `fsanet train`. Its card contains the network that it
-was started from. Some of the faces trained on determine the ranges of the 8 bits; those that were held out
-calibrate the fusion.
+a file of recipes/on_gpu.py, or the network of a run of recipes/finetune.flags, whose card contains the
+network that it was started from. Some of the faces trained on determine the ranges of the 8 bits; those that
+were held out calibrate the fusion.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from fsanet_tf.training.run_directory import CONFIG_FILE, FINAL_FILE
 
 LABELS = "means of the answers of two teachers and of networks that learned from them (distillation)"
 NUM_REPRESENTATIVE = 500
+RECIPE = "recipes/finetune.flags"  # of a run
 
 
 def ship(name: str, source: Path) -> None:
@@ -39,7 +40,7 @@ def ship(name: str, source: Path) -> None:
     card = NetworkCard.from_json(model.card)
     about = {"labels": LABELS, **card.about, "name": name, "version": fsanet_tf.__version__}
     if is_run:
-        about |= {"recipe": f"recipes/{source.name}.flags", "hours": hours(source)}
+        about |= {"recipe": RECIPE, "hours": hours(source)}
     crop = dataclasses.replace(card.crop, sampling="filtered")  # the data were stored as crops
     card = dataclasses.replace(card, about=about, crop=crop)
     if model.name != f"fsanet_{name}_capsule":  # the paper's networks have the names of their variants

@@ -143,7 +143,7 @@ def folder(reference, tmp_path_factory) -> Path:
     )
     for name in ("aflw", "mask", "web"):
         save_dataset(work / f"{name}.npz", crops)
-    rules = {CropRule(0.29, square=True): ("faces", "tight"), CropRule(0.4): ("biwi_train", "biwi_test")}
+    rules = {CropRule(0.22, square=True): ("faces", "tight"), CropRule(0.4): ("biwi_train", "biwi_test")}
     rules[CropRule(0.6)] = ("AFW", "AFW_Flip", "HELEN", "aflw2000")
     for rule, names in rules.items():
         for name in names:

@@ -54,7 +54,7 @@ class FollowingConfig:
     reduced_side: int = 640
     min_face_score: float = MIN_FACE_SCORE
     hold_frames: int = 3
-    full_offset: float = 0.1
+    full_offset: float = 0.08
     full_growth: float = 0.3
     min_gain: float = 0.1
     full_speed: float = 0.07

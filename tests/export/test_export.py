@@ -413,7 +413,7 @@ def test_mistakes_are_one_clear_line(tmp_path):
     save_model(tmp_path / "net.keras", pooled(), NetworkCard(64))
     assert_one_clear_line(
         run_fsanet("export", output, f"--network=var,{tmp_path / 'net.keras'}"),
-        "var.keras: 64 pixels, square boxes with a margin of 0.29",
+        "var.keras: 64 pixels, square boxes with a margin of 0.22",
         "net.keras: 64 pixels, stretched boxes with a margin of 0.6",
     )
     assert not (tmp_path / "out").exists()

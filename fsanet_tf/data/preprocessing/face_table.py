@@ -39,7 +39,7 @@ OTHER_BOX = re.compile(
     "(bbox|box|rect|roi|face|b|c)?([xywhltrb]|[xy](0|1|2|c|min|max)|(min|max)[xy]|[xy]?cent(er|re)[xy]?|"
     "left|top|right|bottom|width|height)"
 )
-SHIPPED_CROP = CropRule(0.29, square=True, sampling="filtered")  # what the shipped networks expect
+SHIPPED_CROP = CropRule(0.22, square=True, sampling="filtered")  # what the shipped networks expect
 MIN_BOX = 2  # pixels; smaller ones are shares of the picture
 
 
