@@ -150,6 +150,8 @@ def folder(reference, tmp_path_factory) -> Path:
             write_noise_faces(work / f"{name}.npz", NUM_FACES, rule)
     for name in ("net", "var"):
         build_model("fsanet_var_capsule").save(work / f"{name}.keras")
+    strided = build_model("fsanet_1x1_capsule_strided", localize=True, uncertainty=True)
+    strided.save(work / "strided.keras")
     (work / "runs/noS_2").mkdir(parents=True)
     build_model("fsanet_noS_capsule").save(work / "runs/noS_2/final.keras")
     return work

@@ -22,7 +22,7 @@ CAPSULE = ("fsanet_capsule_3_16_2_21_5", "fsanet_var_capsule_3_16_2_21_5", "fsan
 
 
 # By this package on every 20th photo: network, with mirrored crops, MAE, geodesic error.
-FIGURES_OF_100 = (("var", False, 3.95, 7.14), ("fusion", False, 3.86, 7.02), ("fusion", True, 3.88, 6.93))
+FIGURES_OF_100 = (("var", False, 3.88, 6.95), ("fusion", False, 3.75, 6.79), ("fusion", True, 3.74, 6.78))
 
 
 def test_measure_by_hand():
@@ -98,7 +98,7 @@ def test_other_crops_than_the_network_wants_are_noted(aflw2000):
     assert (
         f"contains {fsanet_tf.CropRule(0.6)}; 1x1 expects {fsanet_tf.load_network('1x1').card.crop}" in output
     )
-    assert float(re.search(r"all +1969.* (\S+) +\S+ +\S+\n", output)[1]) == pytest.approx(4.43, abs=0.01)
+    assert float(re.search(r"all +1969.* (\S+) +\S+ +\S+\n", output)[1]) == pytest.approx(4.52, abs=0.01)
 
 
 def test_a_prediction_that_is_not_finite_is_an_error(tmp_path, first64):
@@ -133,8 +133,8 @@ def test_the_shipped_networks_have_their_accuracy_on_100_photos(reference, tmp_p
 @pytest.mark.slow
 def test_the_shipped_networks_have_the_accuracy_that_the_readme_says(reference, tmp_path):
     data = tight_crops(reference / "data/AFLW2000", tmp_path / "tight.npz")
-    for name, mae, geodesic in (("var", 3.73, 6.17), ("fusion", 3.51, 5.86)):
+    for name, mae, geodesic in (("var", 3.60, 5.96), ("fusion", 3.43, 5.76)):
         errors = evaluate(EvaluationConfig(network=name, data=data)).errors_deg["all"]
         assert (errors.mae, errors.geodesic) == pytest.approx((mae, geodesic), abs=0.01)
     mirrored = evaluate(EvaluationConfig(network="fusion", data=data, mirror=True)).errors_deg["all"]
-    assert mirrored.mae == pytest.approx(3.45, abs=0.01)
+    assert mirrored.mae == pytest.approx(3.39, abs=0.01)
