@@ -60,22 +60,21 @@ def draw_efficiency(
     """Draw networks' errors over their time and over their parameters.
 
     Args:
-        measured: By name: milliseconds per face, millions of parameters, MAE in degrees; mirrored networks
-            are drawn over their time alone.
+        measured: By name: milliseconds per face, millions of parameters, MAE in degrees.
         printed: By name: MAE in degrees and millions of parameters, from the literature.
         path: The image file to write.
     """
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     over_time, over_size = figure.subplots(1, 2, sharey=True)
     times = {name: (time, mae) for name, (time, _, mae) in measured.items()}
-    sizes = {name: (size, mae) for name, (_, size, mae) in measured.items() if "mirrored" not in name}
+    sizes = {name: (size, mae) for name, (_, size, mae) in measured.items()}
     printed_sizes = {f"{name} (as reported)": (size, mae) for name, (mae, size) in printed.items()}
     for axes, places, color in (
         (over_time, times, "tab:blue"), (over_size, sizes, "tab:blue"), (over_size, printed_sizes, "none"),
     ):  # fmt: skip
         axes.scatter(*zip(*places.values(), strict=True), facecolors=color, edgecolors="tab:gray", s=25)
     over_time.set(xscale="log", xlabel="milliseconds per face, one thread", ylabel="MAE (degrees)")
-    over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(3, 6.5))
+    over_size.set(xscale="log", xlabel="parameters (millions)", ylim=(2.8, 6.5))
     for axes in (over_time, over_size):
         _show_logarithmic(axes)
     figure.draw_without_rendering()  # fixes where the points are in pixels
