@@ -138,8 +138,9 @@ def folder(reference, tmp_path_factory) -> Path:
     (work / "AFLW_crops_labels.csv").write_text(
         "name,yaw_teacher,pitch_teacher,roll_teacher,teacher_mirror_disagreement_deg\na.jpg,1,2,3,1\n"
     )
+    rule = CropRule(0.6, square=True, sampling="filtered")
     crops = FaceDataset.from_arrays(
-        np.zeros((NUM_FACES, 96, 96, 3), np.uint8), np.zeros((NUM_FACES, 3)), crop=CropRule(0.6, square=True)
+        np.zeros((NUM_FACES, 96, 96, 3), np.uint8), np.zeros((NUM_FACES, 3)), crop=rule
     )
     for name in ("aflw", "mask", "web"):
         save_dataset(work / f"{name}.npz", crops)
