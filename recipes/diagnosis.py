@@ -43,11 +43,10 @@ def report_places(
     name: str, network: Network, data: FaceDataset, rows: np.ndarray, move: AugmentationConfig
 ) -> None:
     """Print how well a network locates faces in crops that were moved."""
-    views = data.views(network.card.crop.margin_ratio)
-    size = network.image_size
-    crops, targets = augment(
-        data.images[rows], data.poses[rows], move, tf.constant([9, 1]), size, views[rows]
-    )
+    rule, size = network.card.crop, network.image_size
+    views = data.views(rule.margin_ratio)[rows]
+    images, poses, seed = data.images[rows], data.poses[rows], tf.constant([9, 1])
+    crops, targets = augment(images, poses, move, seed, size, views, face_share=1 / rule.growth)
     found = predict_crops(network, tf.cast(tf.round(crops), tf.uint8).numpy())
     has_face = targets[FACE_SCORE].numpy() > 0
     offsets = (found[BOX_OFFSET] - targets[BOX_OFFSET].numpy())[has_face]
