@@ -24,6 +24,7 @@ from fsanet_tf.io.images import read_image
 from fsanet_tf.networks.card import POSE, NetworkCard
 from fsanet_tf.networks.network import load_network
 from fsanet_tf.networks.pretrained import network_files
+from fsanet_tf.prediction.pose_tracker import FollowingConfig
 from tests.conftest import ROOT, run_fsanet
 from tests.export.test_picture_crop import BOXES, FRAME
 
@@ -46,6 +47,17 @@ def twin() -> dict:
     scope: dict = {}
     exec(code, scope)
     return scope
+
+
+def test_mobile_damps_moves_as_the_tracker_does():
+    text, following = (ROOT / "docs/mobile.md").read_text(), FollowingConfig()
+    for size, full in (("hypot(x, y)", following.full_offset), ("abs(growth)", following.full_growth)):
+        assert f"min(max({size} / {full}, {following.min_gain}), 1)" in text
+    for size, full in (
+        ("hypot(offset[0], offset[1])", following.full_offset),
+        ("abs(offset[2])", following.full_growth),
+    ):
+        assert f"({size} / {full}f).coerceIn({following.min_gain}f, 1f)" in text
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
