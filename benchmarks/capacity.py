@@ -35,10 +35,10 @@ HEADER = """# Networks of other sizes
 What a network of another size would give: each was trained from nothing for {epochs} epochs, with its
 `--width` and `--variant` (`fsanet_1x1_capsule` are the two streams), as in `fsanet train
 --flagfile=recipes/finetune.flags --epochs={epochs} --learning_rate=3e-3 --ema=0.98 --width=0.5
---margin_ratio=0.29 --data={data} --output_dir=runs/strided_050`: one seed and a small part of the training of
-the shipped networks, so that these errors compare networks with each other alone. Errors on {faces:,}
-held-out faces, from their labels; milliseconds per face of one call with one thread, in turns in one
-process on one core of {processor}.
+--margin_ratio={margin_ratio} --data={data} --output_dir=runs/strided_050`: one seed and a small
+part of the training of the shipped networks, so that these errors compare networks with each other alone.
+Errors on {faces:,} held-out faces, from their labels; milliseconds per face of one call with one thread, in
+turns in one process on one core of {processor}.
 
 ![Error over time](capacity.png)
 
@@ -94,6 +94,7 @@ def main() -> None:
         runs=",".join(f"runs/{name}" for name in parameters),
         data=",".join(Path(path).name for path in given.data),
         epochs=epochs,
+        margin_ratio=any_network.card.crop.margin_ratio,
         faces=num_faces,
         processor=processor(),
     )
